@@ -1,0 +1,153 @@
+//! Everything that can happen, as one serialisable value with its time.
+
+use crate::{
+    model::{
+        ids::NodeName,
+        link::{LinkEvent, Question},
+        time::Now,
+        trouble::Trouble,
+    },
+    wire::probe::{Complaint, Facts, ProbeId},
+};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Msg {
+    /// When the loop took it.
+    pub at: Now,
+    /// What.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The loop's timer: something may be due, ages have moved.
+    Tick,
+    /// A key.
+    Key(Key),
+    /// The mouse.
+    Mouse(Mouse),
+    /// A bracketed paste, as one text.
+    Paste(String),
+    /// The terminal's size in cells.
+    Resize {
+        /// Columns.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
+    /// A connection changed.
+    Link {
+        /// Whose.
+        node: NodeName,
+        /// How.
+        event: LinkEvent,
+    },
+    /// A connection waits for the operator.
+    Question {
+        /// Whose.
+        node: NodeName,
+        /// For what.
+        question: Question,
+    },
+    /// A question needs no answer any more.
+    QuestionGone {
+        /// Whose.
+        node: NodeName,
+        /// Which.
+        id: u64,
+    },
+    /// A probe finished.
+    Report(Report),
+    /// The program was asked to end (SIGTERM, SIGINT from outside) or comes back from a suspension.
+    Signal(Signal),
+}
+
+/// The outcome of one run of a probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Whose.
+    pub node: NodeName,
+    /// Which.
+    pub probe: ProbeId,
+    /// Facts, or why there are none.
+    pub outcome: Result<Facts, Trouble>,
+    /// What was odd in the answers.
+    pub complaints: Vec<Complaint>,
+    /// From the first request to the last byte, milliseconds.
+    pub round_trip_ms: u64,
+}
+
+/// Signals that reach the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// End now, cleanly.
+    Terminate,
+    /// Back from a suspension: draw everything.
+    Continue,
+}
+
+/// A key press: our own type, so that the core knows no terminal library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    /// Which key.
+    pub code: KeyCode,
+    /// Control held.
+    pub ctrl: bool,
+    /// Alt held.
+    pub alt: bool,
+    /// Shift held; for characters the character itself says it.
+    pub shift: bool,
+}
+
+/// Keys the console may bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum KeyCode {
+    Char(char),
+    Enter,
+    Esc,
+    Tab,
+    BackTab,
+    Backspace,
+    Delete,
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    F(u8),
+    /// A key that was typed into a secret prompt, in a recording.
+    Redacted,
+}
+
+/// A mouse action in cells from the top left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mouse {
+    /// Column.
+    pub column: u16,
+    /// Row.
+    pub row: u16,
+    /// What.
+    pub action: MouseAction,
+}
+
+/// What the mouse did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MouseAction {
+    /// Left button pressed.
+    Click,
+    /// Wheel.
+    ScrollUp,
+    /// Wheel.
+    ScrollDown,
+}

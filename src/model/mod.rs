@@ -1,0 +1,16 @@
+//! The vocabulary: what a cluster is made of and what can be known about it.
+//!
+//! Plain values only. No IO, no clock, no client crate: time arrives as an input ([`time::Now`]), and
+//! bytes from a node arrive as [`text::Clean`].
+
+pub mod figure;
+pub mod haproxy;
+pub mod host;
+pub mod ids;
+pub mod inventory;
+pub mod link;
+pub mod observation;
+pub mod text;
+pub mod time;
+pub mod trouble;
+pub mod world;

@@ -1,0 +1,9 @@
+//! Bytes to facts and questions to bytes, one folder per technology; no IO.
+//!
+//! Parsing what a node sent never panics and never loses a screen to one bad field: every `interpret` returns what it
+//! understood and a list of complaints.
+
+pub mod haproxy;
+pub mod host;
+pub mod probe;
+pub mod request;
