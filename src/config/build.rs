@@ -16,7 +16,7 @@ use crate::model::{
 use std::path::PathBuf;
 
 /// The inventory. Values that the checks would have refused are not expected and fall back to nothing.
-pub fn inventory(document: &Document) -> Inventory {
+pub(super) fn inventory(document: &Document) -> Inventory {
     let cluster = document.table("cluster").and_then(|cluster| cluster.text("name")).unwrap_or_default();
     Inventory {
         cluster: ClusterName::new(cluster),

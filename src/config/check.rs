@@ -10,7 +10,7 @@ use super::{
 use std::{collections::BTreeMap, fmt::Display, net::IpAddr};
 
 /// Notes every problem of the file as a whole. `mode`: the file's permission bits, where the system has them.
-pub fn check(document: &Document, mode: Option<u32>, problems: &mut Problems<'_>) {
+pub(super) fn check(document: &Document, mode: Option<u32>, problems: &mut Problems<'_>) {
     secrecy(document, mode, problems);
     if !document.has("cluster") {
         let (what, cure) = missing_cluster_name();
@@ -30,7 +30,7 @@ pub fn check(document: &Document, mode: Option<u32>, problems: &mut Problems<'_>
 }
 
 /// What is said when the cluster has no name.
-pub fn missing_cluster_name() -> (String, String) {
+pub(super) fn missing_cluster_name() -> (String, String) {
     let cure = "add name = \"…\" under [cluster]; it is typed to confirm a change that concerns the whole cluster";
     ("the cluster has no name".into(), cure.into())
 }
@@ -49,21 +49,13 @@ fn secrecy(document: &Document, mode: Option<u32>, problems: &mut Problems<'_>) 
 }
 
 fn repetitions(document: &Document, problems: &mut Problems<'_>) {
-    let mut names = First::new("name");
     let mut management = First::new("management address");
     let mut private = First::new("private address");
     let mut public = First::new("public address");
     let ssh = document.table("ssh");
     let port = |table: &Table| table.integer("port").or_else(|| ssh?.integer("port")).unwrap_or(22);
-    for host in document.list("jump_host") {
-        if let Some(name) = host.text("name") {
-            names.see(name, host, "name", problems);
-        }
-    }
+    names(document, problems);
     for node in document.list("node") {
-        if let Some(name) = node.text("name") {
-            names.see(name, node, "name", problems);
-        }
         if let Some(address) = node.text("management") {
             // The same address behind another jump host, or on another port, is another machine.
             let way: Vec<_> = jump::of_node(ssh, node).into_iter().flatten().map(|hop| hop.value).collect();
@@ -81,6 +73,23 @@ fn repetitions(document: &Document, problems: &mut Problems<'_>) {
         if let Some(address) = vip.address("address") {
             virtual_addresses.see(address, vip, "address", problems);
             taken_by_node(address, vip, &private, &public, problems);
+        }
+    }
+}
+
+/// Nodes and jump hosts share one set of names: `jump` may refer to both.
+fn names(document: &Document, problems: &mut Problems<'_>) {
+    let mut hosts: Vec<_> = document.list("node").iter().map(|node| (node, "node")).collect();
+    hosts.extend(document.list("jump_host").iter().map(|host| (host, "jump host")));
+    hosts.sort_by_key(|(host, _)| host.at);
+    let mut seen: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for (host, what) in hosts {
+        let (Some(name), Some(at)) = (host.text("name"), host.position("name")) else { continue };
+        if let Some((line, first)) = seen.get(name) {
+            let what = format!("duplicate {what} {name}: line {line} has a {first} of that name already");
+            problems.add(at, what, "give each its own name, or remove one");
+        } else {
+            seen.insert(name, (at.line, what));
         }
     }
 }
@@ -180,6 +189,6 @@ fn intervals(document: &Document, problems: &mut Problems<'_>) {
 }
 
 /// The stale limit that goes with a poll interval: one answer may be lost and the next one late.
-pub fn stale_after_ms(host_ms: u64) -> u64 {
+pub(super) fn stale_after_ms(host_ms: u64) -> u64 {
     defaults::integer("poll", "stale_after_ms").max(host_ms.saturating_mul(5) / 2)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     problem::{At, Position, Problems},
-    schema::{Need, SECTIONS, Section, Shape, section},
+    schema::{Kind, Need, SECTIONS, Section, Shape, section},
     suggest::nearest,
     values::{Surroundings, Value, read},
 };
@@ -20,7 +20,7 @@ use toml::{
 
 /// One `[section]` or one `[[section]]`.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub(super) struct Table {
     /// Its header.
     pub at: Position,
     values: BTreeMap<&'static str, At<Value>>,
@@ -28,24 +28,26 @@ pub struct Table {
 
 /// The whole file.
 #[derive(Debug, Default)]
-pub struct Document {
+pub(super) struct Document {
     tables: BTreeMap<&'static str, Table>,
     lists: BTreeMap<&'static str, Vec<Table>>,
+    /// Sections that were meant and cannot be used: nothing further is said about their absence.
+    meant: BTreeSet<&'static str>,
 }
 
 impl Document {
     /// The `[name]` section, if the file has it.
-    pub fn table(&self, name: &str) -> Option<&Table> {
+    pub(super) fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(name)
     }
 
     /// The `[[name]]` sections in the order of the file.
-    pub fn list(&self, name: &str) -> &[Table] {
+    pub(super) fn list(&self, name: &str) -> &[Table] {
         self.lists.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The places of all secrets.
-    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, Position)> {
+    pub(super) fn secrets(&self) -> impl Iterator<Item = (&'static str, Position)> {
         self.tables.values().chain(self.lists.values().flatten()).flat_map(|table| {
             let secret = |(key, value): (&&'static str, &At<Value>)| {
                 matches!(value.value, Value::Secret(_)).then_some((*key, value.at))
@@ -55,17 +57,18 @@ impl Document {
     }
 
     /// Reads a parsed document; notes every problem of a single key.
-    pub fn read(root: &DeTable<'_>, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Self {
+    pub(super) fn read(root: &DeTable<'_>, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Self {
         let mut document = Self::default();
         for (name, value) in root {
             let at = problems.position(&name.span());
-            match section(name.get_ref()) {
-                Some(section) => document.read_section(section, at, value, around, problems),
-                None => {
-                    let (what, cure) = unknown_section(name.get_ref(), value.get_ref());
-                    problems.add(at, what, cure);
-                }
+            if let Some(section) = section(name.get_ref()) {
+                document.read_section(section, at, value, around, problems);
+                continue;
             }
+            let near = nearest(name.get_ref(), SECTIONS.iter().map(|section| section.name)).and_then(section);
+            document.meant.extend(near.map(|section| section.name));
+            let (what, cure) = unknown_section(name.get_ref(), value.get_ref(), near);
+            problems.add(at, what, cure);
         }
         document
     }
@@ -105,20 +108,14 @@ impl Document {
                     _ => format!("{} is a section", section.name),
                 };
                 problems.add(at, what, format!("write {}", section.header()));
-                // Unusable, but there: nothing further is said about its absence.
-                match shape {
-                    Shape::List => self.lists.entry(section.name).or_default().clear(),
-                    Shape::Table => {
-                        self.tables.insert(section.name, Table { at, values: BTreeMap::new() });
-                    }
-                }
+                self.meant.insert(section.name);
             }
         }
     }
 
     /// Whether the file has anything under this name, usable or not.
-    pub fn has(&self, name: &str) -> bool {
-        self.tables.contains_key(name) || self.lists.contains_key(name)
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.tables.contains_key(name) || self.lists.contains_key(name) || self.meant.contains(name)
     }
 }
 
@@ -157,8 +154,9 @@ fn missing_key(section: &Section, key: &str, values: &BTreeMap<&'static str, At<
         Some(Value::Text(name)) => format!("{} {name}", section.name),
         _ => section.header(),
     };
-    let kind = section.key(key).map(|key| key.kind.words()).unwrap_or_default();
-    (format!("{whose} has no {key}"), format!("add {key} = {kind}"))
+    let kind = section.key(key).map(|key| key.kind);
+    let words = kind.map(Kind::words).unwrap_or_default();
+    (format!("{whose} has no {key}"), format!("add {key} = {} ({words})", kind.map(Kind::example).unwrap_or_default()))
 }
 
 fn unknown_key(section: &Section, name: &str) -> (String, String) {
@@ -169,12 +167,15 @@ fn unknown_key(section: &Section, name: &str) -> (String, String) {
     if let Some(home) = SECTIONS.iter().find(|other| other.key(name).is_some()) {
         return (what, format!("it belongs into {}", home.header()));
     }
+    if ["password", "passwd", "secret", "token"].iter().any(|word| name.to_lowercase().contains(word)) {
+        return (what, "remove it; vakt keeps no passwords: use a key or an agent, or type it into the console".into());
+    }
     let keys: Vec<_> = section.keys.iter().map(|key| key.name).collect();
     (what, format!("remove it; {} has {}", section.header(), keys.join(", ")))
 }
 
-fn unknown_section(name: &str, value: &DeValue<'_>) -> (String, String) {
-    if let Some(near) = nearest(name, SECTIONS.iter().map(|section| section.name)).and_then(section) {
+fn unknown_section(name: &str, value: &DeValue<'_>, near: Option<&Section>) -> (String, String) {
+    if let Some(near) = near {
         return (format!("unknown section {name}"), format!("did you mean {}?", near.header()));
     }
     if !matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
@@ -189,12 +190,12 @@ fn unknown_section(name: &str, value: &DeValue<'_>) -> (String, String) {
 /// Typed access. A wrong name or kind gives `None`; `every_key_reaches_the_inventory` proves there is none.
 impl Table {
     /// The value's place, if the key is there.
-    pub fn position(&self, key: &str) -> Option<Position> {
+    pub(super) fn position(&self, key: &str) -> Option<Position> {
         self.values.get(key).map(|value| value.at)
     }
 
     /// Every key of the table with its place.
-    pub fn positions(&self) -> impl Iterator<Item = (&'static str, Position)> {
+    pub(super) fn positions(&self) -> impl Iterator<Item = (&'static str, Position)> {
         self.values.iter().map(|(key, value)| (*key, value.at))
     }
 
@@ -203,7 +204,7 @@ impl Table {
     }
 
     /// Text.
-    pub fn text(&self, key: &str) -> Option<&str> {
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
         match self.value(key)? {
             Value::Text(text) => Some(text),
             _ => None,
@@ -211,7 +212,7 @@ impl Table {
     }
 
     /// A list of texts with their places.
-    pub fn texts(&self, key: &str) -> Option<&[At<String>]> {
+    pub(super) fn texts(&self, key: &str) -> Option<&[At<String>]> {
         match self.value(key)? {
             Value::Texts(texts) => Some(texts),
             _ => None,
@@ -219,7 +220,7 @@ impl Table {
     }
 
     /// Roles.
-    pub fn roles(&self, key: &str) -> Option<&[Role]> {
+    pub(super) fn roles(&self, key: &str) -> Option<&[Role]> {
         match self.value(key)? {
             Value::Roles(roles) => Some(roles),
             _ => None,
@@ -227,7 +228,7 @@ impl Table {
     }
 
     /// Files.
-    pub fn files(&self, key: &str) -> Option<&[PathBuf]> {
+    pub(super) fn files(&self, key: &str) -> Option<&[PathBuf]> {
         match self.value(key)? {
             Value::Files(files) => Some(files),
             _ => None,
@@ -235,7 +236,7 @@ impl Table {
     }
 
     /// A whole number.
-    pub fn integer(&self, key: &str) -> Option<u64> {
+    pub(super) fn integer(&self, key: &str) -> Option<u64> {
         match self.value(key)? {
             Value::Integer(number) => Some(*number),
             _ => None,
@@ -243,7 +244,7 @@ impl Table {
     }
 
     /// A number.
-    pub fn decimal(&self, key: &str) -> Option<f64> {
+    pub(super) fn decimal(&self, key: &str) -> Option<f64> {
         match self.value(key)? {
             Value::Decimal(number) => Some(*number),
             _ => None,
@@ -251,7 +252,7 @@ impl Table {
     }
 
     /// true or false.
-    pub fn switch(&self, key: &str) -> Option<bool> {
+    pub(super) fn switch(&self, key: &str) -> Option<bool> {
         match self.value(key)? {
             Value::Switch(on) => Some(*on),
             _ => None,
@@ -259,7 +260,7 @@ impl Table {
     }
 
     /// An address.
-    pub fn address(&self, key: &str) -> Option<IpAddr> {
+    pub(super) fn address(&self, key: &str) -> Option<IpAddr> {
         match self.value(key)? {
             Value::Address(address) => Some(*address),
             _ => None,
@@ -267,7 +268,7 @@ impl Table {
     }
 
     /// A secret.
-    pub fn secret(&self, key: &str) -> Option<&SecretString> {
+    pub(super) fn secret(&self, key: &str) -> Option<&SecretString> {
         match self.value(key)? {
             Value::Secret(secret) => Some(secret),
             _ => None,

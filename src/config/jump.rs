@@ -8,7 +8,7 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `jump` of a node: its own, or that of `[ssh]` up to the node itself, which cannot be reached through itself.
-pub fn of_node(ssh: Option<&Table>, node: &Table) -> Option<Vec<At<String>>> {
+pub(super) fn of_node(ssh: Option<&Table>, node: &Table) -> Option<Vec<At<String>>> {
     if let Some(own) = node.texts("jump") {
         return Some(own.to_vec());
     }
@@ -25,7 +25,7 @@ struct Stop {
 }
 
 /// Notes unknown jump hosts and loops.
-pub fn check(document: &Document, problems: &mut Problems<'_>) {
+pub(super) fn check(document: &Document, problems: &mut Problems<'_>) {
     let ssh = document.table("ssh");
     let jump_hosts = document.list("jump_host").iter().map(|host| (host, host.texts("jump").map(<[_]>::to_vec)));
     let nodes = document.list("node").iter().map(|node| (node, of_node(ssh, node)));
@@ -55,19 +55,29 @@ fn unknown(document: &Document, stops: &BTreeMap<&str, Stop>, problems: &mut Pro
 }
 
 fn loops(stops: &BTreeMap<&str, Stop>, problems: &mut Problems<'_>) {
+    let rings: BTreeMap<&str, Vec<&str>> =
+        stops.keys().filter_map(|&name| Some((name, ring(&way_to(stops, name))?))).collect();
+    let is_member = |name: &str| rings.get(name).is_some_and(|ring| ring.contains(&name));
     let mut told = BTreeSet::new();
-    for (&name, stop) in stops {
-        let way = way_to(stops, name);
-        let Some(ring) = ring(&way) else { continue };
-        // Everyone behind a loop runs into it; it is told once, where the first of its members says `jump`.
-        let members: BTreeSet<&str> = ring.iter().copied().collect();
-        let at = members.iter().filter_map(|member| stops.get(member)).map(|stop| stop.at).min().unwrap_or(stop.at);
-        if told.insert(members) {
-            let text = in_order(&ring, stops).join(" -> ");
+    for (&name, ring) in &rings {
+        if is_member(name) {
+            let members: BTreeSet<&str> = ring.iter().copied().collect();
+            let at = members.iter().filter_map(|member| stops.get(member)).map(|stop| stop.at).min();
+            if let Some(at) = at.filter(|_| told.insert(members)) {
+                let text = in_order(ring, stops).join(" -> ");
+                problems.add(
+                    at,
+                    format!("jump loop: {text}"),
+                    "remove jump from one of them, so that one is reached directly",
+                );
+            }
+        } else if let Some(stop) = stops.get(name).filter(|_| !ring.iter().any(|stop| is_member(stop))) {
+            // Whoever stands behind a loop runs into it; that is told above, once. This way only repeats itself.
+            let twice = ring.first().copied().unwrap_or_default();
             problems.add(
-                at,
-                format!("jump loop: {text}"),
-                "remove jump from one of them, so that one is reached directly",
+                stop.at,
+                format!("jump loop: the way to {name} passes {twice} twice"),
+                "name each jump host once",
             );
         }
     }

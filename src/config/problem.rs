@@ -1,5 +1,6 @@
 //! Problems of a configuration file, and where in the text they are.
 
+use crate::model::text::Clean;
 use std::{
     fmt,
     ops::Range,
@@ -33,7 +34,7 @@ impl fmt::Display for Problem {
 
 /// A place in the text, 1-based.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
+pub(super) struct Position {
     /// Line.
     pub line: usize,
     /// Column in characters.
@@ -42,12 +43,12 @@ pub struct Position {
 
 impl Position {
     /// Where something that is absent from the whole file is reported.
-    pub const START: Self = Self { line: 1, column: 1 };
+    pub(super) const START: Self = Self { line: 1, column: 1 };
 }
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub struct At<T> {
+pub(super) struct At<T> {
     /// The value.
     pub value: T,
     /// Its place.
@@ -56,7 +57,7 @@ pub struct At<T> {
 
 /// Collects the problems of one file.
 #[derive(Debug)]
-pub struct Problems<'t> {
+pub(super) struct Problems<'t> {
     path: PathBuf,
     text: &'t str,
     line_starts: Vec<usize>,
@@ -65,18 +66,18 @@ pub struct Problems<'t> {
 
 impl<'t> Problems<'t> {
     /// No problem yet.
-    pub fn new(path: PathBuf, text: &'t str) -> Self {
+    pub(super) fn new(path: PathBuf, text: &'t str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { path, text, line_starts, found: Vec::new() }
     }
 
     /// The file.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The place of a byte span.
-    pub fn position(&self, span: &Range<usize>) -> Position {
+    pub(super) fn position(&self, span: &Range<usize>) -> Position {
         let offset = span.start.min(self.text.len());
         let line = self.line_starts.partition_point(|&start| start <= offset);
         let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
@@ -85,23 +86,24 @@ impl<'t> Problems<'t> {
     }
 
     /// Notes a problem.
-    pub fn add(&mut self, at: Position, what: impl Into<String>, cure: impl Into<String>) {
-        let (what, cure) = (what.into(), cure.into());
+    pub(super) fn add(&mut self, at: Position, what: impl Into<String>, cure: impl Into<String>) {
+        // Keys and values may quote anything the file contains, and end in a terminal.
+        let [what, cure] = [what.into(), cure.into()].map(|text: String| Clean::line(&text).as_str().to_owned());
         self.found.push(Problem { path: self.path.clone(), line: at.line, column: at.column, what, cure });
     }
 
     /// Forgets what lies at or behind `limit`.
-    pub fn keep_before(&mut self, limit: Position) {
+    pub(super) fn keep_before(&mut self, limit: Position) {
         self.found.retain(|problem| (problem.line, problem.column) < (limit.line, limit.column));
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
     /// All of them, in the order of the file.
-    pub fn into_sorted(mut self) -> Vec<Problem> {
+    pub(super) fn into_sorted(mut self) -> Vec<Problem> {
         self.found.sort();
         self.found.dedup();
         self.found

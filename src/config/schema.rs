@@ -137,6 +137,30 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// A value of this kind as it is written in the file.
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Name => "\"web01\"",
+            Self::Names | Self::NamesOrNone => "[\"lb01\", \"lb02\"]",
+            Self::Roles => "[\"web\"]",
+            Self::Label => "\"oslo-1\"",
+            Self::Login => "\"vakt\"",
+            Self::Host | Self::PrivateAddress | Self::Address => "\"10.10.0.11\"",
+            Self::PublicAddress => "\"203.0.113.11\"",
+            Self::Port => "22",
+            Self::Files => "[\"~/.ssh/id_ed25519\"]",
+            Self::FileOrNone => "\"~/.ssh/config\"",
+            Self::RemotePath | Self::RemotePathOrNone => "\"/run/haproxy/admin.sock\"",
+            Self::Integer => "1000",
+            Self::Decimal => "25.0",
+            Self::Switch => "true",
+            Self::Choice(words) => words.first().copied().unwrap_or_default(),
+            Self::Secret => "\"…\"",
+        }
+    }
+}
+
 /// `"a", "b"`.
 pub fn quoted<T: AsRef<str>>(words: &[T]) -> String {
     words.iter().map(|word| format!("\"{}\"", word.as_ref())).collect::<Vec<_>>().join(", ")
@@ -160,7 +184,7 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "ssh",
         shape: Shape::Table,
-        what: "How to log in to every node, and the transport's limits.",
+        what: "How to log in to every node and jump host, and the transport's limits.",
         keys: SSH,
     },
     Section {

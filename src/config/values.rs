@@ -6,7 +6,7 @@ use super::{
     schema::{Key, Kind, quoted},
     suggest::nearest,
 };
-use crate::model::inventory::Role;
+use crate::model::{inventory::Role, text::Clean};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use secrecy::SecretString;
 use std::{
@@ -20,7 +20,7 @@ use toml::{
 
 /// A value that fits its kind.
 #[derive(Debug, Clone)]
-pub enum Value {
+pub(super) enum Value {
     /// Text of any kind.
     Text(String),
     /// A list of texts.
@@ -42,11 +42,11 @@ pub enum Value {
 }
 
 /// The word that stands for "deliberately nothing".
-pub const NONE: &str = "none";
+pub(super) const NONE: &str = "none";
 
 /// What values are read against, besides the schema.
 #[derive(Debug)]
-pub struct Surroundings<'a> {
+pub(super) struct Surroundings<'a> {
     /// `~`.
     pub home: Option<&'a Path>,
     /// Where relative paths start.
@@ -56,7 +56,7 @@ pub struct Surroundings<'a> {
 type Raw<'r, 't> = &'r Spanned<DeValue<'t>>;
 
 /// Reads one value; notes what is wrong with it.
-pub fn read(
+pub(super) fn read(
     section: &str,
     key: &Key,
     raw: Raw<'_, '_>,
@@ -126,16 +126,21 @@ impl Reader<'_, '_> {
     fn wrong_type<T>(&mut self, raw: Raw<'_, '_>) -> Option<T> {
         let is = type_words(raw.get_ref());
         let wanted = self.key.kind.words();
+        let name = self.key.name;
         let cure = match (raw.get_ref(), self.key.kind) {
-            (DeValue::String(text), Kind::Integer | Kind::Decimal | Kind::Port | Kind::Switch)
-                if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.') =>
-            {
-                format!("write {} = {text} without quotes", self.key.name)
+            (DeValue::String(text), Kind::Integer | Kind::Decimal | Kind::Port) if text.parse::<f64>().is_ok() => {
+                format!("write {name} = {text} without quotes")
             }
-            (DeValue::Integer(_) | DeValue::Boolean(_), Kind::Choice(_) | Kind::Label | Kind::Login | Kind::Name) => {
-                "put it in quotes".into()
+            (DeValue::String(text), Kind::Switch) if matches!(text.as_ref(), "true" | "false") => {
+                format!("write {name} = {text} without quotes")
             }
-            _ => format!("give {wanted}"),
+            (
+                DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_),
+                Kind::Label | Kind::Login | Kind::Name | Kind::Secret,
+            ) => "put it in quotes".into(),
+            // An example of these would be a guess at the value, not at its form.
+            (_, Kind::Integer | Kind::Decimal | Kind::Switch | Kind::Choice(_)) => format!("give {wanted}"),
+            (_, kind) => format!("write it as {name} = {}", kind.example()),
         };
         self.refuse(raw, format!("{} is {is}, not {wanted}", self.key.name), cure)
     }
@@ -146,8 +151,9 @@ impl Reader<'_, '_> {
         if text.is_empty() {
             return self.refuse(raw, format!("{} is empty", self.key.name), "give a value, or remove the line");
         }
-        if text.chars().any(char::is_control) {
-            return self.refuse(raw, format!("{} has control characters", self.key.name), "remove them");
+        if Clean::line(text).as_str() != text {
+            let what = format!("{} has characters that cannot be shown", self.key.name);
+            return self.refuse(raw, what, "remove control and invisible characters, or shorten it");
         }
         Some(text.clone().into_owned())
     }
@@ -159,7 +165,7 @@ impl Reader<'_, '_> {
             _ => return self.wrong_type(raw),
         };
         if elements.is_empty() && matches!(self.key.kind, Kind::Names | Kind::Roles) {
-            let cure = format!("give at least one: {}", self.key.kind.words());
+            let cure = format!("give at least one, as {} = {}", self.key.name, self.key.kind.example());
             return self.refuse(raw, format!("{} is empty", self.key.name), cure);
         }
         let wanted = elements.len();

@@ -29,11 +29,11 @@ fn load(name: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
 }
 
 fn inventory(text: &str) -> Inventory {
-    load("test.toml", text).map(|loaded| loaded.inventory).unwrap_or_else(|problems| panic!("{}", messages(&problems)))
+    load("test.toml", text).map_or_else(|problems| panic!("{}", messages(&problems)), |loaded| loaded.inventory)
 }
 
 fn messages(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("{problem}\n")).collect()
+    problems.iter().flat_map(|problem| [problem.to_string(), "\n".into()]).collect()
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {
