@@ -47,23 +47,25 @@ pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
         .map(|(seen, facts)| Balancer { name: &seen.node.name, sample: &facts.value.sample, at: facts.at })
         .collect();
     let mut dead: BTreeSet<&ProxyName> = BTreeSet::new();
-    let mut odd: BTreeSet<(&ProxyName, &ServerName)> = BTreeSet::new();
-    for balancer in &balancers {
-        for backend in &balancer.sample.backends {
-            if !backend.servers.is_empty() && !is_usable(backend) {
-                dead.insert(&backend.name);
+    // Servers that do not take traffic somewhere, by backend, with their place in the list.
+    let mut odd: BTreeMap<&ProxyName, BTreeMap<&ServerName, usize>> = BTreeMap::new();
+    for backend in balancers.iter().flat_map(|balancer| &balancer.sample.backends) {
+        if !backend.servers.is_empty() && !is_usable(backend) {
+            dead.insert(&backend.name);
+        }
+        for (place, server) in backend.servers.iter().enumerate() {
+            if !server.operational.takes_traffic() {
+                odd.entry(&backend.name).or_default().insert(&server.name, place);
             }
-            let not_taking = backend.servers.iter().filter(|server| !server.operational.takes_traffic());
-            odd.extend(not_taking.map(|server| (&backend.name, &server.name)));
         }
     }
-    let places = Places::of(&balancers, &odd);
-    for name in &dead {
-        conditions.extend(backend_down(scene, &balancers, name));
-    }
-    for (backend, server) in odd {
-        let sides = places.sides(backend, server);
-        conditions.extend(server_condition(scene, backend, &sides, dead.contains(backend)));
+    for (backend, servers) in odd {
+        if dead.contains(backend) {
+            // Its finding lists its servers.
+            conditions.extend(backend_down(scene, &sides_of_backend(&balancers, backend)));
+        } else {
+            judge_servers(scene, &sides_of_backend(&balancers, backend), &servers, conditions);
+        }
     }
 }
 
@@ -71,26 +73,51 @@ fn is_usable(backend: &Backend) -> bool {
     backend.servers.iter().any(|server| server.operational.takes_traffic())
 }
 
-/// Where the odd servers are on every load balancer: one pass, however many are odd.
-struct Places<'a>(BTreeMap<(&'a ProxyName, &'a ServerName), Vec<Side<'a, Server>>>);
+fn sides_of_backend<'a>(balancers: &[Balancer<'a>], name: &ProxyName) -> Vec<Side<'a, Backend>> {
+    let of = |balancer: &Balancer<'a>| {
+        let what = balancer.sample.backends.iter().find(|backend| backend.name == *name)?;
+        Some(Side { lb: balancer.name, at: balancer.at, what })
+    };
+    balancers.iter().filter_map(of).collect()
+}
 
-impl<'a> Places<'a> {
-    fn of(balancers: &[Balancer<'a>], odd: &BTreeSet<(&'a ProxyName, &'a ServerName)>) -> Self {
-        let mut places = BTreeMap::<_, Vec<_>>::new();
-        let concerned: BTreeSet<&ProxyName> = odd.iter().map(|(backend, _)| *backend).collect();
-        for balancer in balancers {
-            for backend in balancer.sample.backends.iter().filter(|backend| concerned.contains(&backend.name)) {
-                for server in backend.servers.iter().filter(|server| odd.contains(&(&backend.name, &server.name))) {
-                    let side = Side { lb: balancer.name, at: balancer.at, what: server };
-                    places.entry((&backend.name, &server.name)).or_default().push(side);
-                }
-            }
+/// `place`: where the server is in the list of one balancer; with equal configuration, in that of all.
+fn sides_of_server<'a>(backends: &[Side<'a, Backend>], name: &ServerName, place: usize) -> Vec<Side<'a, Server>> {
+    let of = |side: &Side<'a, Backend>| {
+        let at_place = side.what.servers.get(place).filter(|server| server.name == *name);
+        let what = at_place.or_else(|| side.what.servers.iter().find(|server| server.name == *name))?;
+        Some(Side { lb: side.lb, at: side.at, what })
+    };
+    backends.iter().filter_map(of).collect()
+}
+
+/// More servers of one backend that are down are told in one line.
+const DOWN_TOLD_SINGLY_MAX: usize = 8;
+
+fn judge_servers(
+    scene: &Scene<'_>,
+    backends: &[Side<'_, Backend>],
+    servers: &BTreeMap<&ServerName, usize>,
+    conditions: &mut Vec<Condition>,
+) {
+    let Some(name) = backends.first().map(|side| &side.what.name) else { return };
+    let mut down = Vec::new();
+    for (server, place) in servers {
+        let sides = sides_of_server(backends, server, *place);
+        let mut treatments: Vec<Treatment> = sides.iter().map(|side| Treatment::of(side.what)).collect();
+        treatments.dedup();
+        match treatments.as_slice() {
+            [Treatment::Down] => down.push(sides),
+            [_] | [] => {}
+            _ => conditions.push(with_evidence(scene, disagreement(scene, name, &sides), &sides)),
         }
-        Self(places)
     }
-
-    fn sides(&self, backend: &ProxyName, server: &ServerName) -> Vec<Side<'a, Server>> {
-        self.0.get(&(backend, server)).cloned().unwrap_or_default()
+    if down.len() > DOWN_TOLD_SINGLY_MAX {
+        conditions.extend(many_down(scene, backends, &down));
+        return;
+    }
+    for sides in down {
+        conditions.extend(server_down(scene, name, &sides).map(|condition| with_evidence(scene, condition, &sides)));
     }
 }
 
@@ -132,30 +159,23 @@ impl Treatment {
     }
 }
 
-fn server_condition(
-    scene: &Scene<'_>,
-    backend: &ProxyName,
-    sides: &[Side<'_, Server>],
-    backend_is_dead: bool,
-) -> Option<Condition> {
-    let treatments: BTreeSet<Treatment> = sides.iter().map(|side| Treatment::of(side.what)).collect();
-    let is_disagreed = treatments.len() > 1;
-    // The finding of a backend without usable server lists its servers.
-    let is_down = treatments.first() == Some(&Treatment::Down) && !backend_is_dead;
-    if !is_disagreed && !is_down {
-        return None;
-    }
-    let server = sides.first()?.what;
-    let behind = scene.behind(server.name.as_str(), server.address.as_ref().known().map(Clean::as_str));
-    let condition =
-        if is_disagreed { disagreement(scene, backend, sides) } else { server_down(scene, backend, sides, behind)? };
-    let condition = match behind {
+/// The node behind the server, and what each load balancer says.
+fn with_evidence(scene: &Scene<'_>, condition: Condition, sides: &[Side<'_, Server>]) -> Condition {
+    let condition = match sides.first().and_then(|side| behind(scene, side.what)) {
         Some(seen) => condition.node(&seen.node.name).evidence(node_line(seen)),
         None => condition,
     };
+    condition.evidence(sides.iter().map(side_line)).evidence(silent(scene))
+}
+
+fn behind<'s, 'a>(scene: &'s Scene<'a>, server: &Server) -> Option<&'s Seen<'a>> {
+    scene.behind(server.name.as_str(), server.address.as_ref().known().map(Clean::as_str))
+}
+
+/// Load balancers that have no say at the moment.
+fn silent(scene: &Scene<'_>) -> impl Iterator<Item = String> {
     let silent = scene.nodes.iter().filter(|seen| seen.node.haproxy_socket.is_some() && seen.haproxy.is_none());
-    let silent = silent.map(|seen| format!("{}: cannot be read now", seen.node.name));
-    Some(condition.evidence(sides.iter().map(side_line)).evidence(silent))
+    silent.map(|seen| format!("{}: cannot be read now", seen.node.name))
 }
 
 fn node_line(seen: &Seen<'_>) -> Option<String> {
@@ -171,12 +191,7 @@ fn subject(backend: &ProxyName, server: &ServerName) -> String {
     format!("{backend}/{server}")
 }
 
-fn server_down(
-    scene: &Scene<'_>,
-    backend: &ProxyName,
-    sides: &[Side<'_, Server>],
-    behind: Option<&Seen<'_>>,
-) -> Option<Condition> {
+fn server_down(scene: &Scene<'_>, backend: &ProxyName, sides: &[Side<'_, Server>]) -> Option<Condition> {
     // Down everywhere since the last of them found out.
     let last = sides.iter().min_by_key(|side| side.what.last_change_s.known().unwrap_or(u64::MAX))?;
     let server = last.what;
@@ -184,12 +199,33 @@ fn server_down(
     let since = since(last);
     let duration = since.map(|since| format!(" for {}", seconds_since(scene, since))).unwrap_or_default();
     let place = balancers(&names, balancers_known(scene));
-    let gone = behind.filter(|seen| matches!(seen.state, NodeState::Unreachable | NodeState::Stale));
+    let gone = behind(scene, server).filter(|seen| matches!(seen.state, NodeState::Unreachable | NodeState::Stale));
     let gone = gone.map(|seen| format!("; {} itself is {}", seen.node.name, seen.state.word())).unwrap_or_default();
     let text = format!("Down on {place}{duration}: {}{gone}", check_words(server));
     let severity = if server.backup.known() == Some(true) { Severity::Warning } else { Severity::Critical };
     let condition = Condition::new(RuleId::ServerDown, severity, &subject(backend, &server.name), text);
     Some(Condition { began: since, ..condition })
+}
+
+/// "50 of 100 servers down on both load balancers, the first for 12 s: most L7TOUT".
+fn many_down(scene: &Scene<'_>, backends: &[Side<'_, Backend>], down: &[Vec<Side<'_, Server>>]) -> Option<Condition> {
+    let backend = backends.first()?.what;
+    let names: Vec<&NodeName> = backends.iter().map(|side| side.lb).collect();
+    let place = balancers(&names, balancers_known(scene));
+    let began = down.iter().flatten().filter_map(since).min_by_key(|since| since.wall);
+    let duration = began.map(|since| format!(", the first for {}", seconds_since(scene, since))).unwrap_or_default();
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for side in down.iter().filter_map(|sides| sides.first()) {
+        *reasons
+            .entry(side.what.check.status.as_ref().known().map_or("no check result", Clean::as_str))
+            .or_default() += 1;
+    }
+    let most = reasons.iter().max_by_key(|(_, count)| **count).map(|(reason, _)| *reason).unwrap_or_default();
+    let text = format!("{} of {} servers down on {place}{duration}: most {most}", down.len(), backend.servers.len());
+    let lines = down.iter().filter_map(|sides| sides.first()).take(EVIDENCE_SERVERS_MAX);
+    let evidence = lines.map(|side| format!("{}: {}", side.what.name, check_words(side.what)));
+    let condition = Condition::new(RuleId::ServerDown, Severity::Critical, backend.name.as_str(), text);
+    Some(Condition { began, ..condition.evidence(evidence).evidence(silent(scene)) })
 }
 
 fn disagreement(scene: &Scene<'_>, backend: &ProxyName, sides: &[Side<'_, Server>]) -> Condition {
@@ -262,15 +298,12 @@ fn side_line(side: &Side<'_, Server>) -> String {
     parts.join(", ")
 }
 
-fn backend_down(scene: &Scene<'_>, all: &[Balancer<'_>], name: &ProxyName) -> Option<Condition> {
-    let sides: Vec<Side<'_, Backend>> = all
-        .iter()
-        .filter_map(|balancer| {
-            let backend = balancer.sample.backends.iter().find(|backend| backend.name == *name)?;
-            let is_dead = !backend.servers.is_empty() && !is_usable(backend);
-            is_dead.then_some(Side { lb: balancer.name, at: balancer.at, what: backend })
-        })
-        .collect();
+/// Servers that the evidence lists.
+const EVIDENCE_SERVERS_MAX: usize = 20;
+
+fn backend_down(scene: &Scene<'_>, all: &[Side<'_, Backend>]) -> Option<Condition> {
+    let is_dead = |side: &&Side<'_, Backend>| !side.what.servers.is_empty() && !is_usable(side.what);
+    let sides: Vec<Side<'_, Backend>> = all.iter().filter(is_dead).copied().collect();
     let backend = sides.first()?.what;
     // Dead since the last server went, on the balancer where that was last.
     let changes = sides.iter().filter_map(|side| {
@@ -287,10 +320,11 @@ fn backend_down(scene: &Scene<'_>, all: &[Balancer<'_>], name: &ProxyName) -> Op
         side.what
             .servers
             .iter()
-            .take(20)
+            .take(EVIDENCE_SERVERS_MAX)
             .map(move |server| format!("{lb}: {} is {}", server.name, Treatment::of(server).words(server)))
     });
-    let condition = Condition::new(RuleId::BackendDown, Severity::Critical, name.as_str(), text).evidence(evidence);
+    let condition =
+        Condition::new(RuleId::BackendDown, Severity::Critical, backend.name.as_str(), text).evidence(evidence);
     Some(Condition { began, ..condition })
 }
 

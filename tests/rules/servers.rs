@@ -171,3 +171,35 @@ fn a_haproxy_that_cannot_be_read_gives_the_cure_of_its_way() {
     assert_eq!(lines(&findings), ["▲ lb01: HAProxy cannot be read: no socket /run/haproxy/admin.sock"]);
     assert_eq!(findings[0].hint.as_str(), "start haproxy on lb01");
 }
+
+#[test]
+fn a_backend_dead_on_one_side_is_one_finding() {
+    let mut stage = Stage::new();
+    for server in ["web01", "web02", "web03"] {
+        stage.server(0, server, fails(3));
+    }
+    stage.run(10);
+    assert_eq!(lines(&stage.findings()), ["✗ web_cluster: No usable server on lb01 for 13 s: 3 down"]);
+}
+
+#[test]
+fn many_servers_down_are_one_line() {
+    let mut stage = Stage::new();
+    for lb in 0..2 {
+        let servers = &mut stage.haproxies[lb].sample.backends[0].servers;
+        let template = servers[0].clone();
+        servers.extend((10..30).map(|index| {
+            let mut server = template.clone();
+            server.name = format!("s{index}").into();
+            fails(index)(&mut server);
+            server
+        }));
+    }
+    stage.second();
+    let findings = stage.findings();
+    assert_eq!(
+        lines(&findings),
+        ["✗ web_cluster: 20 of 23 servers down on both load balancers, the first for 30 s: most L7TOUT"]
+    );
+    assert_eq!(findings[0].evidence.len(), 20);
+}
