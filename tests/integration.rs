@@ -1,4 +1,4 @@
 //! The integration tests, one binary.
 
-#[cfg(test)]
 mod config;
+mod wire;
