@@ -1,1 +1,3 @@
-//! Not begun.
+//! The command line.
+
+pub mod config_file;
