@@ -65,9 +65,9 @@ pub(crate) const SIGNS: [(Meaning, &str); 8] = [
 ];
 
 fn signs() -> impl Iterator<Item = Line> {
-    SIGNS.iter().map(|(meaning, words)| {
-        vec![Span::signed(&format!("{:<14} ", word(*meaning)), *meaning), Span::plain(*words)]
-    })
+    SIGNS
+        .iter()
+        .map(|(meaning, words)| vec![Span::signed(&format!("{:<14} ", word(*meaning)), *meaning), Span::plain(*words)])
 }
 
 /// What a sign is called on screen.

@@ -2,8 +2,7 @@
 //! databases; hypervisors carry them all.
 
 use super::{
-    Seen,
-    figures,
+    Seen, figures,
     meaning::{Meaning, Span},
     standing,
     traffic::{self, Traffic},
@@ -136,7 +135,8 @@ fn balancer_station(seen: Seen<'_>, traffic: &Traffic<'_>, index: usize) -> Stat
         return Station { meaning, has_glyph: true, name, facts: vec![Span::new(standing.word, Meaning::Stale)] };
     }
     // Another holder and no traffic is what a healthy second load balancer looks like.
-    let is_holder = seen.inventory.vips.iter().any(|vip| holders(seen, vip).iter().any(|h| h.name == balancer.node.name));
+    let is_holder =
+        seen.inventory.vips.iter().any(|vip| holders(seen, vip).iter().any(|h| h.name == balancer.node.name));
     let held_elsewhere = seen.inventory.vips.iter().any(|vip| !holders(seen, vip).is_empty()) && !is_holder;
     let idle = rate.known().is_none_or(|rate| rate < 1.0);
     if held_elsewhere && idle && standing.meaning == Meaning::Ok {
@@ -152,7 +152,8 @@ fn node_station(seen: Seen<'_>, traffic: &Traffic<'_>, node: &NodeFacts) -> Stat
     let mut meaning = standing.meaning;
     let (mut rates, mut sessions, mut times) = (Vec::new(), Vec::new(), Vec::new());
     for pool in 0..traffic.pools.len() {
-        let Some(server) = traffic.pools[pool].servers.iter().position(|name| name.as_str() == node.name.as_str()) else {
+        let Some(server) = traffic.pools[pool].servers.iter().position(|name| name.as_str() == node.name.as_str())
+        else {
             continue;
         };
         for view in traffic.views(pool, server) {

@@ -83,7 +83,8 @@ impl<'a> Traffic<'a> {
 
     /// All proxies and servers of all load balancers, without rows.
     pub(crate) fn merge(seen: Seen<'a>) -> Self {
-        let stale_after_ms = seen.inventory.settings.poll.stale_after_ms.max(2 * seen.inventory.settings.poll.haproxy_ms);
+        let stale_after_ms =
+            seen.inventory.settings.poll.stale_after_ms.max(2 * seen.inventory.settings.poll.haproxy_ms);
         let nodes = seen.inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some());
         let balancers: Vec<Balancer<'a>> = nodes
             .filter_map(|listed| seen.world.node(&listed.name))
@@ -93,7 +94,8 @@ impl<'a> Traffic<'a> {
                 is_stale: node.haproxy.fresh(seen.now.mono, stale_after_ms).is_none(),
             })
             .collect();
-        let frontends = merge_proxies(&balancers, |facts| &facts.sample.frontends, |frontend: &Frontend| &frontend.name);
+        let frontends =
+            merge_proxies(&balancers, |facts| &facts.sample.frontends, |frontend: &Frontend| &frontend.name);
         let backends = merge_proxies(&balancers, |facts| &facts.sample.backends, |backend: &Backend| &backend.name);
         let pools = backends.into_iter().map(|proxy| merge_servers(&balancers, proxy)).collect();
         Self { balancers, frontends, pools, rows: Vec::new() }
@@ -109,9 +111,8 @@ impl<'a> Traffic<'a> {
         }
         for (index, pool) in self.pools.iter().enumerate() {
             let whole = rows::contains(pool.proxy.name.as_str(), filter);
-            let mut servers: Vec<usize> = (0..pool.servers.len())
-                .filter(|server| whole || self.server_matches(index, *server, filter))
-                .collect();
+            let mut servers: Vec<usize> =
+                (0..pool.servers.len()).filter(|server| whole || self.server_matches(index, *server, filter)).collect();
             if servers.is_empty() && !whole {
                 continue;
             }

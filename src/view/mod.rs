@@ -6,18 +6,14 @@ mod chrome;
 mod glyphs;
 mod node_cells;
 mod overlays;
+pub mod picture;
 mod screens;
 mod table;
 mod theme;
 
 pub use theme::Theme;
 
-use crate::app::{
-    App, Overlay,
-    layout::Layout,
-    rows::Rows,
-    screen::ScreenId,
-};
+use crate::app::{App, Overlay, layout::Layout, rows::Rows, screen::ScreenId};
 use canvas::Canvas;
 use ratatui::Frame;
 

@@ -13,12 +13,7 @@ use crate::{
         standing::{self, Freshness, Standing},
         trend::{self, Trend},
     },
-    model::{
-        figure::Figure,
-        host::HostFacts,
-        ids::NodeName,
-        world::NodeFacts,
-    },
+    model::{figure::Figure, host::HostFacts, ids::NodeName, world::NodeFacts},
 };
 
 /// What a column of a node table shows.

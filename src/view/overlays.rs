@@ -86,7 +86,8 @@ fn draw_palette(canvas: &mut Canvas<'_>, palette: &Palette, body: Area) {
             Some(reason) => Span::dim(reason.clone()),
             None => Span::new(entry.aside.clone(), Meaning::Key),
         };
-        let used = canvas.line(line.x + 2, line.y, line.width.saturating_sub(2), &[Span::new(entry.title.clone(), meaning)]);
+        let used =
+            canvas.line(line.x + 2, line.y, line.width.saturating_sub(2), &[Span::new(entry.title.clone(), meaning)]);
         let room = line.width.saturating_sub(used + 4);
         if line_width(std::slice::from_ref(&aside)) <= room {
             canvas.line_right(line.x + used + 4, line.y, room, &[aside]);
@@ -108,7 +109,11 @@ pub(super) fn prompt(canvas: &mut Canvas<'_>, app: &App, prompt: &Prompt, body: 
         Ask::Passphrase { file } => (
             format!("{node} needs a passphrase"),
             vec![
-                vec![Span::plain("The private key "), Span::new(file.as_str(), Meaning::Accent), Span::plain(" is encrypted.")],
+                vec![
+                    Span::plain("The private key "),
+                    Span::new(file.as_str(), Meaning::Accent),
+                    Span::plain(" is encrypted."),
+                ],
                 vec![Span::dim("It is used for this run only; it is neither stored nor shown.")],
             ],
             "Passphrase: ",

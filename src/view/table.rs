@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn columns_fall_away_by_rank() {
-        let columns = || vec![Column::left('a', "A", 10, 0), Column::right('b', "B", 10, 2), Column::right('c', "C", 10, 1)];
+        let columns =
+            || vec![Column::left('a', "A", 10, 0), Column::right('b', "B", 10, 2), Column::right('c', "C", 10, 1)];
         let keys = |width| fit(columns(), width, 1).iter().map(|placed| placed.key).collect::<String>();
         assert_eq!(keys(32), "abc");
         assert_eq!(keys(31), "ac");

@@ -70,7 +70,8 @@ fn wrong(canvas: &mut Canvas<'_>, app: &App, list: &[OverviewRow<'_>], place: Op
     let hidden = seen.findings.len() - list.len();
     if hidden > 0 {
         let key = app.keymap.shown("go.findings").unwrap_or_default();
-        let words = vec![Span::dim(format!("and {hidden} more: ")), Span::new(key, Meaning::Key), Span::dim(" Findings")];
+        let words =
+            vec![Span::dim(format!("and {hidden} more: ")), Span::new(key, Meaning::Key), Span::dim(" Findings")];
         canvas.line(area.x + 3, area.y + area.height.saturating_sub(1), area.width.saturating_sub(4), &words);
     }
 }
