@@ -2,4 +2,5 @@
 
 pub mod haproxy;
 pub mod host;
+pub mod recent;
 pub mod series;
