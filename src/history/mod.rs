@@ -2,6 +2,7 @@
 
 pub mod haproxy;
 pub mod host;
+pub mod recent;
 pub mod series;
 
 use crate::model::{haproxy::HaproxyFacts, host::HostFacts, ids::NodeName, time::Now};

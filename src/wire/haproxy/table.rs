@@ -10,7 +10,10 @@ use crate::{
     wire::complaints::Complaints,
 };
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+};
 
 /// Columns that are looked at; 3.x prints about 100.
 const COLUMNS_MAX: usize = 512;
@@ -35,10 +38,13 @@ impl Columns {
             if name.is_empty() {
                 continue; // a trailing comma, up to 3.4
             }
-            if by_name.contains_key(&name) {
-                complaints.add(format!("column {name}"), "appears twice; the first is used");
-            } else {
-                by_name.insert(name, index);
+            match by_name.entry(name) {
+                Entry::Vacant(slot) => {
+                    slot.insert(index);
+                }
+                Entry::Occupied(slot) => {
+                    complaints.add(format!("column {}", slot.key()), "appears twice; the first is used");
+                }
             }
         }
         required.iter().all(|name| by_name.contains_key(*name)).then_some(Self { by_name, count: header.len() })
@@ -84,13 +90,13 @@ impl Column {
 
     /// The value as a count.
     pub(super) fn number(&self, row: &ByteRecord, complaints: &mut Complaints) -> Figure<u64> {
-        self.raw(row).and_then(|value| match parse_u64(value) {
-            Some(number) => Figure::Known(number),
-            None => {
-                let text = Clean::line_from_bytes(value);
-                complaints.add(format!("column {}", self.name), format!("not a number in range: {text}"));
-                Figure::Unknown(Unknown::Malformed)
+        self.raw(row).and_then(|value| {
+            if let Some(number) = parse_u64(value) {
+                return Figure::Known(number);
             }
+            let text = Clean::line_from_bytes(value);
+            complaints.add(format!("column {}", self.name), format!("not a number in range: {text}"));
+            Figure::Unknown(Unknown::Malformed)
         })
     }
 }
@@ -107,8 +113,8 @@ fn parse_u64(value: &[u8]) -> Option<u64> {
 }
 
 /// A reader over the answer; rows of any length, header included.
-pub(super) fn reader<'b>(bytes: &'b Cow<'_, [u8]>) -> Reader<&'b [u8]> {
-    ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes.as_ref())
+pub(super) fn reader(bytes: &[u8]) -> Reader<&[u8]> {
+    ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes)
 }
 
 /// The answer without quotes that never end: one of them would swallow every row behind it.
