@@ -6,5 +6,7 @@ mod config;
 mod console;
 mod headless;
 mod program;
+mod rules;
+mod schedule;
 mod terminal;
 mod wire;
