@@ -4,6 +4,7 @@ mod architecture;
 mod cluster;
 mod config;
 mod console;
+mod contract;
 mod headless;
 mod program;
 mod rules;

@@ -176,10 +176,10 @@ async fn attempt(
     greeting_wait: Duration,
 ) -> Result<HaproxyCli<Drained>, WayFault> {
     let target = match route::relay(way, socket) {
-        Some(command) => Target::Exec(command),
+        Some(command) => Target::Talk(command),
         None => Target::Socket(socket.to_owned()),
     };
-    let mut stream = match session.open(target, UNREAD_BYTES_MAX).await {
+    let mut stream = match session.open(target, UNREAD_BYTES_MAX, &AtomicBool::default()).await {
         Ok(stream) => stream,
         Err(OpenFault::Refused(_)) if way == Way::StreamLocal => {
             return Err(WayFault::Closed(Failed { way, said: String::new() }));

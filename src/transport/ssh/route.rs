@@ -133,6 +133,13 @@ pub(super) struct Failed {
 
 /// The trouble that explains why no way worked, with its cure.
 pub(super) fn explain(node: &str, path: &str, look: &Look, failed: &[Failed]) -> Trouble {
+    if look.exists && !look.socket {
+        return Trouble::new(
+            TroubleKind::SocketMissing,
+            format!("{path} on {node} is not a socket"),
+            "correct the socket's path in the configuration",
+        );
+    }
     for (needle, make) in DECISIVE {
         if failed.iter().any(|failed| failed.said.contains(needle)) {
             return make(node, path);
@@ -140,13 +147,6 @@ pub(super) fn explain(node: &str, path: &str, look: &Look, failed: &[Failed]) ->
     }
     if !look.exists && !look.socket_for_sudo {
         return socket_missing(node, path);
-    }
-    if look.exists && !look.socket {
-        return Trouble::new(
-            TroubleKind::SocketMissing,
-            format!("{path} on {node} is not a socket"),
-            "correct the socket's path in the configuration",
-        );
     }
     if look.permitted {
         return explain_permitted(node, path, look, failed);

@@ -18,7 +18,10 @@ use crate::{
     },
     wire::request::{Call, Reply, Request, shell_word},
 };
-use russh::{Disconnect, client::Handle};
+use russh::{
+    Channel, Disconnect,
+    client::{Handle, Msg},
+};
 use std::{
     fmt,
     sync::{
@@ -30,7 +33,7 @@ use std::{
 use tokio::{
     io::AsyncReadExt,
     sync::{Semaphore, oneshot},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -43,15 +46,28 @@ const SHELLS_MAX: usize = 2;
 /// Unread bytes of a connection that passes through this node.
 const PASSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Pauses before a refused session channel is asked for again.
+const OPEN_PAUSES: [Duration; 4] =
+    [Duration::from_millis(10), Duration::from_millis(30), Duration::from_millis(90), Duration::from_millis(270)];
+
 /// What a channel leads to.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
-    /// A command line for the login shell.
-    Exec(String),
+    /// A command line for the login shell, whose standard input stays open for us.
+    Talk(String),
+    /// A command line for the login shell, whose standard input is empty.
+    Run(String),
     /// A unix socket on the node.
     Socket(String),
     /// A TCP port, as seen from the node.
     Tcp(String, u16),
+}
+
+impl Target {
+    /// Whether it takes one of the places that `MaxSessions` limits.
+    fn is_program(&self) -> bool {
+        matches!(self, Self::Talk(_) | Self::Run(_))
+    }
 }
 
 /// Why a channel could not be opened.
@@ -221,24 +237,20 @@ impl Session {
     }
 
     /// Opens a channel. Whoever stops waiting leaves nothing open: a channel that comes too late is closed at once.
-    pub(super) async fn open(&self, target: Target, unread_max: usize) -> Result<Drained, OpenFault> {
-        let permits = if matches!(target, Target::Exec(_)) { &self.programs } else { &self.forwards };
+    /// `sent` becomes true when it is this channel's turn.
+    pub(super) async fn open(
+        &self,
+        target: Target,
+        unread_max: usize,
+        sent: &AtomicBool,
+    ) -> Result<Drained, OpenFault> {
+        let permits = if target.is_program() { &self.programs } else { &self.forwards };
         let permit = Arc::clone(permits).acquire_owned().await.map_err(|_| OpenFault::Lost)?;
+        sent.store(true, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         let (handle, tasks) = (Arc::clone(&self.handle), self.tasks.clone());
         self.tasks.spawn(async move {
-            let opened = match &target {
-                Target::Exec(_) => handle.channel_open_session().await,
-                Target::Socket(path) => handle.channel_open_direct_streamlocal(path.as_str()).await,
-                Target::Tcp(host, port) => {
-                    handle.channel_open_direct_tcpip(host.as_str(), u32::from(*port), "127.0.0.1", 0).await
-                }
-            };
-            let opened = match (opened, &target) {
-                (Ok(channel), Target::Exec(command)) => channel.exec(true, command.as_bytes()).await.map(|()| channel),
-                (opened, _) => opened,
-            };
-            let result = match opened {
+            let result = match open_patiently(&handle, &target).await {
                 Ok(channel) => Ok(Drained::new(channel, unread_max, Some(permit), &tasks)),
                 Err(russh::Error::ChannelOpenFailure(reason)) => Err(OpenFault::Refused(format!("{reason:?}"))),
                 Err(_) => Err(OpenFault::Lost),
@@ -254,16 +266,15 @@ impl Session {
 
     /// A connection through this node.
     pub(super) async fn passage(&self, host: &str, port: u16) -> Result<Drained, OpenFault> {
-        self.open(Target::Tcp(host.to_owned(), port), PASSAGE_BYTES_MAX).await
+        self.open(Target::Tcp(host.to_owned(), port), PASSAGE_BYTES_MAX, &AtomicBool::default()).await
     }
 
     /// One process in a channel of its own.
     pub(super) async fn exec(&self, command: &str, cap: usize, sent: &AtomicBool) -> Result<Reply, Trouble> {
         let unread_max = cap.saturating_add(64 * 1024).max(UNREAD_BYTES_MAX);
         let started = Instant::now();
-        sent.store(true, Ordering::Relaxed);
-        let channel =
-            self.open(Target::Exec(command.to_owned()), unread_max).await.map_err(|f| self.open_trouble(&f))?;
+        let opened = self.open(Target::Run(command.to_owned()), unread_max, sent).await;
+        let channel = opened.map_err(|fault| self.open_trouble(&fault))?;
         let mut bytes = Vec::new();
         let mut limited = channel.take(cap as u64 + 1);
         let read = limited.read_to_end(&mut bytes).await;
@@ -289,7 +300,7 @@ impl Session {
         let mut shell = if let Some(shell) = kept {
             shell
         } else {
-            let opened = self.open(Target::Exec(shell::COMMAND.into()), UNREAD_BYTES_MAX).await;
+            let opened = self.open(Target::Talk(shell::COMMAND.into()), UNREAD_BYTES_MAX, sent).await;
             Shell::new(opened.map_err(|fault| self.open_trouble(&fault))?)
         };
         // If this future is dropped at the deadline, the shell goes with it: its next answer would be this one's.
@@ -364,6 +375,35 @@ impl Session {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// Opens a channel, and tries again when the server is just clearing away the one before: OpenSSH frees a session's
+/// place a moment after the session's channel is closed.
+async fn open_patiently(handle: &Handle<Gate>, target: &Target) -> Result<Channel<Msg>, russh::Error> {
+    for pause in OPEN_PAUSES {
+        match open_once(handle, target).await {
+            Err(russh::Error::ChannelOpenFailure(_)) if target.is_program() => sleep(pause).await,
+            opened => return opened,
+        }
+    }
+    open_once(handle, target).await
+}
+
+async fn open_once(handle: &Handle<Gate>, target: &Target) -> Result<Channel<Msg>, russh::Error> {
+    match target {
+        Target::Talk(command) | Target::Run(command) => {
+            let channel = handle.channel_open_session().await?;
+            channel.exec(true, command.as_bytes()).await?;
+            if matches!(target, Target::Run(_)) {
+                channel.eof().await?;
+            }
+            Ok(channel)
+        }
+        Target::Socket(path) => handle.channel_open_direct_streamlocal(path.as_str()).await,
+        Target::Tcp(host, port) => {
+            handle.channel_open_direct_tcpip(host.as_str(), u32::from(*port), "127.0.0.1", 0).await
+        }
     }
 }
 
