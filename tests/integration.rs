@@ -1,8 +1,13 @@
 //! The integration tests, one binary.
 
-#[cfg(test)]
+mod architecture;
+mod cluster;
 mod config;
-#[cfg(test)]
+mod console;
+mod contract;
+mod headless;
+mod program;
 mod rules;
-#[cfg(test)]
 mod schedule;
+mod terminal;
+mod wire;
