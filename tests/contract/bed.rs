@@ -191,6 +191,7 @@ pub(super) fn inventory(nodes: Vec<Node>) -> Inventory {
         sessions_percent: 80.0,
         errors_percent: 1.0,
         hold_ms: 5000,
+        host_hold_ms: 5000,
     };
     let policy = Policy { read_only: true, confirm: Confirm::ByBlastRadius };
     let console = ConsoleSettings { theme: ThemeName::Mono, glyphs: Glyphs::Ascii, mouse: false };

@@ -25,6 +25,7 @@ use vakt::{
 /// Longest wait for anything that should happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+#[derive(Debug)]
 struct TestClock(Instant);
 
 impl Clock for TestClock {
