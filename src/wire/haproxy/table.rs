@@ -37,7 +37,7 @@ impl Columns {
             let raw = if index == 0 { first } else { raw };
             let name = String::from_utf8_lossy(raw).trim().to_owned();
             if name.is_empty() {
-                continue; // a trailing comma, up to 3.4
+                continue; // a trailing comma: every version so far prints one
             }
             match by_name.entry(name) {
                 Entry::Vacant(slot) => {
