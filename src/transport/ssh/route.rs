@@ -158,8 +158,8 @@ pub(super) fn explain(node: &str, path: &str, look: &Look, failed: &[Failed]) ->
             format!("add the login to the group that owns {path}, or log in as another user"),
         );
     }
-    let missing = failed.iter().filter(|failed| failed.said.contains("not found")).count();
-    if missing == failed.len() && missing > 0 {
+    let mut relays = failed.iter().filter(|failed| failed.way != Way::StreamLocal).peekable();
+    if relays.peek().is_some() && relays.all(|failed| failed.said.contains("not found")) {
         return relay_missing(node, path);
     }
     let said = failed.iter().map(|failed| failed.said.trim()).find(|said| !said.is_empty()).unwrap_or("no word");
@@ -243,4 +243,94 @@ fn relay_missing(node: &str, path: &str) -> Trouble {
         format!("neither socat nor nc is installed on {node}, and the login may not open {path} itself"),
         "install socat there, or add the login to the group that owns the socket",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/run/haproxy/admin.sock";
+
+    fn look(words: &str) -> Look {
+        Look::parse(words.replace(' ', "\n").as_bytes())
+    }
+
+    fn explained(words: &str, failed: &[(Way, &str)]) -> TroubleKind {
+        let failed: Vec<Failed> = [(Way::StreamLocal, "")]
+            .iter()
+            .chain(failed)
+            .map(|&(way, said)| Failed { way, said: said.into() })
+            .collect();
+        explain("lb01", PATH, &look(words), &failed).kind
+    }
+
+    #[test]
+    fn each_cause_is_told_apart() {
+        use TroubleKind::{
+            DaemonNotRunning, ForwardingForbidden, ProgramMissing, SocketMissing, SocketNotPermitted, SudoNeedsPassword,
+        };
+        let refused = "2026/11/23 07:00:00 socat[7] E connect(5, AF=1, 16): Connection refused";
+        let sudo = Way::SudoSocat;
+        for (words, failed, kind) in [
+            ("sudo", vec![], SocketMissing),
+            ("", vec![], SocketMissing),
+            ("exists", vec![], SocketMissing),
+            ("exists socket permitted socat", vec![(Way::Socat, refused)], DaemonNotRunning),
+            (
+                "exists socket permitted netcat",
+                vec![(Way::Netcat, "nc: unix connect failed: Connection refused")],
+                DaemonNotRunning,
+            ),
+            ("exists socket permitted forbidden", vec![], ForwardingForbidden),
+            ("exists socket permitted", vec![], DaemonNotRunning),
+            ("exists socket", vec![], SocketNotPermitted),
+            ("exists socket sudo", vec![(sudo, "sudo: a password is required\n")], SudoNeedsPassword),
+            (
+                "exists socket sudo",
+                vec![(sudo, "sudo: a terminal is required to read the password")],
+                SudoNeedsPassword,
+            ),
+            (
+                "exists socket sudo",
+                vec![(sudo, "Sorry, user op is not allowed to execute 'socat'")],
+                SocketNotPermitted,
+            ),
+            ("exists socket sudo", vec![(sudo, "op is not in the sudoers file.")], SocketNotPermitted),
+            ("sudo socket_for_sudo", vec![(sudo, refused)], DaemonNotRunning),
+            (
+                "sudo socket_for_sudo",
+                vec![(sudo, "sudo: socat: command not found"), (Way::SudoNetcat, "sudo: nc: command not found")],
+                ProgramMissing,
+            ),
+        ] {
+            assert_eq!(explained(words, &failed), kind, "{words}: {failed:?}");
+        }
+    }
+
+    #[test]
+    fn relays_are_tried_as_the_login_first_and_by_sudo_where_it_may_not() {
+        assert_eq!(look("exists socket permitted socat netcat sudo").relays(), [Way::Socat, Way::Netcat]);
+        assert_eq!(look("exists socket permitted sudo").relays(), []);
+        assert_eq!(look("sudo socket_for_sudo").relays(), [Way::SudoSocat, Way::SudoNetcat]);
+        assert_eq!(look("exists socket root sudo").relays(), []);
+    }
+
+    #[test]
+    fn a_path_that_could_be_anything_else_is_not_used() {
+        for path in ["run/x", "/run/a b", "/run/a,b", "/run/$(id)", "/run/x;y", "/run/'", "", "/run/\u{1b}"] {
+            assert!(!is_usable_path(path), "{path:?}");
+        }
+        assert!(is_usable_path(PATH) && is_usable_path("/run/haproxy-1.8/admin+x@0_a.sock"));
+    }
+
+    #[test]
+    fn only_news_is_told() {
+        let routes = Routes::default();
+        assert!(routes.remember(PATH, &Ok(Way::Socat)));
+        assert!(!routes.remember(PATH, &Ok(Way::Socat)));
+        assert_eq!(routes.remembered(PATH), Some(Way::Socat));
+        let trouble = socket_missing("lb01", PATH);
+        assert!(routes.remember(PATH, &Err(trouble)));
+        assert_eq!(routes.remembered(PATH), None);
+    }
 }
