@@ -225,8 +225,10 @@ pub struct Thresholds {
     pub sessions_percent: f64,
     /// Share of 5xx answers, percent.
     pub errors_percent: f64,
-    /// How long a condition must hold before it becomes a finding.
+    /// How long a traffic figure must stay beyond its limit before it becomes a finding.
     pub hold_ms: u64,
+    /// The same for figures of a host, which move more.
+    pub host_hold_ms: u64,
 }
 
 /// What may be done, and how it is confirmed.

@@ -104,7 +104,7 @@ impl Fleet {
     }
 
     /// Closes every connection, removes what was made for them, and waits for it.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.shared.stop.cancel();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;

@@ -1,0 +1,367 @@
+//! The schema: one table of every section and key. Validation, the check of `assets/defaults.toml`, the check of
+//! `config.example.toml` and the reference page all come from it.
+//!
+//! Numbers (default, unit, bounds) are deliberately absent: they live in `assets/defaults.toml` only.
+
+use crate::model::inventory::Role;
+
+/// A section of the file.
+#[derive(Debug)]
+pub struct Section {
+    /// Its name: `[name]` or `[[name]]`.
+    pub name: &'static str,
+    /// Once or many times.
+    pub shape: Shape,
+    /// What it describes.
+    pub what: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+impl Section {
+    /// The header as an operator writes it.
+    pub fn header(&self) -> String {
+        match self.shape {
+            Shape::Table => format!("[{}]", self.name),
+            Shape::List => format!("[[{}]]", self.name),
+        }
+    }
+
+    /// The key of that name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+/// How often a section appears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `[name]`, at most once.
+    Table,
+    /// `[[name]]`, any number.
+    List,
+}
+
+/// A key of a section.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value may be.
+    pub kind: Kind,
+    /// What happens when it is absent.
+    pub need: Need,
+    /// What it means.
+    pub what: &'static str,
+}
+
+/// What happens when a key is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The file cannot be used.
+    Required,
+    /// The text says what holds then.
+    Optional(&'static str),
+    /// The default of `assets/defaults.toml` holds.
+    Tunable,
+}
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A name of a node, jump host or cluster.
+    Name,
+    /// A list of such names; a single one may stand alone.
+    Names,
+    /// A list of names, or "none" for an empty one.
+    NamesOrNone,
+    /// Roles.
+    Roles,
+    /// A short label for people.
+    Label,
+    /// A login name.
+    Login,
+    /// A host name or address.
+    Host,
+    /// An address on the private backplane.
+    PrivateAddress,
+    /// An address outside the private ranges.
+    PublicAddress,
+    /// Any address.
+    Address,
+    /// A TCP port.
+    Port,
+    /// A list of files on the bastion; a single one may stand alone.
+    Files,
+    /// A file on the bastion, or "none".
+    FileOrNone,
+    /// An absolute path on a node, or "none".
+    RemotePathOrNone,
+    /// An absolute path on a node.
+    RemotePath,
+    /// A whole number within the bounds of `assets/defaults.toml`.
+    Integer,
+    /// A number within the bounds of `assets/defaults.toml`.
+    Decimal,
+    /// true or false.
+    Switch,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Text that must not be shown, and that others must not be able to read.
+    Secret,
+}
+
+impl Kind {
+    /// The kind in words, for messages and the reference page.
+    pub fn words(self) -> String {
+        match self {
+            Self::Name => "a name".into(),
+            Self::Names => "a list of names".into(),
+            Self::NamesOrNone => "a list of names or \"none\"".into(),
+            Self::Roles => format!("a list of roles ({})", Role::ALL.map(Role::word).join(", ")),
+            Self::Label | Self::Login | Self::Secret => "text".into(),
+            Self::Host => "a host name or address".into(),
+            Self::PrivateAddress => "a private address".into(),
+            Self::PublicAddress => "a public address".into(),
+            Self::Address => "an address".into(),
+            Self::Port => "a port (1 to 65535)".into(),
+            Self::Files => "a list of files".into(),
+            Self::FileOrNone => "a file or \"none\"".into(),
+            Self::RemotePath => "an absolute path on the node".into(),
+            Self::RemotePathOrNone => "an absolute path on the node or \"none\"".into(),
+            Self::Integer => "a whole number".into(),
+            Self::Decimal => "a number".into(),
+            Self::Switch => "true or false".into(),
+            Self::Choice(words) => format!("one of {}", quoted(words)),
+        }
+    }
+}
+
+impl Kind {
+    /// A value of this kind as it is written in the file.
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Name => "\"web01\"",
+            Self::Names | Self::NamesOrNone => "[\"lb01\", \"lb02\"]",
+            Self::Roles => "[\"web\"]",
+            Self::Label => "\"oslo-1\"",
+            Self::Login => "\"vakt\"",
+            Self::Host | Self::PrivateAddress | Self::Address => "\"10.10.0.11\"",
+            Self::PublicAddress => "\"203.0.113.11\"",
+            Self::Port => "22",
+            Self::Files => "[\"~/.ssh/id_ed25519\"]",
+            Self::FileOrNone => "\"~/.ssh/config\"",
+            Self::RemotePath | Self::RemotePathOrNone => "\"/run/haproxy/admin.sock\"",
+            Self::Integer => "1000",
+            Self::Decimal => "25.0",
+            Self::Switch => "true",
+            Self::Choice(words) => words.first().copied().unwrap_or_default(),
+            Self::Secret => "\"…\"",
+        }
+    }
+}
+
+/// `"a", "b"`.
+pub fn quoted<T: AsRef<str>>(words: &[T]) -> String {
+    words.iter().map(|word| format!("\"{}\"", word.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+const fn required(name: &'static str, kind: Kind, what: &'static str) -> Key {
+    Key { name, kind, need: Need::Required, what }
+}
+
+const fn optional(name: &'static str, kind: Kind, absent: &'static str, what: &'static str) -> Key {
+    Key { name, kind, need: Need::Optional(absent), what }
+}
+
+const fn tunable(name: &'static str, kind: Kind, what: &'static str) -> Key {
+    Key { name, kind, need: Need::Tunable, what }
+}
+
+/// Every section, in the order of the example.
+pub const SECTIONS: &[Section] = &[
+    Section { name: "cluster", shape: Shape::Table, what: "The cluster as a whole.", keys: CLUSTER },
+    Section {
+        name: "ssh",
+        shape: Shape::Table,
+        what: "How to log in to every node and jump host, and the transport's limits.",
+        keys: SSH,
+    },
+    Section {
+        name: "jump_host",
+        shape: Shape::List,
+        what: "A machine that is only passed through; it is not polled.",
+        keys: JUMP_HOST,
+    },
+    Section { name: "node", shape: Shape::List, what: "A machine of the cluster.", keys: NODE },
+    Section { name: "vip", shape: Shape::List, what: "A virtual address and the nodes that may hold it.", keys: VIP },
+    Section { name: "haproxy", shape: Shape::Table, what: "HAProxy on the nodes of role edge.", keys: HAPROXY },
+    Section { name: "poll", shape: Shape::Table, what: "How often each thing is read.", keys: POLL },
+    Section {
+        name: "thresholds",
+        shape: Shape::Table,
+        what: "When a figure becomes a finding: beyond the limit, for the hold time.",
+        keys: THRESHOLDS,
+    },
+    Section { name: "policy", shape: Shape::Table, what: "What may be done from this console.", keys: POLICY },
+    Section { name: "console", shape: Shape::Table, what: "How the console looks.", keys: CONSOLE },
+];
+
+/// The section of that name.
+pub fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
+
+const CLUSTER: &[Key] =
+    &[required("name", Kind::Name, "Name of the cluster. It is typed to confirm a change that concerns all of it.")];
+
+const USER: Key = optional("user", Kind::Login, "as ssh -G says", "Login name.");
+const PORT: Key = optional("port", Kind::Port, "as ssh -G says", "TCP port of sshd.");
+const IDENTITY_FILES: Key = optional(
+    "identity_files",
+    Kind::Files,
+    "as ssh -G says",
+    "Private keys to try, in this order. ~/ is the home folder; a relative path starts at this file's folder.",
+);
+const KNOWN_HOSTS_FILES: Key = optional(
+    "known_hosts_files",
+    Kind::Files,
+    "as ssh -G says",
+    "Files with known host keys, instead of the usual ones.",
+);
+const USE_AGENT: Key = optional("use_agent", Kind::Switch, "as ssh -G says", "Whether keys of an SSH agent are tried.");
+const JUMP: Key = optional(
+    "jump",
+    Kind::NamesOrNone,
+    "as ssh -G says",
+    "Jump hosts or nodes to pass through, the first one first, as in ssh -J. \"none\" connects directly.",
+);
+const PASSPHRASE: Key = optional(
+    "passphrase",
+    Kind::Secret,
+    "asked in the console",
+    "Passphrase of encrypted identity files, where neither an agent nor a person is there to ask (vakt status by cron). \
+     A file with this key must be readable by its owner only.",
+);
+
+const SSH: &[Key] = &[
+    USER,
+    PORT,
+    IDENTITY_FILES,
+    KNOWN_HOSTS_FILES,
+    USE_AGENT,
+    JUMP,
+    PASSPHRASE,
+    optional(
+        "ssh_config_file",
+        Kind::FileOrNone,
+        "the user's and the system's, as ssh does",
+        "The ssh_config that ssh -G reads. \"none\": only this file and OpenSSH's defaults count.",
+    ),
+    tunable("connect_timeout_ms", Kind::Integer, "Longest time from the first packet to the end of authentication."),
+    tunable("keepalive_interval_ms", Kind::Integer, "Silence after which a keepalive is sent."),
+    tunable("keepalive_misses_max", Kind::Integer, "Unanswered keepalives after which the connection is given up."),
+    tunable("handshakes_max", Kind::Integer, "Handshakes at once, over all nodes."),
+    tunable("handshakes_per_jump_max", Kind::Integer, "Handshakes at once through one jump host."),
+    tunable(
+        "backoff_min_ms",
+        Kind::Integer,
+        "First wait before a lost connection is tried again; it doubles, with jitter.",
+    ),
+    tunable("backoff_max_ms", Kind::Integer, "Longest wait before a lost connection is tried again."),
+    tunable("missed_deadlines_max", Kind::Integer, "Missed deadlines in a row that close the connection."),
+];
+
+const JUMP_HOST: &[Key] = &[
+    required("name", Kind::Name, "Name that jump lists refer to; not also the name of a node."),
+    required("address", Kind::Host, "Host name or address that SSH connects to."),
+    USER,
+    PORT,
+    IDENTITY_FILES,
+    KNOWN_HOSTS_FILES,
+    USE_AGENT,
+    JUMP,
+    PASSPHRASE,
+];
+
+const NODE: &[Key] = &[
+    required("name", Kind::Name, "Unique name of the node."),
+    required("roles", Kind::Roles, "What the node is for; at least one."),
+    required("management", Kind::Host, "Host name or address that SSH connects to."),
+    optional("private", Kind::PrivateAddress, "unknown", "Address on the private backplane: RFC 1918, or fc00::/7."),
+    optional("public", Kind::PublicAddress, "none", "Public address."),
+    optional("site", Kind::Label, "unknown", "Which room, which town."),
+    optional("jurisdiction", Kind::Label, "unknown", "Whose law applies to data on it."),
+    USER,
+    PORT,
+    IDENTITY_FILES,
+    KNOWN_HOSTS_FILES,
+    USE_AGENT,
+    JUMP,
+    PASSPHRASE,
+    optional(
+        "haproxy_socket",
+        Kind::RemotePathOrNone,
+        "the socket of [haproxy] on nodes of role edge, none on others",
+        "HAProxy's stats socket on this node. \"none\": no HAProxy here.",
+    ),
+];
+
+const VIP: &[Key] = &[
+    required("address", Kind::Address, "The virtual address."),
+    required("nodes", Kind::Names, "The nodes that may hold it; at least one."),
+];
+
+const HAPROXY: &[Key] = &[tunable("socket", Kind::RemotePath, "Stats socket on nodes of role edge.")];
+
+const POLL: &[Key] = &[
+    tunable("host_ms", Kind::Integer, "Interval of CPU, disks, memory, pressure and interfaces."),
+    tunable("host_profile_ms", Kind::Integer, "Interval of kernel, file systems and memory by unit."),
+    tunable("haproxy_ms", Kind::Integer, "Interval of HAProxy's information, statistics and server states."),
+    tunable("deadline_ms", Kind::Integer, "Longest wait for one answer."),
+    tunable(
+        "stale_after_ms",
+        Kind::Integer,
+        "Age of the newest answer beyond which a node is stale. Where it is not set, it is at least two and a half times host_ms.",
+    ),
+];
+
+const THRESHOLDS: &[Key] = &[
+    tunable("iowait_percent", Kind::Decimal, "CPU time spent waiting for disks."),
+    tunable("steal_percent", Kind::Decimal, "CPU time the hypervisor gave to others."),
+    tunable("io_full_percent", Kind::Decimal, "Share of time in which every task stalled on IO."),
+    tunable("memory_percent", Kind::Decimal, "Memory in use."),
+    tunable("filesystem_percent", Kind::Decimal, "File system in use."),
+    tunable("clock_offset_ms", Kind::Integer, "Offset between the node's clock and the bastion's, either way."),
+    tunable("queue_requests", Kind::Integer, "Requests waiting in a backend's queue."),
+    tunable("sessions_percent", Kind::Decimal, "Sessions in percent of their limit."),
+    tunable("errors_percent", Kind::Decimal, "Share of 5xx answers."),
+    tunable(
+        "hold_ms",
+        Kind::Integer,
+        "How long a traffic figure must stay beyond its limit before it becomes a finding.",
+    ),
+    tunable("host_hold_ms", Kind::Integer, "The same for figures of a host, which move more."),
+];
+
+/// Words of `policy.confirm`.
+pub const CONFIRM: &[&str] = &["by_blast_radius", "always_typed"];
+/// Words of `console.theme`.
+pub const THEMES: &[&str] = &["dark", "light", "mono"];
+/// Words of `console.glyphs`.
+pub const GLYPHS: &[&str] = &["auto", "unicode", "ascii"];
+
+const POLICY: &[Key] = &[
+    tunable("read_only", Kind::Switch, "No change leaves this console."),
+    tunable(
+        "confirm",
+        Kind::Choice(CONFIRM),
+        "\"by_blast_radius\": Enter, the target's name or the cluster's name. \"always_typed\": at least the target's name.",
+    ),
+];
+
+const CONSOLE: &[Key] = &[
+    tunable("theme", Kind::Choice(THEMES), "Colours; \"mono\" also when NO_COLOR is set."),
+    tunable("glyphs", Kind::Choice(GLYPHS), "Symbols; \"auto\" follows the locale."),
+    tunable("mouse", Kind::Switch, "Whether the mouse works in the console."),
+];

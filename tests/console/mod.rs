@@ -1,0 +1,6 @@
+//! The console: messages in, screens out. Every story goes through `update` and `draw`.
+
+mod keys;
+mod properties;
+mod screens;
+pub(crate) mod world;

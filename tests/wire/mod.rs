@@ -1,0 +1,7 @@
+//! What nodes send, and what is made of it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod captures;
+mod hostile;
+mod real_shells;
