@@ -13,32 +13,63 @@ use crate::{
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Sockets of one node that are remembered.
 const PATHS_MAX: usize = 64;
 
-/// The ways that worked, by path; kept over reconnections.
+/// What is known about the ways, by path; kept over reconnections.
 #[derive(Debug, Default)]
-pub(super) struct Routes(Mutex<HashMap<String, Result<Way, Trouble>>>);
+pub(super) struct Routes(Mutex<HashMap<String, Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// What was told last.
+    told: Option<Result<Way, Trouble>>,
+    /// The trouble that holds, without another look, until then.
+    resting: Option<(Trouble, Instant)>,
+}
 
 impl Routes {
     /// The way that worked last.
     pub(super) fn remembered(&self, path: &str) -> Option<Way> {
-        self.lock().get(path).and_then(|known| known.as_ref().ok().copied())
+        self.lock().get(path).and_then(|known| known.told.as_ref()?.as_ref().ok().copied())
     }
 
     /// Remembers; true when this is news.
     pub(super) fn remember(&self, path: &str, way: &Result<Way, Trouble>) -> bool {
-        let mut routes = self.lock();
-        if routes.get(path) == Some(way) || (routes.len() >= PATHS_MAX && !routes.contains_key(path)) {
-            return false;
-        }
-        routes.insert(path.to_owned(), way.clone());
-        true
+        self.change(path, |known| {
+            let news = known.told.as_ref() != Some(way);
+            known.told = Some(way.clone());
+            news
+        })
+        .unwrap_or(false)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Result<Way, Trouble>>> {
+    /// Lets a trouble hold for a while.
+    pub(super) fn rest(&self, path: &str, trouble: &Trouble, pause: Duration) {
+        self.change(path, |known| known.resting = Some((trouble.clone(), Instant::now() + pause)));
+    }
+
+    /// The trouble that still holds.
+    pub(super) fn resting(&self, path: &str) -> Option<Trouble> {
+        let routes = self.lock();
+        let (trouble, until) = routes.get(path)?.resting.as_ref()?;
+        (Instant::now() < *until).then(|| trouble.clone())
+    }
+
+    /// `None` when there is no room for another path.
+    fn change<T>(&self, path: &str, change: impl FnOnce(&mut Known) -> T) -> Option<T> {
+        let mut routes = self.lock();
+        if routes.len() >= PATHS_MAX && !routes.contains_key(path) {
+            return None;
+        }
+        Some(change(routes.entry(path.to_owned()).or_default()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,8 +99,8 @@ pub(super) fn look(path: &str) -> String {
     format!(
         "p={path}; [ -e $p ] && echo exists; [ -S $p ] && echo socket; [ -r $p ] && [ -w $p ] && echo permitted; \
          command -v socat >/dev/null && echo socat; nc -h 2>&1 | grep -q -e -U && echo netcat; \
-         [ \"$(id -u)\" = 0 ] && echo root; \
-         if command -v sudo >/dev/null; then echo sudo; sudo -n test -S $p && echo socket_for_sudo; fi; \
+         if [ \"$(id -u)\" = 0 ]; then echo root; \
+         elif command -v sudo >/dev/null; then echo sudo; sudo -n test -S $p && echo socket_for_sudo; fi; \
          grep -hisqE -e '^[[:space:]]*(AllowStreamLocalForwarding[[:space:]]+(no|remote)|DisableForwarding[[:space:]]+yes)' \
          /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf && echo forbidden; true"
     )
@@ -332,5 +363,16 @@ mod tests {
         let trouble = socket_missing("lb01", PATH);
         assert!(routes.remember(PATH, &Err(trouble)));
         assert_eq!(routes.remembered(PATH), None);
+    }
+
+    #[test]
+    fn a_trouble_rests_for_a_while() {
+        let routes = Routes::default();
+        assert_eq!(routes.resting(PATH), None);
+        let trouble = sudo_password("lb01", PATH);
+        routes.rest(PATH, &trouble, Duration::from_secs(3600));
+        assert_eq!(routes.resting(PATH), Some(trouble.clone()));
+        routes.rest(PATH, &trouble, Duration::ZERO);
+        assert_eq!(routes.resting(PATH), None);
     }
 }
