@@ -14,10 +14,8 @@ use std::{
 };
 use tempfile::TempDir;
 use vakt::{
-    model::inventory::{
-        Confirm, ConsoleSettings, Glyphs, Inventory, Node, Policy, PollSettings, Role, Settings, SshConfigFile,
-        SshOverrides, SshSettings, ThemeName, Thresholds,
-    },
+    config::{self, FileMetadata},
+    model::inventory::{Inventory, Node, Role, SshConfigFile, SshOverrides, SshSettings},
     transport::ssh::{Connector, Local, TcpConnector},
 };
 
@@ -161,40 +159,18 @@ pub(super) fn node(name: &str, address: &str, ssh: SshOverrides) -> Node {
     }
 }
 
+/// These nodes under default settings, with short waits.
 pub(super) fn inventory(nodes: Vec<Node>) -> Inventory {
-    let ssh = SshSettings {
+    let text = "[cluster]\nname = \"test\"\n[[node]]\nname = \"any\"\nroles = [\"web\"]\nmanagement = \"any.test\"\n";
+    let metadata = FileMetadata { mode: Some(0o600), ..FileMetadata::default() };
+    let loaded = config::load(Path::new("test.toml"), text, &metadata).unwrap();
+    let mut inventory = Inventory { nodes, ..loaded.inventory };
+    inventory.settings.ssh = SshSettings {
         config_file: SshConfigFile::None,
         connect_timeout_ms: 5000,
-        keepalive_interval_ms: 5000,
-        keepalive_misses_max: 2,
-        handshakes_max: 32,
-        handshakes_per_jump_max: 8,
         backoff_min_ms: 50,
         backoff_max_ms: 1000,
-        missed_deadlines_max: 3,
+        ..inventory.settings.ssh
     };
-    let poll = PollSettings {
-        host_ms: 1000,
-        host_profile_ms: 10_000,
-        haproxy_ms: 1000,
-        deadline_ms: 2000,
-        stale_after_ms: 3000,
-    };
-    let thresholds = Thresholds {
-        iowait_percent: 25.0,
-        steal_percent: 10.0,
-        io_full_percent: 10.0,
-        memory_percent: 90.0,
-        filesystem_percent: 90.0,
-        clock_offset_ms: 100,
-        queue_requests: 1,
-        sessions_percent: 80.0,
-        errors_percent: 1.0,
-        hold_ms: 5000,
-        host_hold_ms: 5000,
-    };
-    let policy = Policy { read_only: true, confirm: Confirm::ByBlastRadius };
-    let console = ConsoleSettings { theme: ThemeName::Mono, glyphs: Glyphs::Ascii, mouse: false };
-    let settings = Settings { ssh, jump_hosts: Vec::new(), poll, thresholds, policy, console };
-    Inventory { cluster: "test".into(), nodes, vips: Vec::new(), settings }
+    inventory
 }

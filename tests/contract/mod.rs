@@ -2,6 +2,8 @@
 //!
 //! What only one of the two can show stands in `in_process` and `on_the_lab`.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
 mod bed;
 mod behaviours;
 mod fake_haproxy;

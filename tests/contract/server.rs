@@ -12,7 +12,9 @@ use russh::{
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fmt, io,
+    fmt,
+    future::Future,
+    io,
     pin::Pin,
     process::Stdio,
     sync::{
@@ -28,7 +30,7 @@ use tokio::{
     process::Command,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use vakt::{
     model::trouble::{Trouble, TroubleKind},
     transport::ssh::{BoxStream, Connector, Dialled},
@@ -180,7 +182,11 @@ impl Server {
         let line = Line::default();
         self.0.live.lock().unwrap().push(line.clone());
         let (server, config) = (self.clone(), Arc::new(self.config()));
-        let stream = Unreliable { inner: Box::new(stream), line: line.clone() };
+        let stream = Unreliable {
+            inner: Box::new(stream),
+            cut: Box::pin(line.cut.clone().cancelled_owned()),
+            line: line.clone(),
+        };
         tokio::spawn(async move {
             let run = async {
                 if let Ok(session) = run_stream(
@@ -229,11 +235,12 @@ impl Server {
 struct Unreliable {
     inner: BoxStream,
     line: Line,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Unreliable {
-    fn check(&self) -> Poll<io::Result<()>> {
-        if self.line.cut.is_cancelled() {
+    fn check(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.line.cut.is_cancelled() || self.cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         // No waker: a silent line stays silent.
@@ -243,19 +250,19 @@ impl Unreliable {
 
 impl AsyncRead for Unreliable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        std::task::ready!(self.check())?;
+        std::task::ready!(self.check(cx))?;
         Pin::new(&mut self.inner).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Unreliable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        std::task::ready!(self.check())?;
+        std::task::ready!(self.check(cx))?;
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        std::task::ready!(self.check())?;
+        std::task::ready!(self.check(cx))?;
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
@@ -283,6 +290,10 @@ impl Handler for Connection {
     }
 
     async fn auth_publickey_offered(&mut self, _user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        // An offer does not tell a certificate from the key in it: whoever trusts authorities waits for the proof.
+        if !self.server.0.rules.lock().unwrap().accepted_authorities.is_empty() {
+            return Ok(Auth::Accept);
+        }
         Ok(self.server.accepts(offer.public_key))
     }
 

@@ -141,11 +141,15 @@ impl Watched {
     }
 
     /// Ends the fleet; every task that could still tell something has ended then.
-    pub(super) async fn shut_down(mut self) {
-        timeout(PATIENCE, self.fleet.shutdown()).await.expect("an end");
-        while let Some(event) = timeout(PATIENCE, self.events.recv()).await.expect("no more events") {
-            self.seen.push(event);
-        }
+    pub(super) async fn shut_down(self) {
+        let Self { fleet, mut events, .. } = self;
+        timeout(PATIENCE, fleet.shutdown()).await.expect("an end");
+        assert_eq!(
+            kind(fleet.call(&NODE.into(), &Request::read(shell("true"), 100, 100)).await),
+            TroubleKind::ConnectionLost
+        );
+        drop(fleet);
+        while timeout(PATIENCE, events.recv()).await.expect("no more events").is_some() {}
     }
 
     /// Questions asked so far, of all nodes.

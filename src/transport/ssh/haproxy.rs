@@ -32,7 +32,9 @@ use tokio::{
 /// A connection that HAProxy has accepted but not answered for so long waits in a full queue.
 const GREETING_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A conversation nobody uses gives its place back.
-const IDLE_MAX: Duration = Duration::from_secs(180);
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(180);
+/// Pause after sudo did not help, before it is asked again.
+const SUDO_REST: Duration = Duration::from_secs(5);
 /// The look at the node answers a few words.
 const LOOK_BYTES_MAX: usize = 4096;
 /// Sockets per node.
@@ -100,14 +102,14 @@ impl Haproxy {
         Ok(Reply { bytes, stderr: Vec::new(), exit: None, elapsed_us: micros(started) })
     }
 
-    /// Ends the conversations that nobody has used for some minutes.
-    pub(super) fn release_idle(&self) {
+    /// Ends the conversations that nobody has used for `idle_max`.
+    pub(super) fn release_idle(&self, idle_max: Duration) {
         for slot in self.lock().values() {
             // One that is in use is not idle.
             if let Ok(mut kept) = slot.try_lock()
-                && kept.used.is_some_and(|used| used.elapsed() >= IDLE_MAX)
+                && kept.used.is_some_and(|used| used.elapsed() >= idle_max)
             {
-                kept.cli = None;
+                *kept = Kept::default();
             }
         }
     }
@@ -141,6 +143,9 @@ async fn connect(session: &Session, socket: &str, greeting_wait: Duration) -> Re
 }
 
 async fn find(session: &Session, socket: &str, greeting_wait: Duration) -> Result<(Way, HaproxyCli<Drained>), Trouble> {
+    if let Some(trouble) = session.routes.resting(socket) {
+        return Err(trouble);
+    }
     let mut failed = Vec::new();
     let first = session.routes.remembered(socket).unwrap_or(Way::StreamLocal);
     for way in [first, Way::StreamLocal] {
@@ -165,7 +170,12 @@ async fn find(session: &Session, socket: &str, greeting_wait: Duration) -> Resul
             Err(WayFault::Trouble(trouble)) => return Err(trouble),
         }
     }
-    Err(route::explain(session.name(), socket, &look, &failed))
+    let trouble = route::explain(session.name(), socket, &look, &failed);
+    if look.sudo && !look.root && !look.permitted {
+        // Every try leaves a line in the node's auth log.
+        session.routes.rest(socket, &trouble, SUDO_REST);
+    }
+    Err(trouble)
 }
 
 /// Tries one way, up to HAProxy's greeting.
@@ -242,4 +252,40 @@ fn trouble(session: &Session, fault: &CliFault, command: &str) -> Trouble {
 
 fn internal(cause: &str) -> Trouble {
     Trouble::new(TroubleKind::Internal, cause, "report this as a bug of vakt, with its configuration")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_idle_conversations_are_let_go() {
+        let haproxy = Haproxy::default();
+        let slot = haproxy.slot("/run/x.sock").unwrap();
+        slot.lock().await.used = Some(Instant::now());
+        haproxy.release_idle(Duration::from_secs(3600));
+        assert!(slot.lock().await.used.is_some());
+        let in_use = slot.lock().await;
+        haproxy.release_idle(Duration::ZERO);
+        assert!(in_use.used.is_some());
+        drop(in_use);
+        haproxy.release_idle(Duration::ZERO);
+        assert!(slot.lock().await.used.is_none());
+    }
+
+    #[test]
+    fn a_process_that_a_reload_has_replaced_says_so() {
+        assert!(is_leaving(b"Name: HAProxy\nStopping: 1\nPid: 7\n"));
+        assert!(!is_leaving(b"Name: HAProxy\nStopping: 0\n"));
+        assert!(!is_leaving(b"# pxname\nStopping: 1\n"));
+    }
+
+    #[test]
+    fn sockets_are_limited() {
+        let haproxy = Haproxy::default();
+        for index in 0..SOCKETS_MAX {
+            assert!(haproxy.slot(&format!("/run/{index}")).is_some());
+        }
+        assert!(haproxy.slot("/run/one/more").is_none() && haproxy.slot("/run/0").is_some());
+    }
 }

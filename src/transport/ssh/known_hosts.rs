@@ -322,3 +322,157 @@ pub(super) fn files(user: &[PathBuf], global: &[PathBuf]) -> Vec<PathBuf> {
     }
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use russh::keys::{PrivateKey, key::safe_rng};
+
+    fn key(algorithm: Algorithm) -> KeyData {
+        PrivateKey::random(&mut safe_rng(), algorithm).unwrap().public_key().key_data().clone()
+    }
+
+    fn ed25519() -> KeyData {
+        key(Algorithm::Ed25519)
+    }
+
+    fn ecdsa() -> KeyData {
+        key(Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 })
+    }
+
+    /// "type base64"
+    fn text(key: &KeyData) -> String {
+        let line = russh::keys::PublicKey::new(key.clone(), "").to_openssh().unwrap();
+        line.trim().to_owned()
+    }
+
+    fn check(lines: &str, host: &str, port: u16, key: &KeyData) -> Verdict {
+        let mut known = KnownHosts::default();
+        known.add(Path::new("/kh"), lines);
+        known.check(host, port, key)
+    }
+
+    fn trusted(line: usize) -> Verdict {
+        Verdict::Trusted(Place { file: Path::new("/kh").into(), line })
+    }
+
+    #[test]
+    fn names_match_as_openssh_matches_them() {
+        let ours = ed25519();
+        let k = text(&ours);
+        let hash = hashed("[web.test]:2200", b"01234567890123456789");
+        for (line, host, port) in [
+            (format!("web.test {k}"), "web.test", 22),
+            (format!("web.test {k} a comment"), "web.test", 22),
+            (format!("WEB.test {k}"), "Web.Test", 22),
+            (format!("other,web.test,10.0.0.1 {k}"), "10.0.0.1", 22),
+            (format!("[web.test]:2200 {k}"), "web.test", 2200),
+            (format!("{hash} {k}"), "web.test", 2200),
+            (format!("*.test {k}"), "web.test", 22),
+            (format!("w?b.test {k}"), "web.test", 22),
+            (format!("[127.0.0.*]:* {k}"), "127.0.0.1", 2200),
+            (format!("\tweb.test\t{}", k.replace(' ', "\t")), "web.test", 22),
+            (format!("web.test {k}"), "web.test", 2200),
+            (format!("2001:db8::1 {k}"), "2001:db8::1", 22),
+            (format!("[2001:db8::1]:2200 {k}"), "2001:db8::1", 2200),
+        ] {
+            assert_eq!(check(&line, host, port, &ours), trusted(1), "{line} for {host} {port}");
+        }
+        for (line, host, port) in [
+            (format!("!web.test,* {k}"), "web.test", 22),
+            (format!("*,!web.test {k}"), "web.test", 22),
+            (format!("[web.test]:2200 {k}"), "web.test", 22),
+            (format!("[web.test]:2200 {k}"), "web.test", 2201),
+            (format!("web.test. {k}"), "web.test", 22),
+            (format!("?.test {k}"), "web.test", 22),
+            (format!("# web.test {k}"), "web.test", 22),
+            (format!("@unknown-marker web.test {k}"), "web.test", 22),
+            (format!("@cert-authority web.test {k}"), "web.test", 22),
+            (format!("web.test ssh-rsa {}", k.split(' ').nth(1).unwrap()), "web.test", 22),
+        ] {
+            assert_eq!(check(&line, host, port, &ours), Verdict::Unknown, "{line} for {host} {port}");
+        }
+    }
+
+    #[test]
+    fn a_revoked_key_is_refused_whatever_else_the_files_say() {
+        let ours = ed25519();
+        let k = text(&ours);
+        let revoked = Verdict::Revoked(Place { file: Path::new("/kh").into(), line: 2 });
+        assert_eq!(check(&format!("web.test {k}\n@revoked * {k}\n"), "web.test", 22, &ours), revoked);
+        // Revoked for another host only.
+        assert_eq!(check(&format!("web.test {k}\n@revoked db.test {k}\n"), "web.test", 22, &ours), trusted(1));
+        let mut known = KnownHosts::default();
+        known.add(Path::new("/kh"), &format!("web.test {k}"));
+        known.add_revoked(Path::new("/revoked"), &format!("# list\n{k} stolen\n"));
+        let revoked = Verdict::Revoked(Place { file: Path::new("/revoked").into(), line: 2 });
+        assert_eq!(known.check("web.test", 22, &ours), revoked);
+    }
+
+    #[test]
+    fn another_key_is_a_change_also_of_another_type() {
+        let (ours, other, of_other_type) = (ed25519(), ed25519(), ecdsa());
+        for known in [&other, &of_other_type] {
+            let verdict = check(&format!("\nweb.test {}\n", text(known)), "web.test", 22, &ours);
+            let Verdict::Changed(keys) = verdict else { panic!("{verdict:?}") };
+            assert_eq!((keys[0].at.line, &keys[0].fingerprint), (2, &fingerprint(known)));
+        }
+    }
+
+    #[test]
+    fn old_and_new_key_side_by_side_are_both_trusted() {
+        let (old, new) = (ed25519(), ed25519());
+        let lines = format!("web.test {}\nweb.test {}\n", text(&old), text(&new));
+        assert_eq!(check(&lines, "web.test", 22, &old), trusted(1));
+        assert_eq!(check(&lines, "web.test", 22, &new), trusted(2));
+    }
+
+    #[test]
+    fn a_line_that_makes_no_sense_spoils_only_itself() {
+        let ours = ed25519();
+        let lines = format!("garbage\nweb.test ssh-ed25519 !!!\n|1|x web.test\n\u{0}\nweb.test {}\n", text(&ours));
+        assert_eq!(check(&lines, "web.test", 22, &ours), trusted(5));
+    }
+
+    #[test]
+    fn key_types_that_are_known_come_first() {
+        let mut known = KnownHosts::default();
+        known.add(Path::new("/kh"), &format!("web.test {}", text(&ecdsa())));
+        let first = known.preferred_algorithms("web.test", 22).remove(0);
+        assert_eq!(first, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 });
+        assert_eq!(known.preferred_algorithms("other", 22), algorithms());
+    }
+
+    #[test]
+    fn ssh_keygen_reads_and_writes_the_same_hashes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("known_hosts");
+        let ours = ed25519();
+        let by_us = hashed("web.test", b"01234567890123456789");
+        std::fs::write(&file, format!("{by_us} {}\nplain.test {}\n", text(&ours), text(&ours))).unwrap();
+        let run = |arguments: &[&str]| std::process::Command::new("ssh-keygen").args(arguments).output().unwrap();
+        let name = file.to_str().unwrap();
+        assert!(run(&["-F", "web.test", "-f", name]).status.success(), "ssh-keygen does not find our hash");
+        assert!(run(&["-H", "-f", name]).status.success());
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("plain.test"));
+        let mut known = KnownHosts::default();
+        known.add(&file, &text);
+        assert!(matches!(known.check("plain.test", 22, &ours), Verdict::Trusted(_)), "we do not find its hash");
+    }
+
+    #[test]
+    fn a_hostile_pattern_takes_no_time() {
+        let pattern = "*a".repeat(200);
+        assert!(!glob(&pattern, &"a".repeat(150)));
+        assert!(glob(&"*".repeat(1000), "x"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in "\\PC{0,300}", host in "[a-z.]{1,10}") {
+            prop_assert_eq!(check(&text, &host, 22, &ed25519()), Verdict::Unknown);
+        }
+    }
+}

@@ -99,3 +99,59 @@ fn append(file: &Path, line: &str) -> io::Result<()> {
     open.write_all(bytes.as_bytes())?;
     open.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::ssh::known_hosts::Verdict;
+    use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
+    use std::os::unix::fs::PermissionsExt;
+
+    fn key() -> KeyData {
+        PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap().public_key().key_data().clone()
+    }
+
+    #[test]
+    fn what_is_learned_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new").join("known_hosts");
+        let keys = [key(), key(), key()];
+        learn(&file, "plain.test", &keys[0], false).unwrap();
+        learn(&file, "[hashed.test]:2200", &keys[1], true).unwrap();
+        // A line without a line break at the end, as an editor may leave it.
+        let mut text = fs::read_to_string(&file).unwrap();
+        text.pop();
+        fs::write(&file, text).unwrap();
+        learn(&file, "third.test", &keys[2], false).unwrap();
+        let known = read(std::slice::from_ref(&file), None).unwrap();
+        for (line, (host, port)) in [("plain.test", 22), ("hashed.test", 2200), ("third.test", 22)].iter().enumerate() {
+            let Verdict::Trusted(place) = known.check(host, *port, &keys[line]) else { panic!("{host} is not known") };
+            assert_eq!(place.line, line + 1);
+        }
+        assert!(!fs::read_to_string(&file).unwrap().contains("hashed.test"));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_missing_file_is_empty_and_an_unreadable_one_is_an_error() {
+        assert!(read(&["/does/not/exist".into()], None).is_ok());
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(&[folder.path().to_owned()], None).unwrap_err().kind, TroubleKind::SettingsUnusable);
+        // A list of revoked keys that is not there may not be taken for an empty one.
+        assert!(read(&[], Some(Path::new("/does/not/exist"))).is_err());
+    }
+
+    #[test]
+    fn consoles_that_learn_at_the_same_time_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("known_hosts");
+        std::thread::scope(|scope| {
+            for index in 0..8 {
+                let file = &file;
+                scope.spawn(move || learn(file, &format!("host{index}.test"), &key(), index % 2 == 0).unwrap());
+            }
+        });
+        assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 8);
+    }
+}

@@ -85,6 +85,9 @@ impl Fleet {
         let peer = self.shared.node(node).ok_or_else(|| {
             Trouble::new(TroubleKind::Internal, format!("no node is called {node}"), "report this as a bug of vakt")
         })?;
+        if self.shared.stop.is_cancelled() {
+            return Err(registry::closed());
+        }
         match peer.session() {
             Some(session) => session.call(request).await,
             None => Err(not_connected(node, peer.operator().state())),

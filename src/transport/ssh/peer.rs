@@ -3,7 +3,9 @@
 use super::{
     attempt::{self, Setback, UnknownKey},
     backoff::Backoff,
-    gate, known_hosts_file,
+    gate,
+    haproxy::IDLE_MAX,
+    known_hosts_file,
     operator::Operator,
     registry::{Shared, closed},
     route::Routes,
@@ -188,7 +190,7 @@ impl Peer {
         loop {
             tokio::select! {
                 () = session.until_ended() => break,
-                () = sleep(IDLE_CHECK) => session.haproxy.release_idle(),
+                () = sleep(IDLE_CHECK) => session.haproxy.release_idle(IDLE_MAX),
             }
         }
         *lock(&self.session) = None;

@@ -13,32 +13,63 @@ use crate::{
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Sockets of one node that are remembered.
 const PATHS_MAX: usize = 64;
 
-/// The ways that worked, by path; kept over reconnections.
+/// What is known about the ways, by path; kept over reconnections.
 #[derive(Debug, Default)]
-pub(super) struct Routes(Mutex<HashMap<String, Result<Way, Trouble>>>);
+pub(super) struct Routes(Mutex<HashMap<String, Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// What was told last.
+    told: Option<Result<Way, Trouble>>,
+    /// The trouble that holds, without another look, until then.
+    resting: Option<(Trouble, Instant)>,
+}
 
 impl Routes {
     /// The way that worked last.
     pub(super) fn remembered(&self, path: &str) -> Option<Way> {
-        self.lock().get(path).and_then(|known| known.as_ref().ok().copied())
+        self.lock().get(path).and_then(|known| known.told.as_ref()?.as_ref().ok().copied())
     }
 
     /// Remembers; true when this is news.
     pub(super) fn remember(&self, path: &str, way: &Result<Way, Trouble>) -> bool {
-        let mut routes = self.lock();
-        if routes.get(path) == Some(way) || (routes.len() >= PATHS_MAX && !routes.contains_key(path)) {
-            return false;
-        }
-        routes.insert(path.to_owned(), way.clone());
-        true
+        self.change(path, |known| {
+            let news = known.told.as_ref() != Some(way);
+            known.told = Some(way.clone());
+            news
+        })
+        .unwrap_or(false)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Result<Way, Trouble>>> {
+    /// Lets a trouble hold for a while.
+    pub(super) fn rest(&self, path: &str, trouble: &Trouble, pause: Duration) {
+        self.change(path, |known| known.resting = Some((trouble.clone(), Instant::now() + pause)));
+    }
+
+    /// The trouble that still holds.
+    pub(super) fn resting(&self, path: &str) -> Option<Trouble> {
+        let routes = self.lock();
+        let (trouble, until) = routes.get(path)?.resting.as_ref()?;
+        (Instant::now() < *until).then(|| trouble.clone())
+    }
+
+    /// `None` when there is no room for another path.
+    fn change<T>(&self, path: &str, change: impl FnOnce(&mut Known) -> T) -> Option<T> {
+        let mut routes = self.lock();
+        if routes.len() >= PATHS_MAX && !routes.contains_key(path) {
+            return None;
+        }
+        Some(change(routes.entry(path.to_owned()).or_default()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,8 +99,8 @@ pub(super) fn look(path: &str) -> String {
     format!(
         "p={path}; [ -e $p ] && echo exists; [ -S $p ] && echo socket; [ -r $p ] && [ -w $p ] && echo permitted; \
          command -v socat >/dev/null && echo socat; nc -h 2>&1 | grep -q -e -U && echo netcat; \
-         [ \"$(id -u)\" = 0 ] && echo root; \
-         if command -v sudo >/dev/null; then echo sudo; sudo -n test -S $p && echo socket_for_sudo; fi; \
+         if [ \"$(id -u)\" = 0 ]; then echo root; \
+         elif command -v sudo >/dev/null; then echo sudo; sudo -n test -S $p && echo socket_for_sudo; fi; \
          grep -hisqE -e '^[[:space:]]*(AllowStreamLocalForwarding[[:space:]]+(no|remote)|DisableForwarding[[:space:]]+yes)' \
          /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf && echo forbidden; true"
     )
@@ -158,8 +189,8 @@ pub(super) fn explain(node: &str, path: &str, look: &Look, failed: &[Failed]) ->
             format!("add the login to the group that owns {path}, or log in as another user"),
         );
     }
-    let missing = failed.iter().filter(|failed| failed.said.contains("not found")).count();
-    if missing == failed.len() && missing > 0 {
+    let mut relays = failed.iter().filter(|failed| failed.way != Way::StreamLocal).peekable();
+    if relays.peek().is_some() && relays.all(|failed| failed.said.contains("not found")) {
         return relay_missing(node, path);
     }
     let said = failed.iter().map(|failed| failed.said.trim()).find(|said| !said.is_empty()).unwrap_or("no word");
@@ -243,4 +274,105 @@ fn relay_missing(node: &str, path: &str) -> Trouble {
         format!("neither socat nor nc is installed on {node}, and the login may not open {path} itself"),
         "install socat there, or add the login to the group that owns the socket",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/run/haproxy/admin.sock";
+
+    fn look(words: &str) -> Look {
+        Look::parse(words.replace(' ', "\n").as_bytes())
+    }
+
+    fn explained(words: &str, failed: &[(Way, &str)]) -> TroubleKind {
+        let failed: Vec<Failed> = [(Way::StreamLocal, "")]
+            .iter()
+            .chain(failed)
+            .map(|&(way, said)| Failed { way, said: said.into() })
+            .collect();
+        explain("lb01", PATH, &look(words), &failed).kind
+    }
+
+    #[test]
+    fn each_cause_is_told_apart() {
+        use TroubleKind::{
+            DaemonNotRunning, ForwardingForbidden, ProgramMissing, SocketMissing, SocketNotPermitted, SudoNeedsPassword,
+        };
+        let refused = "2026/11/23 07:00:00 socat[7] E connect(5, AF=1, 16): Connection refused";
+        let sudo = Way::SudoSocat;
+        for (words, failed, kind) in [
+            ("sudo", vec![], SocketMissing),
+            ("", vec![], SocketMissing),
+            ("exists", vec![], SocketMissing),
+            ("exists socket permitted socat", vec![(Way::Socat, refused)], DaemonNotRunning),
+            (
+                "exists socket permitted netcat",
+                vec![(Way::Netcat, "nc: unix connect failed: Connection refused")],
+                DaemonNotRunning,
+            ),
+            ("exists socket permitted forbidden", vec![], ForwardingForbidden),
+            ("exists socket permitted", vec![], DaemonNotRunning),
+            ("exists socket", vec![], SocketNotPermitted),
+            ("exists socket sudo", vec![(sudo, "sudo: a password is required\n")], SudoNeedsPassword),
+            (
+                "exists socket sudo",
+                vec![(sudo, "sudo: a terminal is required to read the password")],
+                SudoNeedsPassword,
+            ),
+            (
+                "exists socket sudo",
+                vec![(sudo, "Sorry, user op is not allowed to execute 'socat'")],
+                SocketNotPermitted,
+            ),
+            ("exists socket sudo", vec![(sudo, "op is not in the sudoers file.")], SocketNotPermitted),
+            ("sudo socket_for_sudo", vec![(sudo, refused)], DaemonNotRunning),
+            (
+                "sudo socket_for_sudo",
+                vec![(sudo, "sudo: socat: command not found"), (Way::SudoNetcat, "sudo: nc: command not found")],
+                ProgramMissing,
+            ),
+        ] {
+            assert_eq!(explained(words, &failed), kind, "{words}: {failed:?}");
+        }
+    }
+
+    #[test]
+    fn relays_are_tried_as_the_login_first_and_by_sudo_where_it_may_not() {
+        assert_eq!(look("exists socket permitted socat netcat sudo").relays(), [Way::Socat, Way::Netcat]);
+        assert_eq!(look("exists socket permitted sudo").relays(), []);
+        assert_eq!(look("sudo socket_for_sudo").relays(), [Way::SudoSocat, Way::SudoNetcat]);
+        assert_eq!(look("exists socket root sudo").relays(), []);
+    }
+
+    #[test]
+    fn a_path_that_could_be_anything_else_is_not_used() {
+        for path in ["run/x", "/run/a b", "/run/a,b", "/run/$(id)", "/run/x;y", "/run/'", "", "/run/\u{1b}"] {
+            assert!(!is_usable_path(path), "{path:?}");
+        }
+        assert!(is_usable_path(PATH) && is_usable_path("/run/haproxy-1.8/admin+x@0_a.sock"));
+    }
+
+    #[test]
+    fn only_news_is_told() {
+        let routes = Routes::default();
+        assert!(routes.remember(PATH, &Ok(Way::Socat)));
+        assert!(!routes.remember(PATH, &Ok(Way::Socat)));
+        assert_eq!(routes.remembered(PATH), Some(Way::Socat));
+        let trouble = socket_missing("lb01", PATH);
+        assert!(routes.remember(PATH, &Err(trouble)));
+        assert_eq!(routes.remembered(PATH), None);
+    }
+
+    #[test]
+    fn a_trouble_rests_for_a_while() {
+        let routes = Routes::default();
+        assert_eq!(routes.resting(PATH), None);
+        let trouble = sudo_password("lb01", PATH);
+        routes.rest(PATH, &trouble, Duration::from_secs(3600));
+        assert_eq!(routes.resting(PATH), Some(trouble.clone()));
+        routes.rest(PATH, &trouble, Duration::ZERO);
+        assert_eq!(routes.resting(PATH), None);
+    }
 }

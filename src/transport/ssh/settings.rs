@@ -269,3 +269,111 @@ impl Listing {
         self.listed.push(LinkSetting { name: name.into(), value: value.as_ref().into(), source: source.into() });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> Local {
+        Local {
+            home: "/home/ada".into(),
+            user: "ada".into(),
+            agent: Some("/run/agent".into()),
+            ssh_program: "ssh".into(),
+        }
+    }
+
+    fn combined(overrides: &SshOverrides, said: &str) -> Resolved {
+        let destination = Destination::new("web", "web.test", overrides);
+        combine(&destination, &SshConfig::parse(said), true, &local())
+    }
+
+    #[test]
+    fn the_inventory_wins_over_ssh_config() {
+        let said = "hostname 10.0.0.1\nuser bob\nport 2200\nidentityfile ~/.ssh/id\nproxyjump a,b\n\
+                    userknownhostsfile /kh\nglobalknownhostsfile /gkh /gkh2\n";
+        let plain = combined(&SshOverrides::default(), said);
+        assert_eq!((plain.host.as_str(), plain.port, plain.user.as_str()), ("10.0.0.1", 2200, "bob"));
+        assert_eq!(plain.identity_files, [PathBuf::from("/home/ada/.ssh/id")]);
+        assert_eq!(plain.jump, ["a", "b"]);
+        assert_eq!(plain.agent, Some("/run/agent".into()));
+        let overrides = SshOverrides {
+            user: Some("root".into()),
+            port: Some(22),
+            identity_files: vec!["/key".into()],
+            jump: Some(vec![]),
+            known_hosts_files: vec!["/own".into()],
+            use_agent: Some(false),
+        };
+        let own = combined(&overrides, said);
+        assert_eq!((own.host.as_str(), own.port, own.user.as_str()), ("10.0.0.1", 22, "root"));
+        assert_eq!((own.identity_files, own.user_known_hosts), (vec!["/key".into()], vec!["/own".into()]));
+        assert_eq!(own.global_known_hosts.len(), 2);
+        assert!(own.jump.is_empty() && own.agent.is_none());
+        let source =
+            |resolved: &Resolved| resolved.listed.iter().find(|l| l.name.as_str() == "user").unwrap().source.clone();
+        assert_eq!(source(&combined(&overrides, said)).as_str(), "vakt configuration");
+        assert_eq!(source(&combined(&SshOverrides::default(), said)).as_str(), "ssh -G");
+    }
+
+    #[test]
+    fn the_agent_is_the_one_that_ssh_would_use() {
+        let agent = |overrides: &SshOverrides, said: &str| combined(overrides, said).agent;
+        let plain = SshOverrides::default();
+        assert_eq!(agent(&plain, "identityagent none"), None);
+        assert_eq!(agent(&plain, "identityagent SSH_AUTH_SOCK"), Some("/run/agent".into()));
+        assert_eq!(agent(&plain, "identityagent ~/agent"), Some("/home/ada/agent".into()));
+        let wanted = SshOverrides { use_agent: Some(true), ..SshOverrides::default() };
+        assert_eq!(agent(&wanted, "identityagent none"), Some("/run/agent".into()));
+    }
+
+    #[test]
+    fn an_alias_stands_for_host_and_port() {
+        let resolved = combined(&SshOverrides::default(), "hostname h\nport 2200\nhostkeyalias node-%n");
+        assert_eq!(resolved.known_as, ("node-web.test".to_owned(), 22));
+        assert_eq!((resolved.host.as_str(), resolved.port), ("h", 2200));
+    }
+
+    #[test]
+    fn methods_come_in_the_order_that_is_preferred() {
+        let methods = |said: &str| combined(&SshOverrides::default(), said).methods;
+        assert_eq!(methods(""), [Method::PublicKey, Method::KeyboardInteractive, Method::Password]);
+        assert_eq!(methods("preferredauthentications password,publickey"), [Method::Password, Method::PublicKey]);
+        assert_eq!(methods("passwordauthentication no\nkbdinteractiveauthentication no"), [Method::PublicKey]);
+    }
+
+    #[test]
+    fn jump_texts_are_read_as_ssh_reads_them() {
+        for (text, user, host, port) in [
+            ("gate", None, "gate", None),
+            ("ada@gate:2200", Some("ada"), "gate", Some(2200)),
+            ("ssh://ada@gate:2200/", Some("ada"), "gate", Some(2200)),
+            ("[2001:db8::1]:2200", None, "2001:db8::1", Some(2200)),
+            ("ada@2001:db8::1", Some("ada"), "2001:db8::1", None),
+        ] {
+            let parsed = Destination::parse(text);
+            assert_eq!((parsed.user.as_deref(), parsed.address.as_str(), parsed.port), (user, host, port), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_an_option_is_no_host() {
+        for address in ["-oProxyCommand=x", "", "a b", "a\nb"] {
+            let destination = Destination::new("n", address, &SshOverrides::default());
+            assert_eq!(destination.check().unwrap_err().kind, TroubleKind::SettingsUnusable, "{address:?}");
+        }
+        let user = SshOverrides { user: Some("-l".into()), ..SshOverrides::default() };
+        assert!(Destination::new("n", "host", &user).check().is_err());
+        assert!(Destination::new("n", "2001:db8::1%eth0", &SshOverrides::default()).check().is_ok());
+    }
+
+    #[tokio::test]
+    async fn without_an_ssh_program_defaults_hold_and_say_so() {
+        let local = Local { ssh_program: "/does/not/exist".into(), ..local() };
+        let destination = Destination::new("web", "web.test", &SshOverrides::default());
+        let resolved = resolve(&destination, &SshConfigFile::Default, &local).await.unwrap();
+        assert_eq!((resolved.user.as_str(), resolved.port), ("ada", 22));
+        assert!(resolved.identity_files.contains(&"/home/ada/.ssh/id_ed25519".into()));
+        assert!(resolved.listed.iter().any(|l| l.source.as_str() == "default (no ssh program here)"));
+    }
+}

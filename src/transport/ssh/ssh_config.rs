@@ -195,3 +195,77 @@ impl Tokens<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inventory::SshOverrides;
+
+    fn local() -> Local {
+        Local { home: "/home/ada".into(), user: "ada".into(), agent: None, ssh_program: "ssh".into() }
+    }
+
+    #[test]
+    fn lines_are_keys_and_values() {
+        let config = SshConfig::parse("Port 22\nidentityfile ~/a\nidentityfile ~/b c\nproxyjump none\nbroken\n\n");
+        assert_eq!(config.first("port"), Some("22"));
+        assert_eq!(config.all("identityfile").collect::<Vec<_>>(), ["~/a", "~/b c"]);
+        assert_eq!((config.first("proxyjump"), config.value("proxyjump")), (Some("none"), None));
+        assert_eq!(config.value("broken"), None);
+    }
+
+    #[test]
+    fn lists_of_files_may_have_quoted_names() {
+        let config = SshConfig::parse("userknownhostsfile /a \"/b c\" /d");
+        assert_eq!(config.paths("userknownhostsfile"), ["/a", "/b c", "/d"]);
+        assert!(config.paths("globalknownhostsfile").is_empty());
+    }
+
+    #[test]
+    fn tokens_are_expanded_once() {
+        let local = local();
+        let tokens = Tokens { host: "web.test", user: "%h", original: "web", port: 2200, local: &local };
+        assert_eq!(tokens.text("%h %r %n %p %u %d %% %x %"), "web.test %h web 2200 ada /home/ada % %x %");
+        assert_eq!(tokens.path("~/.ssh/%n"), PathBuf::from("/home/ada/.ssh/web"));
+        assert_eq!(tokens.path("/~/x"), PathBuf::from("/~/x"));
+    }
+
+    #[test]
+    fn the_host_never_stands_where_an_option_could() {
+        let mut destination = Destination::new("n", "host", &SshOverrides::default());
+        destination.user = Some("ada".into());
+        destination.port = Some(2200);
+        let arguments = arguments(&destination, &SshConfigFile::File("/c".into()));
+        assert_eq!(arguments, ["-G", "-F", "/c", "-l", "ada", "-p", "2200", "--", "host"]);
+    }
+
+    #[tokio::test]
+    async fn match_and_include_are_ssh_s_own_business() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        let included = folder.path().join("included");
+        std::fs::write(&included, "Host node-1\n  User included\n").unwrap();
+        let text = format!(
+            "Include {}\nHost node-*\n  HostName %h.test\n  Port 2200\nMatch user other\n  Port 77\n",
+            included.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let destination = Destination::new("n", "node-1", &SshOverrides::default());
+        let said = ask(&destination, &SshConfigFile::File(file), &local()).await.unwrap().unwrap();
+        assert_eq!((said.first("hostname"), said.first("port")), (Some("node-1.test"), Some("2200")));
+        assert_eq!(said.first("user"), Some("included"));
+    }
+
+    #[tokio::test]
+    async fn a_broken_configuration_is_told_and_a_missing_program_is_not_an_error() {
+        let destination = Destination::new("n", "node-1", &SshOverrides::default());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        std::fs::write(&file, "NoSuchKeyword yes\n").unwrap();
+        let trouble = ask(&destination, &SshConfigFile::File(file), &local()).await.unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::SettingsUnusable);
+        assert!(trouble.cause.as_str().contains("Bad configuration option"), "{trouble}");
+        let without = Local { ssh_program: "/does/not/exist".into(), ..local() };
+        assert_eq!(ask(&destination, &SshConfigFile::None, &without).await.unwrap(), None);
+    }
+}
