@@ -133,6 +133,11 @@ impl Changes {
         }
     }
 
+    /// Whether nothing changed since the start.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the row changed lately.
     pub(crate) fn freshness(&self, row: &RowId, now: Mono) -> Option<Freshness> {
         if self.0.is_empty() {

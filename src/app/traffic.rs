@@ -180,7 +180,7 @@ impl<'a> Traffic<'a> {
 
     /// What the load balancers whose word counts say of a server. While at least one is fresh, stale ones are left
     /// out: their last value is shown in their column, but it is neither added up nor compared.
-    pub(crate) fn views(&self, pool: usize, server: usize) -> impl Iterator<Item = ServerView<'a>> + '_ {
+    pub(crate) fn views(&self, pool: usize, server: usize) -> impl Iterator<Item = ServerView<'a>> + Clone + '_ {
         let any_fresh = self.balancers.iter().any(|balancer| !balancer.is_stale);
         (0..self.balancers.len())
             .filter(move |balancer| !any_fresh || !self.balancers[*balancer].is_stale)
@@ -215,7 +215,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// The load balancers whose word counts: the fresh ones, or all when none is.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn counted(&self) -> impl Iterator<Item = usize> + Clone + '_ {
         let any_fresh = self.balancers.iter().any(|balancer| !balancer.is_stale);
         (0..self.balancers.len()).filter(move |index| !any_fresh || !self.balancers[*index].is_stale)
     }

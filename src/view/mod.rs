@@ -7,8 +7,10 @@ mod glyphs;
 mod node_cells;
 mod overlays;
 mod screens;
+mod sections;
 mod table;
 mod theme;
+mod traffic_cells;
 
 pub use theme::Theme;
 

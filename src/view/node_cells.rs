@@ -11,8 +11,9 @@ use crate::{
         meaning::{Line, Meaning, Span},
         rows::{self, RowId},
         standing::{self, Freshness, Standing},
-        trend::{self, Trend},
+        trend,
     },
+    history::recent::HostFigure,
     model::{
         figure::Figure,
         host::HostFacts,
@@ -82,12 +83,13 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, node: &NodeFacts, columns
     for column in columns {
         if let NodeColumn::CpuTrend | NodeColumn::IowaitTrend = column.key {
             if has_figures {
-                let (trend, meaning) = match column.key {
-                    NodeColumn::CpuTrend => (Trend::Cpu, Meaning::Chart),
-                    _ => (Trend::Iowait, Meaning::Warn),
+                let figure = match column.key {
+                    NodeColumn::CpuTrend => HostFigure::CpuBusy,
+                    _ => HostFigure::Iowait,
                 };
-                let samples = trend::of_node(seen, &node.name, trend, usize::from(column.width));
-                let meaning = if standing.is_stale { Meaning::Stale } else { meaning };
+                let samples =
+                    trend::host(seen, &node.name, figure, usize::from(column.width), trend::ROW_SAMPLES);
+                let meaning = if standing.is_stale { Meaning::Stale } else { Meaning::Chart };
                 canvas.chart(area.x + column.x, area.y, &samples, 100.0, meaning);
             }
             continue;
