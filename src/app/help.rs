@@ -17,6 +17,7 @@ pub(crate) fn lines(app: &App) -> Vec<Line> {
     if let Some(row) = Rows::of(app).current(app) {
         lines.push(heading("This row"));
         lines.push(vec![Span::plain(details::what_it_is(&row))]);
+        lines.extend(details::in_short(app, &row));
         lines.push(Vec::new());
     }
     lines.push(heading("Keys here"));

@@ -67,9 +67,9 @@ fn problem_of(
         (LinkState::Connecting { stage }, NodeState::Connecting) => (stage.as_str().to_owned(), Meaning::Dim),
         (LinkState::Idle, _) => ("waits for its turn to connect".to_owned(), Meaning::Dim),
         (_, NodeState::Stale) => {
+            // The age stands beside it; the reason, if there is one, says more than the age again.
             let age = figures::age(age_ms.unwrap_or_else(|| seen.now.mono.since_ms(node.link.since.mono)));
-            let why = why_not_read.map_or_else(String::new, |why| format!(": {why}"));
-            (format!("no answer for {age}{why}"), Meaning::Stale)
+            (why_not_read.unwrap_or_else(|| format!("no answer for {age}")), Meaning::Stale)
         }
         (_, NodeState::Connecting) => ("connected, first figures on their way".to_owned(), Meaning::Dim),
         _ => match (finding, why_not_read) {

@@ -39,9 +39,16 @@ fn dialog(canvas: &mut Canvas<'_>, body: Area, width: u16, height: u16, title: &
     let ground = canvas.theme.dialog;
     canvas.clear(area, ground);
     canvas.rule(Area { height: height.min(1), ..area }, &[Span::new(title, Meaning::Accent)], &[]);
-    let bottom = Area { y: area.y + height.saturating_sub(1), height: height.min(1), ..area };
-    canvas.rule(bottom, &[], &[]);
+    let last = area.y + height.saturating_sub(1);
+    canvas.rule(Area { y: last, height: height.min(1), ..area }, &[], &[]);
     let line = canvas.style(Meaning::Line);
+    let right = area.x + width.saturating_sub(1);
+    let [top_left, top_right, bottom_left, bottom_right] = canvas.glyphs.corners;
+    for (x, y, corner) in
+        [(area.x, last, bottom_left), (right, last, bottom_right), (area.x, area.y, top_left), (right, area.y, top_right)]
+    {
+        canvas.text(x, y, 1, corner, line);
+    }
     for y in area.y + 1..area.y + height.saturating_sub(1).max(1) {
         canvas.text(area.x, y, 1, canvas.glyphs.bar, line);
         canvas.text(area.x + width.saturating_sub(1), y, 1, canvas.glyphs.bar, line);
@@ -75,7 +82,8 @@ fn draw_palette(canvas: &mut Canvas<'_>, palette: &Palette, body: Area) {
     canvas.line(inside.x, inside.y, inside.width, &query);
     let list = Area { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
     let height = usize::from(list.height);
-    let first = crate::app::list::first_visible(0, palette.marked, palette.count(), height);
+    // One line is kept for the count of what lies below.
+    let first = crate::app::list::first_visible(0, palette.marked + 1, palette.count() + 1, height);
     if palette.count() == 0 && height > 0 {
         canvas.line(list.x, list.y, list.width, &[Span::dim("Nothing has a name like that.")]);
     }
@@ -93,7 +101,11 @@ fn draw_palette(canvas: &mut Canvas<'_>, palette: &Palette, body: Area) {
         } else {
             canvas.line(line.x + used + 4, line.y, room, &[aside]);
         }
-        if index == palette.marked {
+        if index + 1 == first + height && palette.count() > first + height {
+            let words = [Span::dim(format!("  {} more below", palette.count() - index))];
+            canvas.clear(line, canvas.theme.dialog);
+            canvas.line(line.x, line.y, line.width, &words);
+        } else if index == palette.marked {
             canvas.lay(line, canvas.theme.selection);
             let style = canvas.style(Meaning::Accent).patch(canvas.theme.selection);
             canvas.text(line.x, line.y, 1, canvas.glyphs.cursor, style);
@@ -194,7 +206,7 @@ pub(super) fn details(canvas: &mut Canvas<'_>, details: &[Detail], pane: Area, o
         }
     }
     // A wide pane below a list would waste its right half: flow into columns.
-    let columns = (inside.width / 60).max(1);
+    let columns = (inside.width / 52).max(1);
     let height = usize::from(inside.height);
     if columns > 1 && !beside && lines.len() > height && height > 0 {
         let wide = inside.width / columns;
@@ -226,7 +238,8 @@ pub(super) fn wrap_hanging(line: &[Span], room: u16, indent: u16) -> Vec<Line> {
         for word in span.text.split_inclusive(' ') {
             let wide = width(word.trim_end());
             if used > indent && used + wide > room {
-                part.push(Span::new(std::mem::take(&mut piece), span.meaning));
+                // A space at the end would count as a column that does not fit.
+                part.push(Span::new(std::mem::take(&mut piece).trim_end(), span.meaning));
                 parts.push(std::mem::take(&mut part));
                 part.push(Span::plain(" ".repeat(usize::from(indent))));
                 used = indent;

@@ -48,7 +48,7 @@ pub(super) enum TrafficColumn {
 const SIDE_BY_SIDE: u16 = 110;
 
 /// The columns of the table.
-pub(super) fn columns(app: &App, traffic: &Traffic<'_>, room: u16) -> Columns {
+pub(super) fn columns(traffic: &Traffic<'_>, room: u16) -> Columns {
     use TrafficColumn as C;
     let names = traffic.rows.iter().filter_map(|row| match row {
         // A thousand names are not measured for a frame: backends and frontends, and the first servers.
@@ -63,22 +63,22 @@ pub(super) fn columns(app: &App, traffic: &Traffic<'_>, room: u16) -> Columns {
     let mut columns = vec![Column::left(C::Name, "NAME", name, 0)];
     if room >= SIDE_BY_SIDE && (2..=4).contains(&traffic.balancers.len()) {
         for (index, balancer) in traffic.balancers.iter().enumerate() {
-            columns.push(Column::left(C::StateOn(index), &format!("STATE {}", balancer.node.name), 15, 0));
+            columns.push(Column::left(C::StateOn(index), &format!("STATE {}", balancer.node.name), 14, 0));
         }
     } else {
-        columns.push(Column::left(C::State, "STATE", 15, 0));
+        columns.push(Column::left(C::State, "STATE", 14, 0));
     }
     columns.extend([
         Column::left(C::Admin, "ADMIN", 7, 1),
         Column::left(C::File, "FILE", 8, 2),
-        Column::right(C::Weight, "WEIGHT", 7, 3),
+        Column::right(C::Weight, "WEIGHT", 7, 4),
         Column::right(C::Sessions, "SESS / MAX", 10, 1),
         Column::right(C::Queue, "QUEUE", 5, 1),
-        Column::right(C::Rate, if app.screens.of(app.screen()).wide { "RATE" } else { "REQ OR SESS" }, 11, 1),
+        Column::right(C::Rate, "RATE", 8, 1),
         Column::left(C::Trend, "", 12, 8),
-        Column::right(C::Errors, "5xx", 7, 2),
-        Column::right(C::ClientErrors, "4xx", 7, 9),
-        Column::right(C::Response, "ANSWERS IN", 10, 4),
+        Column::right(C::Errors, "5xx", 6, 3),
+        Column::right(C::ClientErrors, "4xx", 6, 9),
+        Column::right(C::Response, "ANSWER", 7, 5),
         Column::right(C::QueueTime, "IN QUEUE", 8, 10),
         Column::right(C::ConnectTime, "CONNECT", 8, 10),
         Column::right(C::TotalTime, "IN ALL", 8, 11),
@@ -87,7 +87,7 @@ pub(super) fn columns(app: &App, traffic: &Traffic<'_>, room: u16) -> Columns {
         Column::right(C::Failures, "FAILURES", 9, 8),
         Column::right(C::LastChange, "CHANGED", 9, 11),
         Column::right(C::Downtime, "DOWNTIME", 9, 12),
-        Column::left(C::Check, "CHECK", 12, 3).growing(1),
+        Column::left(C::Check, "CHECK", 16, 2).growing(1),
     ]);
     columns
 }

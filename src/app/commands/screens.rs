@@ -91,7 +91,10 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Comes out: closes what lies over the screen, the details, the filter, then goes where you came from.",
         scope: Scope::Everywhere,
         danger: LOOKS,
-        available: always,
+        available: |app| {
+            let is_home = app.place.screen == ScreenId::Overview && app.trail.is_empty();
+            if is_home { Err("This is the overview; q quits.".to_owned()) } else { Ok(()) }
+        },
         act: back,
     },
     Command {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Labels stand in a column of this width.
-const LABEL: u16 = 13;
+const LABEL: u16 = 15;
 
 /// How the node is reached.
 pub(super) fn connection(scene: Scene<'_>) -> Section {

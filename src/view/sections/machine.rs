@@ -1,6 +1,6 @@
 //! Processor, memory, pressure, and what the machine is.
 
-use super::{Scene, Section};
+use super::{Scene, Section, percent_top};
 use crate::{
     app::{
         figures,
@@ -21,7 +21,8 @@ impl Scene<'_> {
     }
 
     fn percent(&self, label: &str, value: Span, figure: HostFigure) -> Line {
-        self.charted(label, value, &self.samples(figure), 100.0)
+        let samples = self.samples(figure);
+        self.charted(label, value, &samples, percent_top(&samples))
     }
 }
 
@@ -39,26 +40,20 @@ pub(super) fn processor(scene: Scene<'_>) -> Section {
         scene.percent("iowait", iowait, HostFigure::Iowait),
         scene.percent("steal", steal, HostFigure::Steal),
     ];
-    let split = match host.cpu {
+    match host.cpu {
         Figure::Known(cpu) => {
-            let parts = [
-                ("user", cpu.user),
-                ("nice", cpu.nice),
-                ("system", cpu.system),
-                ("irq", cpu.irq),
-                ("softirq", cpu.softirq),
-                ("idle", cpu.idle),
-            ];
-            parts
-                .iter()
-                .flat_map(|(name, share)| {
-                    [Span::dim(format!("{name} ")), Span::plain(format!("{:>4}  ", figures::percent(*share)))]
-                })
-                .collect()
+            let parts = |parts: [(&str, f64); 3]| {
+                parts.map(|(name, share)| [Span::dim(format!("{name:<7} ")), Span::plain(format!("{:>5}   ", figures::percent(share)))])
+            };
+            let first = parts([("user", cpu.user), ("system", cpu.system), ("nice", cpu.nice)]);
+            let second = parts([("irq", cpu.irq), ("softirq", cpu.softirq), ("idle", cpu.idle)]);
+            lines.push(scene.row("split", first.into_iter().flatten()));
+            lines.push(scene.row("", second.into_iter().flatten()));
         }
-        Figure::Unknown(why) => vec![Span::new("?", Meaning::Unknown), Span::dim(format!(" {why}"))],
-    };
-    lines.push(scene.row("split", split));
+        Figure::Unknown(why) => {
+            lines.push(scene.row("split", [Span::new("?", Meaning::Unknown), Span::dim(format!(" {why}"))]));
+        }
+    }
     lines.push(load(scene, host));
     let blocked = Span::figure(host.sample.blocked_tasks, |count| count.to_string());
     let many = host.sample.blocked_tasks.known().is_some_and(|count| count > 0);
@@ -67,7 +62,8 @@ pub(super) fn processor(scene: Scene<'_>) -> Section {
     let names: Vec<&str> = host.sample.blocked_commands.iter().map(crate::model::text::Clean::as_str).collect();
     spans.push(Span::plain(names.join(", ")));
     lines.push(scene.row("tasks", spans));
-    Section { title: "Processor".to_owned(), lines }
+    let count = host.sample.cpus.known().map_or_else(String::new, |cpus| format!(", {cpus} of them"));
+    Section { title: format!("Processor{count}"), lines }
 }
 
 fn load(scene: Scene<'_>, host: &HostFacts) -> Line {
@@ -78,8 +74,7 @@ fn load(scene: Scene<'_>, host: &HostFacts) -> Line {
             Span::plain(format!("{:>5}", figures::number(load.five_minutes))),
             Span::dim(" 5 m  "),
             Span::plain(format!("{:>5}", figures::number(load.fifteen_minutes))),
-            Span::dim(" 15 m   on "),
-            Span::figure(host.sample.cpus, |cpus| figures::counted(cpus as usize, "processor", "processors")),
+            Span::dim(" 15 m"),
         ],
         Figure::Unknown(why) => vec![Span::new("?", Meaning::Unknown), Span::dim(format!(" {why}"))],
     };
@@ -101,8 +96,9 @@ pub(super) fn memory(scene: Scene<'_>) -> Section {
                 Span::plain(figures::bytes(available_bytes)),
                 Span::dim(" of "),
                 Span::plain(figures::bytes(total_bytes)),
-                Span::dim(format!("   dirty {}, in writeback {}", figures::bytes(dirty_bytes), figures::bytes(writeback_bytes))),
             ]));
+            let unwritten = format!("{} dirty, {} being written", figures::bytes(dirty_bytes), figures::bytes(writeback_bytes));
+            lines.push(scene.row("to disk", [Span::plain(unwritten)]));
             let words = if swap_total_bytes == 0 {
                 vec![Span::dim("none")]
             } else {
@@ -139,13 +135,13 @@ pub(super) fn pressure(scene: Scene<'_>) -> Section {
     let Some(host) = scene.host else { return Section { title, lines: vec![scene.nothing("not read yet")] } };
     let limits = &scene.seen.inventory.settings.thresholds;
     let full = Span::limited(host.io_full_percent, limits.io_full_percent, figures::percent_fine);
-    let mut lines = vec![scene.percent("io, all", full, HostFigure::IoFull)];
-    let some = [("io, some", host.io_some_percent), ("cpu, some", host.cpu_some_percent), ("mem, some", host.memory_some_percent)];
+    let mut lines = vec![scene.percent("all, on io", full, HostFigure::IoFull)];
+    let some = [("io", host.io_some_percent), ("cpu", host.cpu_some_percent), ("memory", host.memory_some_percent)];
     let spans = some.into_iter().flat_map(|(name, figure)| {
         [Span::dim(format!("{name} ")), Span::plain(format!("{:>6}   ", Span::figure(figure, figures::percent_fine).text))]
     });
-    lines.push(scene.row("", spans.collect::<Vec<_>>()));
-    if let Figure::Unknown(why) = host.sample.pressure {
+    lines.push(scene.row("some", spans.collect::<Vec<_>>()));
+    if let (Figure::Unknown(_), Figure::Unknown(why)) = (host.io_some_percent, host.cpu_some_percent) {
         lines = vec![scene.nothing(&why.to_string())];
     }
     Section { title, lines }

@@ -37,7 +37,7 @@ struct Scene<'a> {
 }
 
 /// A section is never narrower than this unless the terminal is.
-const SECTION_WIDTH: u16 = 74;
+const SECTION_WIDTH: u16 = 56;
 /// Between two columns of sections.
 const GUTTER: u16 = 3;
 
@@ -153,6 +153,11 @@ impl Scene<'_> {
         let reason = self.node.host.failure().map_or(why, |failure| failure.reason.as_str());
         vec![Span::plain("  "), Span::new("? ", Meaning::Unknown), Span::dim(reason.to_owned())]
     }
+}
+
+/// The top of a chart of percentages: quiet machines keep a shape, busy ones their height.
+pub(super) fn percent_top(samples: &[Option<f32>]) -> f32 {
+    samples.iter().flatten().copied().fold(40.0, f32::max)
 }
 
 /// A chart as text; gaps are marked, what was before the first sample is blank.
