@@ -71,7 +71,10 @@ fn problem_of(
             let age = figures::age(age_ms.unwrap_or_else(|| seen.now.mono.since_ms(node.link.since.mono)));
             (why_not_read.unwrap_or_else(|| format!("no answer for {age}")), Meaning::Stale)
         }
-        (_, NodeState::Connecting) => ("connected, first figures on their way".to_owned(), Meaning::Dim),
+        (_, NodeState::Connecting) => match why_not_read {
+            Some(why) => (why, Meaning::Stale),
+            None => ("connected, first figures on their way".to_owned(), Meaning::Dim),
+        },
         _ => match (finding, why_not_read) {
             (Some(finding), _) => (finding.sentence.as_str().to_owned(), finding.severity.into()),
             (None, Some(why)) => (why, Meaning::Stale),

@@ -190,6 +190,12 @@ pub(super) fn details(canvas: &mut Canvas<'_>, details: &[Detail], pane: Area, o
         }
     }
     inside = Area { x: inside.x + 3, width: inside.width.saturating_sub(4), ..inside };
+    // A wide pane below a list would waste its right half: flow into columns.
+    let columns = if beside { 1 } else { (inside.width / 52).max(1) };
+    let area = inside;
+    if columns > 1 {
+        inside.width = (inside.width / columns).saturating_sub(2);
+    }
     let mut lines: Vec<Line> = Vec::new();
     for detail in details.iter().skip(1) {
         match detail {
@@ -205,18 +211,17 @@ pub(super) fn details(canvas: &mut Canvas<'_>, details: &[Detail], pane: Area, o
             }
         }
     }
-    // A wide pane below a list would waste its right half: flow into columns.
-    let columns = (inside.width / 52).max(1);
     let height = usize::from(inside.height);
-    if columns > 1 && !beside && lines.len() > height && height > 0 {
-        let wide = inside.width / columns;
-        for (index, part) in lines.chunks(height).skip(offset / height.max(1)).take(usize::from(columns)).enumerate() {
-            let area = Area { x: inside.x + wide * index as u16, width: wide.saturating_sub(2), ..inside };
-            scrolled(canvas, part, area, 0);
-        }
-        return;
+    let capacity = height * usize::from(columns);
+    let first = offset.min(lines.len().saturating_sub(capacity));
+    let below = lines.len().saturating_sub(first + capacity);
+    for (index, part) in lines[first..].chunks(height.max(1)).take(usize::from(columns)).enumerate() {
+        scrolled(canvas, part, Area { x: inside.x + (inside.width + 2) * index as u16, ..inside }, 0);
     }
-    scrolled(canvas, &lines, inside, offset);
+    if below > 0 && height > 0 {
+        let words = [Span::dim(format!(" {below} more below "))];
+        canvas.line_right(area.x, area.y + area.height - 1, area.width, &words);
+    }
 }
 
 /// Breaks a line at spaces so that each part fits.

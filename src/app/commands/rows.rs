@@ -204,8 +204,11 @@ fn open(app: &mut App) -> Vec<Effect> {
             }
         }
         _ => {
+            // Where the details already stand beside the list, the keys go into them.
+            let is_open = layout::details_open(app);
             let state = app.screens.of_mut(app.place.screen);
             state.details = Some(true);
+            state.in_details = is_open;
             state.scroll = 0;
             Vec::new()
         }

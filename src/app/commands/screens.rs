@@ -19,7 +19,10 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Shows what each load balancer says of this server; on a backend, shows its servers.",
         scope: Scope::Screens(&[ScreenId::Traffic]),
         danger: LOOKS,
-        available: always,
+        available: |app| match Rows::of(app).current(app) {
+            Some(RowId::Server(..) | RowId::Backend(_)) => Ok(()),
+            _ => Err("Only servers and backends unfold.".to_owned()),
+        },
         act: |app| set_fold(app, false),
     },
     Command {

@@ -162,7 +162,7 @@ fn draw_path(canvas: &mut Canvas<'_>, steps: &[Step], area: Area) {
     }
     let room = area.width.saturating_sub(4);
     let arrow = super::super::canvas::width(canvas.glyphs.arrow) + 2;
-    let facts = facts_that_fit(steps, arrow, room);
+    let facts = facts_that_fit(steps, arrow, room, rows);
     let mut x = area.x + 3;
     let edge = area.x + area.width.saturating_sub(1);
     for (step, facts) in steps.iter().zip(facts) {
@@ -175,7 +175,7 @@ fn draw_path(canvas: &mut Canvas<'_>, steps: &[Step], area: Area) {
             canvas.text(x + 1, area.y + 1, (edge - x).min(3), sign, style);
             x = (x + arrow).min(edge);
         }
-        let width = step_width(step, facts).min(edge.saturating_sub(x));
+        let width = step_width(step, facts, rows).min(edge.saturating_sub(x));
         let name = name_width(step);
         let (shown, hidden) = shown_stations(step, rows);
         for (index, station) in shown.iter().enumerate() {
@@ -205,16 +205,18 @@ fn name_width(step: &Step) -> u16 {
     step.stations.iter().map(|station| super::super::canvas::width(&station.name)).max().unwrap_or(0)
 }
 
-fn step_width(step: &Step, facts: usize) -> u16 {
+fn step_width(step: &Step, facts: usize, rows: usize) -> u16 {
     let name = name_width(step);
-    step.stations.iter().map(|station| line_width(&station_line(station, name, facts, step.fact_width))).max().unwrap_or(0)
+    let (_, hidden) = shown_stations(step, rows);
+    let hidden = hidden.map_or(0, |words| line_width(&[words]));
+    step.stations.iter().map(|station| line_width(&station_line(station, name, facts, step.fact_width))).max().unwrap_or(0).max(hidden)
 }
 
 /// How many facts each step shows: two a station, then one, then what matters least on the way loses its only one.
-fn facts_that_fit(steps: &[Step], arrow: u16, room: u16) -> Vec<usize> {
+fn facts_that_fit(steps: &[Step], arrow: u16, room: u16, rows: usize) -> Vec<usize> {
     let arrows = arrow * u16::try_from(steps.len().saturating_sub(1)).unwrap_or(0);
     let needed = |facts: &[usize]| {
-        steps.iter().zip(facts).map(|(step, facts)| step_width(step, *facts)).sum::<u16>() + arrows
+        steps.iter().zip(facts).map(|(step, facts)| step_width(step, *facts, rows)).sum::<u16>() + arrows
     };
     let mut facts = vec![2; steps.len()];
     if needed(&facts) <= room {

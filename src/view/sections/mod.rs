@@ -15,7 +15,7 @@ use crate::{
         layout::Area,
         meaning::{Line, Meaning, Span},
     },
-    model::{host::HostFacts, world::NodeFacts},
+    model::{host::HostFacts, link::LinkState, world::NodeFacts},
 };
 
 /// A block with a title.
@@ -67,6 +67,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, node: &NodeFacts, area: A
     }
 }
 
+/// Where the connection stands in the usual order.
+const CONNECTION_PLACE: usize = 8;
+
 /// In the order of an investigation: what is slow, what is full, what it is, how it is reached.
 fn all(scene: Scene<'_>) -> Vec<Section> {
     let mut sections = vec![
@@ -81,6 +84,11 @@ fn all(scene: Scene<'_>) -> Vec<Section> {
         connection::connection(scene),
     ];
     sections.extend(connection::complaints(scene));
+    // While a node cannot be reached, the way to it is what matters.
+    if !matches!(scene.node.link.state, LinkState::Up) {
+        let connection = sections.remove(CONNECTION_PLACE);
+        sections.insert(0, connection);
+    }
     sections
 }
 
