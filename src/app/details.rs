@@ -37,7 +37,9 @@ pub(crate) fn what_it_is(row: &RowId) -> String {
         RowId::Node(name) => format!("The node {name} of the inventory."),
         RowId::Frontend(name) => format!("The frontend {name}: where clients come in. Figures are sums."),
         RowId::Backend(name) => format!("The backend {name} and its servers. Figures are sums over load balancers."),
-        RowId::Server(backend, server) => format!("The server {server} of the backend {backend}, on all load balancers."),
+        RowId::Server(backend, server) => {
+            format!("The server {server} of the backend {backend}, on all load balancers.")
+        }
         RowId::Share(backend, server, lb) => format!("The server {server} of the backend {backend} as {lb} sees it."),
     }
 }
@@ -183,7 +185,10 @@ fn of_frontend(seen: Seen<'_>, name: &ProxyName) -> Vec<Detail> {
     for balancer in 0..traffic.balancers.len() {
         lines.push(Detail::Heading(balancer_heading(seen, &traffic, balancer)));
         let Some((frontend, rates)) = traffic.frontend(index, balancer) else {
-            lines.push(Detail::Text(vec![Span::new("?", Meaning::Unknown), Span::dim(" not in this load balancer's answer")]));
+            lines.push(Detail::Text(vec![
+                Span::new("?", Meaning::Unknown),
+                Span::dim(" not in this load balancer's answer"),
+            ]));
             continue;
         };
         lines.push(Detail::Pair("status", text(frontend.status.as_str())));
@@ -200,7 +205,10 @@ fn of_backend(seen: Seen<'_>, name: &ProxyName) -> Vec<Detail> {
     for balancer in 0..traffic.balancers.len() {
         lines.push(Detail::Heading(balancer_heading(seen, &traffic, balancer)));
         let Some((backend, rates)) = traffic.backend(index, balancer) else {
-            lines.push(Detail::Text(vec![Span::new("?", Meaning::Unknown), Span::dim(" not in this load balancer's answer")]));
+            lines.push(Detail::Text(vec![
+                Span::new("?", Meaning::Unknown),
+                Span::dim(" not in this load balancer's answer"),
+            ]));
             continue;
         };
         lines.push(Detail::Pair("status", text(backend.status.as_str())));
@@ -265,10 +273,10 @@ fn balancer_heading(seen: Seen<'_>, traffic: &Traffic<'_>, index: usize) -> Stri
 /// The three states, told apart in words.
 fn states(lines: &mut Vec<Detail>, server: &Server) {
     let meaning = Meaning::from(&server.operational);
-    lines.push(Detail::Pair("state", vec![
-        Span::signed(&server.operational.to_string(), meaning),
-        Span::dim(" (what checking says)"),
-    ]));
+    lines.push(Detail::Pair(
+        "state",
+        vec![Span::signed(&server.operational.to_string(), meaning), Span::dim(" (what checking says)")],
+    ));
     let mut admin = said(server.admin, |admin| admin.to_string());
     if server.admin.known().is_some_and(|admin| admin != AdminState::Ready) {
         admin[0].meaning = Meaning::Maint;
@@ -363,7 +371,10 @@ fn totals(lines: &mut Vec<Detail>, server: &Server) {
     downs.push(Span::dim(" times down, checks failed "));
     downs.extend(said(server.checks_failed_total, figures::count));
     lines.push(Detail::Pair("failures", downs));
-    lines.push(Detail::Pair("since reset", said(counters.sessions_total, |n| format!("{} sessions", figures::count(n)))));
+    lines.push(Detail::Pair(
+        "since reset",
+        said(counters.sessions_total, |n| format!("{} sessions", figures::count(n))),
+    ));
     if let Some(answers) = counters.answers.known() {
         let words = format!(
             "2xx {}  3xx {}  4xx {}  5xx {}",
@@ -385,5 +396,8 @@ fn totals(lines: &mut Vec<Detail>, server: &Server) {
         n(counters.redispatches_total)
     );
     lines.push(Detail::Pair("", text(words)));
-    lines.push(Detail::Pair("last session", said(counters.last_session_s, |s| format!("{} ago", figures::duration_s(s)))));
+    lines.push(Detail::Pair(
+        "last session",
+        said(counters.last_session_s, |s| format!("{} ago", figures::duration_s(s))),
+    ));
 }

@@ -9,6 +9,7 @@ use super::{
     rows::Rows,
     screen::ScreenId,
 };
+use std::fmt::Write as _;
 
 /// The lines of the help on the current screen.
 pub(crate) fn lines(app: &App) -> Vec<Line> {
@@ -66,9 +67,9 @@ pub(crate) const SIGNS: [(Meaning, &str); 8] = [
 ];
 
 fn signs() -> impl Iterator<Item = Line> {
-    SIGNS.iter().map(|(meaning, words)| {
-        vec![Span::signed(&format!("{:<14} ", word(*meaning)), *meaning), Span::plain(*words)]
-    })
+    SIGNS
+        .iter()
+        .map(|(meaning, words)| vec![Span::signed(&format!("{:<14} ", word(*meaning)), *meaning), Span::plain(*words)])
 }
 
 /// What a sign is called on screen.
@@ -95,7 +96,8 @@ pub fn markdown() -> String {
             }
         };
         let keys = if keys.is_empty() { "palette".to_owned() } else { keys };
-        text.push_str(&format!("| {keys} | {place} | {} |\n", command.doc));
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "| {keys} | {place} | {} |", command.doc);
     }
     text
 }

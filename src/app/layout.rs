@@ -39,7 +39,7 @@ impl Area {
     }
 
     /// Whether a cell lies within.
-    pub(crate) fn contains(&self, column: u16, row: u16) -> bool {
+    pub(crate) fn contains(self, column: u16, row: u16) -> bool {
         (self.x..self.x.saturating_add(self.width)).contains(&column)
             && (self.y..self.y.saturating_add(self.height)).contains(&row)
     }

@@ -2,8 +2,7 @@
 //! databases; hypervisors carry them all.
 
 use super::{
-    Seen,
-    figures,
+    Seen, figures,
     meaning::{Meaning, Span},
     standing,
     traffic::{self, Traffic},
@@ -32,8 +31,6 @@ pub(crate) struct Station {
 /// A step of the path with its stations one below the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    /// What the step is, for a heading where there is room and for the words about what was left out.
-    pub(crate) title: &'static str,
     /// Whether traffic flows from the step before into this one.
     pub(crate) is_fed: bool,
     /// 0 keeps its facts longest when space is short.
@@ -46,7 +43,7 @@ pub(crate) struct Step {
 impl Step {
     fn new(title: &'static str, rank: u8, stations: Vec<Station>) -> Self {
         let fact_width = if title == "data" { 12 } else { 9 };
-        Self { title, is_fed: true, rank, fact_width, stations }
+        Self { is_fed: true, rank, fact_width, stations }
     }
 }
 
@@ -148,7 +145,8 @@ fn balancer_station(seen: Seen<'_>, traffic: &Traffic<'_>, index: usize) -> Stat
         return Station { meaning, has_glyph: true, name, facts: vec![Span::new(standing.word, Meaning::Stale)] };
     }
     // Another holder and no traffic is what a healthy second load balancer looks like.
-    let is_holder = seen.inventory.vips.iter().any(|vip| holders(seen, vip).iter().any(|h| h.name == balancer.node.name));
+    let is_holder =
+        seen.inventory.vips.iter().any(|vip| holders(seen, vip).iter().any(|h| h.name == balancer.node.name));
     let held_elsewhere = seen.inventory.vips.iter().any(|vip| !holders(seen, vip).is_empty()) && !is_holder;
     let idle = rate.known().is_none_or(|rate| rate < 1.0);
     if held_elsewhere && idle && standing.meaning == Meaning::Ok {
@@ -164,7 +162,8 @@ fn node_station(seen: Seen<'_>, traffic: &Traffic<'_>, node: &NodeFacts) -> Stat
     let mut meaning = standing.meaning;
     let (mut rates, mut sessions, mut times) = (Vec::new(), Vec::new(), Vec::new());
     for pool in 0..traffic.pools.len() {
-        let Some(server) = traffic.pools[pool].servers.iter().position(|name| name.as_str() == node.name.as_str()) else {
+        let Some(server) = traffic.pools[pool].servers.iter().position(|name| name.as_str() == node.name.as_str())
+        else {
             continue;
         };
         for view in traffic.views(pool, server) {

@@ -34,8 +34,7 @@ pub(crate) fn server<'a>(
 ) -> Vec<Option<f32>> {
     let mut sums: Vec<Option<f32>> = vec![None; columns];
     for node in balancers {
-        let key =
-            SeriesKey::Server { node: node.clone(), backend: backend.clone(), server: server.clone(), figure };
+        let key = SeriesKey::Server { node: node.clone(), backend: backend.clone(), server: server.clone(), figure };
         let Some(series) = seen.history.series(&key) else { continue };
         for (sum, value) in sums.iter_mut().zip(series.columns(columns, ROW_SAMPLES)) {
             if let Some(value) = value {

@@ -14,12 +14,7 @@ mod traffic_cells;
 
 pub use theme::Theme;
 
-use crate::app::{
-    App, Overlay,
-    layout::Layout,
-    rows::Rows,
-    screen::ScreenId,
-};
+use crate::app::{App, Overlay, layout::Layout, rows::Rows, screen::ScreenId};
 use canvas::Canvas;
 use ratatui::Frame;
 

@@ -15,12 +15,7 @@ use crate::{
         trend,
     },
     history::recent::HostFigure,
-    model::{
-        figure::Figure,
-        host::HostFacts,
-        ids::NodeName,
-        world::NodeFacts,
-    },
+    model::{figure::Figure, host::HostFacts, ids::NodeName, world::NodeFacts},
 };
 
 /// What a column of a node table shows.
@@ -85,12 +80,19 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, node: &NodeFacts, columns
     let has_figures = node.host.last().is_some();
     let has_column = columns.iter().any(|column| column.key == NodeColumn::Carries);
     let is_told = !standing.problem.is_empty() && (!has_figures || (standing.is_stale && !has_column));
-    let keeps = |key: NodeColumn| matches!(key, NodeColumn::Name | NodeColumn::Role | NodeColumn::Site | NodeColumn::State | NodeColumn::Age);
+    let keeps = |key: NodeColumn| {
+        matches!(key, NodeColumn::Name | NodeColumn::Role | NodeColumn::Site | NodeColumn::State | NodeColumn::Age)
+    };
     if is_told {
         let told = columns.iter().filter(|column| !keeps(column.key));
         let start = told.clone().map(|column| column.x).min().unwrap_or(0);
         let end = told.map(|column| column.x + column.width).max().unwrap_or(start);
-        canvas.line(area.x + start, area.y, end - start, &[Span::new(standing.problem.clone(), standing.problem_meaning)]);
+        canvas.line(
+            area.x + start,
+            area.y,
+            end - start,
+            &[Span::new(standing.problem.clone(), standing.problem_meaning)],
+        );
     }
     for column in columns.iter().filter(|column| !is_told || keeps(column.key)) {
         if let NodeColumn::CpuTrend | NodeColumn::IowaitTrend = column.key {
@@ -99,8 +101,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, node: &NodeFacts, columns
                     NodeColumn::CpuTrend => HostFigure::CpuBusy,
                     _ => HostFigure::Iowait,
                 };
-                let samples =
-                    trend::host(seen, &node.name, figure, usize::from(column.width), trend::ROW_SAMPLES);
+                let samples = trend::host(seen, &node.name, figure, usize::from(column.width), trend::ROW_SAMPLES);
                 let meaning = if standing.is_stale { Meaning::Stale } else { Meaning::Chart };
                 canvas.chart(area.x + column.x, area.y, &samples, sections::percent_top(&samples), meaning);
             }

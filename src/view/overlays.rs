@@ -44,9 +44,12 @@ fn dialog(canvas: &mut Canvas<'_>, body: Area, width: u16, height: u16, title: &
     let line = canvas.style(Meaning::Line);
     let right = area.x + width.saturating_sub(1);
     let [top_left, top_right, bottom_left, bottom_right] = canvas.glyphs.corners;
-    for (x, y, corner) in
-        [(area.x, last, bottom_left), (right, last, bottom_right), (area.x, area.y, top_left), (right, area.y, top_right)]
-    {
+    for (x, y, corner) in [
+        (area.x, last, bottom_left),
+        (right, last, bottom_right),
+        (area.x, area.y, top_left),
+        (right, area.y, top_right),
+    ] {
         canvas.text(x, y, 1, corner, line);
     }
     for y in area.y + 1..area.y + height.saturating_sub(1).max(1) {
@@ -94,7 +97,8 @@ fn draw_palette(canvas: &mut Canvas<'_>, palette: &Palette, body: Area) {
             Some(reason) => Span::dim(reason.clone()),
             None => Span::new(entry.aside.clone(), Meaning::Key),
         };
-        let used = canvas.line(line.x + 2, line.y, line.width.saturating_sub(2), &[Span::new(entry.title.clone(), meaning)]);
+        let used =
+            canvas.line(line.x + 2, line.y, line.width.saturating_sub(2), &[Span::new(entry.title.clone(), meaning)]);
         let room = line.width.saturating_sub(used + 4);
         if line_width(std::slice::from_ref(&aside)) <= room {
             canvas.line_right(line.x + used + 4, line.y, room, &[aside]);
@@ -120,7 +124,11 @@ pub(super) fn prompt(canvas: &mut Canvas<'_>, app: &App, prompt: &Prompt, body: 
         Ask::Passphrase { file } => (
             format!("{node} needs a passphrase"),
             vec![
-                vec![Span::plain("The private key "), Span::new(file.as_str(), Meaning::Accent), Span::plain(" is encrypted.")],
+                vec![
+                    Span::plain("The private key "),
+                    Span::new(file.as_str(), Meaning::Accent),
+                    Span::plain(" is encrypted."),
+                ],
                 vec![Span::dim("It is used for this run only; it is neither stored nor shown.")],
             ],
             "Passphrase: ",

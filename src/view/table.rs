@@ -77,7 +77,7 @@ pub(super) fn fit<K: Copy>(columns: Vec<Column<K>>, width: u16, gap: u16) -> Vec
     let mut x = 0;
     let mut placed = Vec::with_capacity(chosen.len());
     for column in chosen {
-        let extra = if shares == 0 { 0 } else { spare * column.grow / shares };
+        let extra = (spare * column.grow).checked_div(shares).unwrap_or(0);
         let wide = (column.width + extra).min(width.saturating_sub(x));
         placed.push(Placed { key: column.key, title: column.title, x, width: wide, align: column.align });
         x = (x + wide).saturating_add(gap).min(width);
@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn columns_fall_away_by_rank() {
-        let columns = || vec![Column::left('a', "A", 10, 0), Column::right('b', "B", 10, 2), Column::right('c', "C", 10, 1)];
+        let columns =
+            || vec![Column::left('a', "A", 10, 0), Column::right('b', "B", 10, 2), Column::right('c', "C", 10, 1)];
         let keys = |width| fit(columns(), width, 1).iter().map(|placed| placed.key).collect::<String>();
         assert_eq!(keys(32), "abc");
         assert_eq!(keys(31), "ac");

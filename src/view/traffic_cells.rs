@@ -15,6 +15,8 @@ use crate::{
     },
 };
 
+use std::fmt::Write as _;
+
 /// What a column shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TrafficColumn {
@@ -136,7 +138,7 @@ fn frontend_cell(app: &App, traffic: &Traffic<'_>, index: usize, column: Traffic
             let mode = mode.map_or("?".to_owned(), |mode| mode.as_str().to_owned());
             vec![Span::dim(format!("{mode}, clients come in here"))]
         }
-        _ => totals(app, counted().map(|(frontend, rates)| (&frontend.traffic, rates)), column),
+        _ => totals(app, &counted().map(|(frontend, rates)| (&frontend.traffic, rates)), column),
     }
 }
 
@@ -167,12 +169,13 @@ fn backend_cell(app: &App, traffic: &Traffic<'_>, index: usize, column: TrafficC
         },
         TrafficColumn::Check => {
             let first = counted().next();
-            let word = |figure: Figure<crate::model::text::Clean>| figure.known().map_or("?".to_owned(), |w| w.to_string());
+            let word =
+                |figure: Figure<crate::model::text::Clean>| figure.known().map_or("?".to_owned(), |w| w.to_string());
             first.map_or_else(unknown, |(backend, _)| {
                 vec![Span::dim(format!("{}, {}", word(backend.mode.clone()), word(backend.algorithm.clone())))]
             })
         }
-        _ => totals(app, counted().map(|(backend, rates)| (&backend.traffic, rates)), column),
+        _ => totals(app, &counted().map(|(backend, rates)| (&backend.traffic, rates)), column),
     }
 }
 
@@ -208,7 +211,9 @@ fn server_cell(app: &App, traffic: &Traffic<'_>, pool: usize, server: usize, col
         },
         TrafficColumn::Admin => agreed(views().map(|view| view.server.admin), admin),
         TrafficColumn::File => agreed(views().map(|view| view.server.configured), file),
-        TrafficColumn::Weight => agreed(views().map(|view| (view.server.weight, view.server.weight_configured)), weight),
+        TrafficColumn::Weight => {
+            agreed(views().map(|view| (view.server.weight, view.server.weight_configured)), weight)
+        }
         TrafficColumn::Check => {
             // The worst check speaks for all: agreement is the usual case, and the details have the rest.
             let worst = views().max_by_key(|view| Meaning::from(&view.server.operational).badness());
@@ -220,12 +225,11 @@ fn server_cell(app: &App, traffic: &Traffic<'_>, pool: usize, server: usize, col
         }
         TrafficColumn::Downtime => {
             let longest = views().filter_map(|view| view.server.downtime_s.known()).max();
-            vec![Span::figure(Figure::from_option(longest, Unknown::Missing), figures::duration_s).meaning(Meaning::Dim)]
+            vec![
+                Span::figure(Figure::from_option(longest, Unknown::Missing), figures::duration_s).meaning(Meaning::Dim),
+            ]
         }
-        _ => stale_if_none_fresh(
-            traffic,
-            totals(app, views().map(|view| (&view.server.traffic, view.rates)), column),
-        ),
+        _ => stale_if_none_fresh(traffic, totals(app, &views().map(|view| (&view.server.traffic, view.rates)), column)),
     }
 }
 
@@ -250,16 +254,15 @@ fn share_cell(
         };
     };
     let line = match column {
-        TrafficColumn::State => vec![state(view.server)],
         TrafficColumn::StateOn(on) if on != balancer => return Vec::new(),
-        TrafficColumn::StateOn(_) => vec![state(view.server)],
+        TrafficColumn::State | TrafficColumn::StateOn(_) => vec![state(view.server)],
         TrafficColumn::Admin => admin(view.server.admin),
         TrafficColumn::File => file(view.server.configured),
         TrafficColumn::Weight => weight((view.server.weight, view.server.weight_configured)),
         TrafficColumn::Check => check(&view.server.check, &view.server.operational),
         TrafficColumn::LastChange => vec![Span::figure(view.server.last_change_s, figures::duration_s)],
         TrafficColumn::Downtime => vec![Span::figure(view.server.downtime_s, figures::duration_s)],
-        _ => totals(app, std::iter::once((&view.server.traffic, view.rates)), column),
+        _ => totals(app, &std::iter::once((&view.server.traffic, view.rates)), column),
     };
     if traffic.balancers[balancer].is_stale { stale(line) } else { line }
 }
@@ -297,7 +300,9 @@ fn state(server: &Server) -> Span {
     let meaning = Meaning::from(&server.operational);
     let word = server.operational.to_string();
     match (&server.operational, server.last_change_s) {
-        (OperationalState::Up | OperationalState::Unchecked, _) | (_, Figure::Unknown(_)) => Span::signed(&word, meaning),
+        (OperationalState::Up | OperationalState::Unchecked, _) | (_, Figure::Unknown(_)) => {
+            Span::signed(&word, meaning)
+        }
         (_, Figure::Known(seconds)) => {
             let since = figures::duration_s(seconds);
             // Whole minutes are enough for a column; the details have the rest.
@@ -359,14 +364,15 @@ fn check(check: &Check, state: &OperationalState) -> Line {
         Figure::Unknown(_) => return unknown(),
     };
     let passed = words.ends_with("OK");
+    // Writing into a string cannot fail.
     if let Some(code) = check.code.known() {
-        words.push_str(&format!(" {code}"));
+        let _ = write!(words, " {code}");
     }
     if let Some(ms) = check.duration_ms.known() {
-        words.push_str(&format!(" in {}", figures::latency_whole(ms)));
+        let _ = write!(words, " in {}", figures::latency_whole(ms));
     }
     if let (false, Some(text)) = (passed, check.text.as_ref().known()) {
-        words.push_str(&format!(", {text}"));
+        let _ = write!(words, ", {text}");
     }
     vec![Span::new(words, if passed { Meaning::Dim } else { Meaning::from(state) })]
 }
@@ -374,7 +380,7 @@ fn check(check: &Check, state: &OperationalState) -> Line {
 /// Columns that add up over load balancers.
 fn totals<'a>(
     app: &App,
-    parts: impl Iterator<Item = (&'a Counters, TrafficRates)> + Clone,
+    parts: &(impl Iterator<Item = (&'a Counters, TrafficRates)> + Clone),
     column: TrafficColumn,
 ) -> Line {
     let limits = &app.inventory.settings.thresholds;
@@ -409,7 +415,9 @@ fn totals<'a>(
             let span = not_offered_is_a_dash(figure, figures::percent_fine);
             if many { span.meaning(Meaning::Warn) } else { span }
         }
-        TrafficColumn::ClientErrors => not_offered_is_a_dash(share(|rates| rates.client_errors_percent), figures::percent_fine),
+        TrafficColumn::ClientErrors => {
+            not_offered_is_a_dash(share(|rates| rates.client_errors_percent), figures::percent_fine)
+        }
         TrafficColumn::Failures => not_offered_is_a_dash(rate(|rates| rates.failures_per_s), figures::rate),
         TrafficColumn::In => not_offered_is_a_dash(rate(|rates| rates.in_bits_per_s), figures::bits),
         TrafficColumn::Out => not_offered_is_a_dash(rate(|rates| rates.out_bits_per_s), figures::bits),

@@ -94,7 +94,8 @@ fn a_disagreeing_server_is_open_and_any_server_opens_on_demand() {
 fn the_cursor_stays_on_its_row_when_the_order_changes() {
     let mut app = at_size(world::failing(), 120, 40);
     press(&mut app, "6 / db enter j j");
-    let marked = |app: &App| text(app).lines().find(|line| line.starts_with(" ▸")).unwrap_or_default()[4..12].to_owned();
+    let marked =
+        |app: &App| text(app).lines().find(|line| line.starts_with(" ▸")).unwrap_or_default()[4..12].to_owned();
     let before = marked(&app);
     for _ in 0..7 {
         press(&mut app, "s");
@@ -237,7 +238,10 @@ fn the_mouse_opens_tabs_marks_rows_and_opens_marked_rows() {
 #[test]
 fn a_link_that_goes_down_keeps_the_values_and_one_that_comes_up_is_noted() {
     let mut app = world::healthy();
-    let down = LinkState::Down { trouble: Trouble::new(TroubleKind::ConnectionLost, "the connection ended", "wait"), retry: None };
+    let down = LinkState::Down {
+        trouble: Trouble::new(TroubleKind::ConnectionLost, "the connection ended", "wait"),
+        retry: None,
+    };
     let node = world::name("lb01");
     send(&mut app, Event::Link { node: node.clone(), event: LinkEvent::State(down.clone()) });
     let since = app.now;

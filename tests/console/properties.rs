@@ -5,31 +5,13 @@ use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
 use vakt::{
     app::App,
-    model::{
-        figure::Figure,
-        haproxy::OperationalState,
-        host::HostFacts,
-        ids::NodeName,
-        text::Clean,
-    },
+    model::{figure::Figure, haproxy::OperationalState, host::HostFacts, ids::NodeName, text::Clean},
 };
 
-const PLACES: [&str; 11] = [
-    "1",
-    "2",
-    "2 end enter",
-    "2 j j j j enter",
-    "6",
-    "6 enter",
-    "6 enter pagedown",
-    "7",
-    "7 enter",
-    "?",
-    ": w",
-];
+const PLACES: [&str; 11] =
+    ["1", "2", "2 end enter", "2 j j j j enter", "6", "6 enter", "6 enter pagedown", "7", "7 enter", "?", ": w"];
 
-const WORLDS: [fn() -> App; 5] =
-    [world::healthy, world::stale, world::failing, world::connecting, world::large];
+const WORLDS: [fn() -> App; 5] = [world::healthy, world::stale, world::failing, world::connecting, world::large];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]

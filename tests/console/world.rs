@@ -142,7 +142,11 @@ pub(crate) fn host(busy: f64, iowait: f64, load: f64, memory_percent: f64, net_b
                 swap_free_bytes: 1 << 30,
             }),
             oom_kills: Known(0),
-            interfaces: vec![InterfaceCounters { name: clean("eth0"), state: Known(clean("up")), ..Default::default() }],
+            interfaces: vec![InterfaceCounters {
+                name: clean("eth0"),
+                state: Known(clean("up")),
+                ..Default::default()
+            }],
             ..HostSample::default()
         },
         window_ms: Known(1000),
@@ -294,7 +298,8 @@ pub(crate) fn rates(http: bool, per_s: f64) -> TrafficRates {
 /// One load balancer's facts; `share` is its part of the traffic.
 pub(crate) fn haproxy(share: f64) -> HaproxyFacts {
     let web: Vec<Server> = (1..=3).map(|n| server(&format!("web0{n}"), 20 + n, true, (12.0 * share) as u64)).collect();
-    let db: Vec<Server> = (1..=3).map(|n| server(&format!("db0{n}"), 30 + n, false, if n == 1 { 7 } else { 0 })).collect();
+    let db: Vec<Server> =
+        (1..=3).map(|n| server(&format!("db0{n}"), 30 + n, false, if n == 1 { 7 } else { 0 })).collect();
     let backend = |name: &str, mode: &str, algorithm: &str, servers: Vec<Server>| Backend {
         name: name.into(),
         mode: Known(clean(mode)),
@@ -302,7 +307,11 @@ pub(crate) fn haproxy(share: f64) -> HaproxyFacts {
         status: clean("UP"),
         active_servers: Known(servers.len() as u64),
         backup_servers: Known(0),
-        traffic: Traffic { sessions_current: Known((36.0 * share) as u64), queue_current: Known(0), ..Traffic::default() },
+        traffic: Traffic {
+            sessions_current: Known((36.0 * share) as u64),
+            queue_current: Known(0),
+            ..Traffic::default()
+        },
         servers,
     };
     let frontend = |name: &str, mode: &str, sessions: u64| Frontend {
@@ -329,10 +338,7 @@ pub(crate) fn haproxy(share: f64) -> HaproxyFacts {
                 frontend("web_in", "http", (24.0 * share) as u64),
                 frontend("mysql_in", "tcp", (14.0 * share) as u64),
             ],
-            backends: vec![
-                backend("web_cluster", "http", "roundrobin", web),
-                backend("mysql_rw", "tcp", "first", db),
-            ],
+            backends: vec![backend("web_cluster", "http", "roundrobin", web), backend("mysql_rw", "tcp", "first", db)],
         },
         restarts_seen: 0,
         frontend_rates: vec![rates(true, 1204.0 * share), rates(false, 0.4 * share)],
@@ -384,7 +390,11 @@ pub(crate) fn healthy() -> App {
             let share = if name == "lb01" { 1.0 } else { 0.0 };
             for step in 0..120_u16 {
                 let wave = 1.0 + f64::from(step % 20) / 40.0;
-                app.history.push_haproxy(&listed.name, &haproxy(share * wave), Mono(seen.mono.0 - 1000 * u64::from(120 - step)));
+                app.history.push_haproxy(
+                    &listed.name,
+                    &haproxy(share * wave),
+                    Mono(seen.mono.0 - 1000 * u64::from(120 - step)),
+                );
             }
             facts.haproxy.take(haproxy(share), seen);
             let path = clean("/run/haproxy/admin.sock");
@@ -411,7 +421,10 @@ pub(crate) fn finding(severity: Severity, node: &str, subject: &str, sentence: &
         node: Some(node.into()),
         subject: clean(subject),
         sentence: clean(sentence),
-        evidence: vec![clean("lb01: L7TOUT after 500 ms, 3 of 3 failed"), clean("lb02: L7TOUT after 500 ms, 3 of 3 failed")],
+        evidence: vec![
+            clean("lb01: L7TOUT after 500 ms, 3 of 3 failed"),
+            clean("lb02: L7TOUT after 500 ms, 3 of 3 failed"),
+        ],
         hint: clean("look at the web server on web03: is nginx running, does /health answer"),
         since: at(since_ms),
     }
@@ -461,7 +474,13 @@ pub(crate) fn failing() -> App {
         }
     }
     app.findings = vec![
-        finding(Severity::Critical, "db03", "db03", "Unreachable: no answer from 10.99.0.33 port 22 within 5 s", 19_000),
+        finding(
+            Severity::Critical,
+            "db03",
+            "db03",
+            "Unreachable: no answer from 10.99.0.33 port 22 within 5 s",
+            19_000,
+        ),
         finding(
             Severity::Critical,
             "web03",

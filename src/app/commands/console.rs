@@ -19,7 +19,11 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         scope: Scope::Everywhere,
         danger: Danger::Console,
         available: |app| {
-            if Prompt::first_waiting(app).is_some() { Ok(()) } else { Err("No connection waits for an answer.".to_owned()) }
+            if Prompt::first_waiting(app).is_some() {
+                Ok(())
+            } else {
+                Err("No connection waits for an answer.".to_owned())
+            }
         },
         act: |app| {
             if let Some(prompt) = Prompt::first_waiting(app) {

@@ -138,9 +138,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Puts the row on the clipboard as text; with open details, all of them.",
         scope: Scope::Everywhere,
         danger: LOOKS,
-        available: |app| {
-            evidence::of_row(app).map(|_| ()).ok_or_else(|| "There is no row to copy.".to_owned())
-        },
+        available: |app| evidence::of_row(app).map(|_| ()).ok_or_else(|| "There is no row to copy.".to_owned()),
         act: |app| match evidence::of_row(app) {
             Some(text) => {
                 app.notify(format!("Sent to the clipboard: {}", text.lines().next().unwrap_or_default()));
@@ -195,13 +193,11 @@ fn open(app: &mut App) -> Vec<Effect> {
         }
         RowId::Finding(..) if layout::details_open(app) => {
             let node = app.findings.iter().find(|finding| super::super::rows::finding_id(finding) == row);
-            match node.and_then(|finding| finding.node.clone()) {
-                Some(name) => go_to_node(app, name),
-                None => {
-                    app.notify("This finding is not about one node.");
-                    Vec::new()
-                }
+            if let Some(name) = node.and_then(|finding| finding.node.clone()) {
+                return go_to_node(app, name);
             }
+            app.notify("This finding is not about one node.");
+            Vec::new()
         }
         _ => {
             // Where the details already stand beside the list, the keys go into them.

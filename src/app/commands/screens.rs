@@ -171,9 +171,10 @@ fn set_fold(app: &mut App, fold: bool) -> Vec<Effect> {
     let rows = Rows::of(app);
     let Some(row) = rows.current(app) else { return Vec::new() };
     let is_open = match (&rows, &row) {
-        (Rows::Traffic(traffic), RowId::Server(backend, server)) => traffic.rows.iter().any(|candidate| {
-            matches!(traffic.id(*candidate), RowId::Share(b, s, _) if b == *backend && s == *server)
-        }),
+        (Rows::Traffic(traffic), RowId::Server(backend, server)) => traffic
+            .rows
+            .iter()
+            .any(|candidate| matches!(traffic.id(*candidate), RowId::Share(b, s, _) if b == *backend && s == *server)),
         _ => true,
     };
     drop(rows);

@@ -39,12 +39,10 @@ pub(super) fn event(app: &mut App, name: &NodeName, event: LinkEvent) {
                 _ => {}
             }
         }
-        LinkEvent::Route(route) => {
-            match node.link.routes.iter_mut().find(|known| known.path == route.path) {
-                Some(known) => *known = route,
-                None => node.link.routes.push(route),
-            }
-        }
+        LinkEvent::Route(route) => match node.link.routes.iter_mut().find(|known| known.path == route.path) {
+            Some(known) => *known = route,
+            None => node.link.routes.push(route),
+        },
         LinkEvent::Settings(settings) => node.link.settings = settings,
     }
     app.rules_wanted = true;

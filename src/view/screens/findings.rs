@@ -82,9 +82,7 @@ fn cell(app: &App, finding: &Finding, column: FindingColumn) -> Span {
         }
         FindingColumn::Subject => Span::new(finding.subject.as_str(), Meaning::Accent),
         FindingColumn::Sentence => Span::plain(finding.sentence.as_str()),
-        FindingColumn::Since => {
-            Span::dim(figures::duration_s(app.seen().now.mono.since_ms(finding.since.mono) / 1000))
-        }
+        FindingColumn::Since => Span::dim(figures::duration_s(app.seen().now.mono.since_ms(finding.since.mono) / 1000)),
     }
 }
 

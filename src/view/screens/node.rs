@@ -12,7 +12,12 @@ use crate::app::{
 pub(in super::super) fn draw(canvas: &mut Canvas<'_>, app: &App, layout: &Layout) {
     let seen = app.seen();
     let Some(node) = app.place.node.as_ref().and_then(|name| seen.world.node(name)) else {
-        canvas.line(layout.list.x + 3, layout.list.y, layout.list.width, &[Span::dim("This node is not in the configuration.")]);
+        canvas.line(
+            layout.list.x + 3,
+            layout.list.y,
+            layout.list.width,
+            &[Span::dim("This node is not in the configuration.")],
+        );
         return;
     };
     let standing = standing::of_node(seen, node);
@@ -26,7 +31,10 @@ pub(in super::super) fn draw(canvas: &mut Canvas<'_>, app: &App, layout: &Layout
         trail.push(Span::dim(format!("  {roles}{site}, {}", listed.management)));
     }
     let age = match standing.age_ms {
-        Some(age) => Span::new(format!("figures {} old", figures::age(age)), if standing.is_stale { Meaning::Stale } else { Meaning::Dim }),
+        Some(age) => Span::new(
+            format!("figures {} old", figures::age(age)),
+            if standing.is_stale { Meaning::Stale } else { Meaning::Dim },
+        ),
         None => Span::new("no figures yet", Meaning::Unknown),
     };
     canvas.rule(Area { height: 1.min(layout.caption.height), ..layout.caption }, &trail, &[age]);

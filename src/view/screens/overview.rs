@@ -65,8 +65,7 @@ fn draw_pane(canvas: &mut Canvas<'_>, app: &App, row: &RowId, mut pane: Area) {
         pane.x += finding.width;
         pane.width -= finding.width;
     }
-    let title =
-        [Span::new(format!("{} ", node.name), Meaning::Accent), Span::signed(standing.word, standing.meaning)];
+    let title = [Span::new(format!("{} ", node.name), Meaning::Accent), Span::signed(standing.word, standing.meaning)];
     canvas.rule(pane.take_top(1), &title, &[]);
     let inside = Area { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
     sections::draw(canvas, app, node, inside, 0);
@@ -103,7 +102,8 @@ fn wrong(canvas: &mut Canvas<'_>, app: &App, list: &[OverviewRow<'_>], place: Op
     let hidden = seen.findings.len() - list.len();
     if hidden > 0 {
         let key = app.keymap.shown("go.findings").unwrap_or_default();
-        let words = vec![Span::dim(format!("and {hidden} more: ")), Span::new(key, Meaning::Key), Span::dim(" Findings")];
+        let words =
+            vec![Span::dim(format!("and {hidden} more: ")), Span::new(key, Meaning::Key), Span::dim(" Findings")];
         canvas.line(area.x + 3, area.y + area.height.saturating_sub(1), area.width.saturating_sub(4), &words);
     }
 }
@@ -209,7 +209,12 @@ fn step_width(step: &Step, facts: usize, rows: usize) -> u16 {
     let name = name_width(step);
     let (_, hidden) = shown_stations(step, rows);
     let hidden = hidden.map_or(0, |words| line_width(&[words]));
-    step.stations.iter().map(|station| line_width(&station_line(station, name, facts, step.fact_width))).max().unwrap_or(0).max(hidden)
+    step.stations
+        .iter()
+        .map(|station| line_width(&station_line(station, name, facts, step.fact_width)))
+        .max()
+        .unwrap_or(0)
+        .max(hidden)
 }
 
 /// How many facts each step shows: two a station, then one, then what matters least on the way loses its only one.

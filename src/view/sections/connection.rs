@@ -73,10 +73,7 @@ pub(super) fn complaints(scene: Scene<'_>) -> Option<Section> {
     for probe in ProbeId::ALL {
         let Some(found) = scene.app.complaints.get(&(scene.node.name.clone(), probe)) else { continue };
         for complaint in found {
-            let line = vec![
-                Span::dim(format!("  {}: ", complaint.about)),
-                Span::plain(complaint.text.as_str()),
-            ];
+            let line = vec![Span::dim(format!("  {}: ", complaint.about)), Span::plain(complaint.text.as_str())];
             lines.extend(wrap_hanging(&line, scene.room, 4));
         }
     }

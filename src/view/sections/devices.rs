@@ -54,7 +54,7 @@ pub(super) fn disks(scene: Scene<'_>) -> Section {
     let newest = host.disks.iter().flat_map(|disk| [disk.read_await_ms, disk.write_await_ms]).filter_map(Figure::known);
     if let Some(newest) = newest.reduce(f64::max) {
         let top = worst.iter().flatten().copied().fold(1.0, f32::max);
-        lines.push(scene.charted("worst wait", Span::plain(figures::latency(newest)), &worst, top));
+        lines.push(scene.charted("worst wait", &Span::plain(figures::latency(newest)), &worst, top));
     }
     Section { title, lines }
 }
@@ -149,7 +149,10 @@ pub(super) fn units(scene: Scene<'_>) -> Section {
     };
     if profile.units.is_empty() {
         let why = profile.units_unknown.as_ref().map_or("no unit uses memory", |why| why.as_str());
-        return Section { title, lines: vec![vec![Span::plain("  "), Span::new("? ", Meaning::Unknown), Span::dim(why)]] };
+        return Section {
+            title,
+            lines: vec![vec![Span::plain("  "), Span::new("? ", Meaning::Unknown), Span::dim(why)]],
+        };
     }
     let columns = vec![Column::left(0, "UNIT", 30, 0).growing(1), Column::right(1, "MEMORY", 9, 0)];
     let rows: Vec<Vec<Span>> = profile

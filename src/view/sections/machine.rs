@@ -20,7 +20,7 @@ impl Scene<'_> {
         trend::host(self.seen, &self.node.name, figure, self.chart_room(), LONG_SAMPLES)
     }
 
-    fn percent(&self, label: &str, value: Span, figure: HostFigure) -> Line {
+    fn percent(&self, label: &str, value: &Span, figure: HostFigure) -> Line {
         let samples = self.samples(figure);
         self.charted(label, value, &samples, percent_top(&samples))
     }
@@ -36,14 +36,16 @@ pub(super) fn processor(scene: Scene<'_>) -> Section {
     let iowait = Span::limited(host.cpu.map(|cpu| cpu.iowait), limits.iowait_percent, figures::percent);
     let steal = Span::limited(host.cpu.map(|cpu| cpu.steal), limits.steal_percent, figures::percent);
     let mut lines = vec![
-        scene.percent("busy", busy, HostFigure::CpuBusy),
-        scene.percent("iowait", iowait, HostFigure::Iowait),
-        scene.percent("steal", steal, HostFigure::Steal),
+        scene.percent("busy", &busy, HostFigure::CpuBusy),
+        scene.percent("iowait", &iowait, HostFigure::Iowait),
+        scene.percent("steal", &steal, HostFigure::Steal),
     ];
     match host.cpu {
         Figure::Known(cpu) => {
             let parts = |parts: [(&str, f64); 3]| {
-                parts.map(|(name, share)| [Span::dim(format!("{name:<7} ")), Span::plain(format!("{:>5}   ", figures::percent(share)))])
+                parts.map(|(name, share)| {
+                    [Span::dim(format!("{name:<7} ")), Span::plain(format!("{:>5}   ", figures::percent(share)))]
+                })
             };
             let first = parts([("user", cpu.user), ("system", cpu.system), ("nice", cpu.nice)]);
             let second = parts([("irq", cpu.irq), ("softirq", cpu.softirq), ("idle", cpu.idle)]);
@@ -87,17 +89,27 @@ pub(super) fn memory(scene: Scene<'_>) -> Section {
     let Some(host) = scene.host else { return Section { title, lines: vec![scene.nothing("not read yet")] } };
     let limits = &scene.seen.inventory.settings.thresholds;
     let used = Span::limited(host.memory_used_percent, limits.memory_percent, figures::percent);
-    let mut lines = vec![scene.percent("used", used, HostFigure::MemoryUsed)];
+    let mut lines = vec![scene.percent("used", &used, HostFigure::MemoryUsed)];
     match host.sample.memory {
         Figure::Known(memory) => {
-            let Memory { total_bytes, available_bytes, dirty_bytes, writeback_bytes, swap_total_bytes, swap_free_bytes } =
-                memory;
-            lines.push(scene.row("available", [
-                Span::plain(figures::bytes(available_bytes)),
-                Span::dim(" of "),
-                Span::plain(figures::bytes(total_bytes)),
-            ]));
-            let unwritten = format!("{} dirty, {} being written", figures::bytes(dirty_bytes), figures::bytes(writeback_bytes));
+            let Memory {
+                total_bytes,
+                available_bytes,
+                dirty_bytes,
+                writeback_bytes,
+                swap_total_bytes,
+                swap_free_bytes,
+            } = memory;
+            lines.push(scene.row(
+                "available",
+                [
+                    Span::plain(figures::bytes(available_bytes)),
+                    Span::dim(" of "),
+                    Span::plain(figures::bytes(total_bytes)),
+                ],
+            ));
+            let unwritten =
+                format!("{} dirty, {} being written", figures::bytes(dirty_bytes), figures::bytes(writeback_bytes));
             lines.push(scene.row("to disk", [Span::plain(unwritten)]));
             let words = if swap_total_bytes == 0 {
                 vec![Span::dim("none")]
@@ -120,12 +132,15 @@ pub(super) fn memory(scene: Scene<'_>) -> Section {
     }
     let new = host.oom_kills_new.known().unwrap_or(0);
     let meaning = if new > 0 { Meaning::Crit } else { Meaning::Text };
-    lines.push(scene.row("OOM kills", [
-        Span::figure(host.sample.oom_kills, figures::count).meaning(meaning),
-        Span::dim(" since boot, "),
-        Span::figure(host.oom_kills_new, figures::count).meaning(meaning),
-        Span::dim(" in the last interval"),
-    ]));
+    lines.push(scene.row(
+        "OOM kills",
+        [
+            Span::figure(host.sample.oom_kills, figures::count).meaning(meaning),
+            Span::dim(" since boot, "),
+            Span::figure(host.oom_kills_new, figures::count).meaning(meaning),
+            Span::dim(" in the last interval"),
+        ],
+    ));
     Section { title, lines }
 }
 
@@ -135,10 +150,13 @@ pub(super) fn pressure(scene: Scene<'_>) -> Section {
     let Some(host) = scene.host else { return Section { title, lines: vec![scene.nothing("not read yet")] } };
     let limits = &scene.seen.inventory.settings.thresholds;
     let full = Span::limited(host.io_full_percent, limits.io_full_percent, figures::percent_fine);
-    let mut lines = vec![scene.percent("all, on io", full, HostFigure::IoFull)];
+    let mut lines = vec![scene.percent("all, on io", &full, HostFigure::IoFull)];
     let some = [("io", host.io_some_percent), ("cpu", host.cpu_some_percent), ("memory", host.memory_some_percent)];
     let spans = some.into_iter().flat_map(|(name, figure)| {
-        [Span::dim(format!("{name} ")), Span::plain(format!("{:>6}   ", Span::figure(figure, figures::percent_fine).text))]
+        [
+            Span::dim(format!("{name} ")),
+            Span::plain(format!("{:>6}   ", Span::figure(figure, figures::percent_fine).text)),
+        ]
     });
     lines.push(scene.row("some", spans.collect::<Vec<_>>()));
     if let (Figure::Unknown(_), Figure::Unknown(why)) = (host.io_some_percent, host.cpu_some_percent) {
@@ -175,7 +193,12 @@ pub(super) fn host(scene: Scene<'_>) -> Section {
     });
     lines.push(scene.row("runs on", [kind]));
     for address in &profile.addresses {
-        lines.push(scene.row("address", [Span::plain(address.address.as_str()), Span::dim(format!(" on {}", address.interface))]));
+        lines.push(
+            scene.row(
+                "address",
+                [Span::plain(address.address.as_str()), Span::dim(format!(" on {}", address.interface))],
+            ),
+        );
     }
     Section { title: "Machine".to_owned(), lines }
 }

@@ -138,7 +138,7 @@ impl Scene<'_> {
     }
 
     /// A label, a value to the right in a fixed width, and its chart.
-    fn charted(&self, label: &str, value: Span, samples: &[Option<f32>], top: f32) -> Line {
+    fn charted(&self, label: &str, value: &Span, samples: &[Option<f32>], top: f32) -> Line {
         let value = Span::new(format!("{:>9}  ", value.text), value.meaning);
         let mut line = self.row(label, [value]);
         line.extend(spark(samples, top, self.glyphs));
