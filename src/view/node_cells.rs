@@ -12,14 +12,9 @@ use crate::{
         meaning::{Line, Meaning, Span},
         rows::{self, RowId},
         standing::{self, Freshness, Standing},
-<<<<<<< HEAD
-        trend::{self, Trend},
-    },
-=======
         trend,
     },
     history::recent::HostFigure,
->>>>>>> console
     model::{figure::Figure, host::HostFacts, ids::NodeName, world::NodeFacts},
 };
 

@@ -39,19 +39,6 @@ fn snapshots(screen: &str, keys: &str) {
 }
 
 #[test]
-<<<<<<< HEAD
-#[ignore = "prints screens to read"]
-fn look() {
-    for (what, mut app) in [
-        ("healthy", world::healthy()),
-        ("failing", world::failing()),
-        ("stale", world::stale()),
-        ("connecting", world::connecting()),
-    ] {
-        for (w, h) in [(80, 24), (120, 40), (200, 60), (40, 10)] {
-            world::resize(&mut app, w, h);
-            println!("=== {what} {w}x{h}\n{}", world::text(&app));
-=======
 fn overview() {
     snapshots("overview", "1");
 }
@@ -189,7 +176,6 @@ fn mono_loses_no_information() {
             let terminal = world::drawn(&app);
             let buffer = terminal.backend().buffer();
             assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
->>>>>>> console
         }
     }
 }

@@ -82,11 +82,7 @@ pub(crate) fn settings() -> Settings {
             sessions_percent: 80.0,
             errors_percent: 1.0,
             hold_ms: 3000,
-<<<<<<< HEAD
-            host_hold_ms: 3000,
-=======
             host_hold_ms: 30_000,
->>>>>>> console
         },
         policy: Policy { read_only: false, confirm: Confirm::ByBlastRadius },
         console: ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true },

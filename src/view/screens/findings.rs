@@ -1,10 +1,3 @@
-<<<<<<< HEAD
-//! Being built.
-use super::super::canvas::Canvas;
-use crate::app::rows::Rows;
-use crate::app::{App, layout::Layout};
-pub(in super::super) fn draw(_canvas: &mut Canvas<'_>, _app: &App, _rows: &Rows<'_>, _layout: &Layout) {}
-=======
 //! Everything that is wrong, worst first, with what it rests on.
 
 use super::{
@@ -105,4 +98,3 @@ fn empty(app: &App) -> Line {
     let words = format!("No finding so far; {} of {} nodes answer.", census.up, census.nodes);
     vec![Span::signed(&words, Meaning::Unknown)]
 }
->>>>>>> console

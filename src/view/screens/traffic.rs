@@ -1,10 +1,3 @@
-<<<<<<< HEAD
-//! Being built.
-use super::super::canvas::Canvas;
-use crate::app::rows::Rows;
-use crate::app::{App, layout::Layout};
-pub(in super::super) fn draw(_canvas: &mut Canvas<'_>, _app: &App, _rows: &Rows<'_>, _layout: &Layout) {}
-=======
 //! Every frontend, backend and server of all load balancers. Cells are built for visible rows only.
 
 use super::{
@@ -118,4 +111,3 @@ fn empty(app: &App, traffic: &Traffic<'_>) -> Line {
 
 /// Keeps the column type next to its table.
 pub(in super::super) type Columns = Vec<Column<TrafficColumn>>;
->>>>>>> console
