@@ -58,11 +58,11 @@ fn problem_of(
     age_ms: Option<u64>,
 ) -> (String, Meaning) {
     let why_not_read = node.host.failure().map(|failure| failure.reason.as_str().to_owned());
+    if let Some(trouble) = node.link.lost() {
+        let before = age_ms.map_or("never answered yet; ".to_owned(), |_| String::new());
+        return (format!("{before}{}", trouble.cause), Meaning::Crit);
+    }
     match (&node.link.state, state) {
-        (LinkState::Down { trouble, .. }, _) => {
-            let before = age_ms.map_or("never answered yet; ".to_owned(), |_| String::new());
-            (format!("{before}{}", trouble.cause), Meaning::Crit)
-        }
         (LinkState::Asking, _) => ("waits for your answer".to_owned(), Meaning::Warn),
         (LinkState::Connecting { stage }, NodeState::Connecting) => (stage.as_str().to_owned(), Meaning::Dim),
         (LinkState::Idle, _) => ("waits for its turn to connect".to_owned(), Meaning::Dim),
@@ -156,8 +156,8 @@ impl Changes {
 
 /// Why the word of a node's HAProxy is old or missing.
 pub(crate) fn haproxy_trouble(node: &NodeFacts) -> String {
-    match (&node.link.state, node.haproxy.failure()) {
-        (LinkState::Down { trouble, .. }, _) => trouble.cause.as_str().to_owned(),
+    match (node.link.lost(), node.haproxy.failure()) {
+        (Some(trouble), _) => trouble.cause.as_str().to_owned(),
         (_, Some(failure)) => failure.reason.as_str().to_owned(),
         (_, None) if node.haproxy.last().is_none() => "not read yet".to_owned(),
         _ => "no answer since".to_owned(),

@@ -218,9 +218,9 @@ fn node(facts: &NodeFacts, inventory: &Inventory, now: Now) -> Node {
 }
 
 fn error(facts: &NodeFacts) -> Option<Error> {
-    match (&facts.link.state, facts.questions.first()) {
-        (LinkState::Down { trouble, .. }, _) => Some(error_of(trouble)),
-        (LinkState::Asking, Some(question)) => Some(error_of(&question.ask.trouble())),
+    match (facts.link.lost(), &facts.link.state, facts.questions.first()) {
+        (_, LinkState::Asking, Some(question)) => Some(error_of(&question.ask.trouble())),
+        (Some(trouble), ..) => Some(error_of(trouble)),
         _ => facts.host.failure().map(|failure| Error {
             kind: "probe_failed".into(),
             cause: failure.reason.to_string(),

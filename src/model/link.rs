@@ -41,10 +41,23 @@ pub struct Link {
     pub since: Now,
     /// When the connection last went up.
     pub up_at: Option<Now>,
+    /// Why the last attempt failed; stays while it is tried again, gone once the connection is up.
+    pub trouble: Option<Trouble>,
     /// How each service socket is reached: "haproxy: /run/haproxy/admin.sock by sudo socat".
     pub routes: Vec<Route>,
     /// Settings of the connection worth showing: user, address, host key, cipher, where each came from.
     pub settings: Vec<LinkSetting>,
+}
+
+impl Link {
+    /// Why the node cannot be reached: also while the connection is tried again, because only success changes that.
+    pub fn lost(&self) -> Option<&Trouble> {
+        match &self.state {
+            LinkState::Down { trouble, .. } => Some(trouble),
+            LinkState::Idle | LinkState::Connecting { .. } => self.trouble.as_ref(),
+            LinkState::Asking | LinkState::Up => None,
+        }
+    }
 }
 
 /// One resolved connection setting with its source.

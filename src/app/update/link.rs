@@ -21,17 +21,21 @@ pub(super) fn event(app: &mut App, name: &NodeName, event: LinkEvent) {
             let is = &node.link.state;
             let moved = discriminant(&was) != discriminant(is);
             // Between attempts a link goes down, connecting, down: for the operator it has been down since the first.
-            let retries = matches!((&was, is), (LinkState::Down { .. }, LinkState::Connecting { .. }));
+            let retries = node.link.trouble.is_some() && !matches!(is, LinkState::Up);
             if moved && !retries {
                 node.link.since = now;
             }
+            if let LinkState::Down { trouble, .. } = is {
+                node.link.trouble = Some(trouble.clone());
+            }
             match is {
                 LinkState::Up => {
+                    node.link.trouble = None;
                     node.link.up_at = Some(now);
                     app.schedule.node_up(name, now.mono);
                     app.changes.note(RowId::Node(name.clone()), now.mono);
                 }
-                LinkState::Down { .. } if moved => {
+                LinkState::Down { .. } if moved && !retries => {
                     app.schedule.node_down(name);
                     app.changes.note(RowId::Node(name.clone()), now.mono);
                 }
