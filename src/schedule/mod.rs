@@ -243,6 +243,3 @@ impl Schedule {
 fn position(probe: ProbeId) -> Option<usize> {
     ProbeId::ALL.iter().position(|&id| id == probe)
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,6 +6,7 @@ mod chrome;
 mod glyphs;
 mod node_cells;
 mod overlays;
+pub mod picture;
 mod screens;
 mod sections;
 mod table;

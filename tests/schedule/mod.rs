@@ -1,9 +1,16 @@
-//! Virtual time: every property over thousands of polls, in milliseconds of real time.
+//! The schedule in virtual time: every property over thousands of polls, in milliseconds of real time.
 
-use super::*;
-use crate::config;
 use proptest::prelude::*;
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+use vakt::{
+    config,
+    model::{ids::NodeName, inventory::Inventory, time::Mono},
+    schedule::{Focus, STARTED_PER_CALL_MAX, Schedule},
+    wire::probe::ProbeId,
+};
 
 fn inventory(nodes: usize, poll: &str) -> Inventory {
     let mut text = format!("[cluster]\nname = \"c\"\n[poll]\n{poll}\n");

@@ -1,0 +1,3 @@
+//! What headless commands print, against their documents.
+
+mod status_schema;
