@@ -1,3 +1,5 @@
 //! What headless commands print, against their documents.
 
+mod exit_codes;
+mod replay;
 mod status_schema;

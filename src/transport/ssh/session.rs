@@ -229,9 +229,15 @@ impl Session {
         if missed >= self.missed_max.max(1) {
             self.close(&format!("{missed} answers in a row missed their deadline"));
         }
+        // The scripts of probes are long and say nothing to an operator.
+        let asked = match &request.call {
+            Call::Shell { .. } => String::new(),
+            Call::Exec { argv } => format!(" to {}", argv.first().map_or("a program", String::as_str)),
+            Call::Haproxy { command, .. } => format!(" to HAProxy's {command}"),
+        };
         Trouble::new(
             TroubleKind::DeadlineMissed,
-            format!("{} did not answer within {} ms: {request}", self.name, request.deadline_ms),
+            format!("{} gave no answer{asked} within {} ms", self.name, request.deadline_ms),
             "look at the node's load and network; the request will be repeated",
         )
     }
