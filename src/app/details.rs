@@ -44,6 +44,47 @@ pub(crate) fn what_it_is(row: &RowId) -> String {
     }
 }
 
+/// What there is to say about a row right now, in a line or two for the help.
+pub(crate) fn in_short(app: &App, row: &RowId) -> Vec<Line> {
+    let seen = app.seen();
+    match row {
+        RowId::Finding(rule, subject) => {
+            let finding = seen.findings.iter().find(|f| f.rule == *rule && f.subject == *subject);
+            finding.map_or_else(Vec::new, |finding| {
+                vec![
+                    vec![Span::new(finding.sentence.as_str(), finding.severity.into())],
+                    vec![Span::dim("What to do: "), Span::plain(finding.hint.as_str())],
+                ]
+            })
+        }
+        RowId::Node(name) => seen.world.node(name).map_or_else(Vec::new, |node| {
+            let standing = standing::of_node(seen, node);
+            let mut line = vec![Span::plain("It is "), Span::signed(standing.word, standing.meaning)];
+            if !standing.problem.is_empty() {
+                line.push(Span::plain(": "));
+                line.push(Span::new(standing.problem, standing.problem_meaning));
+            }
+            vec![line]
+        }),
+        RowId::Server(backend, server) => {
+            let traffic = Traffic::merge(seen);
+            let pool = traffic.pools.iter().position(|pool| pool.proxy.name == backend);
+            let place = pool.and_then(|pool| {
+                traffic.pools[pool].servers.iter().position(|known| *known == server).map(|place| (pool, place))
+            });
+            place.map_or_else(Vec::new, |(pool, place)| {
+                let differences = traffic.differences(pool, place);
+                if differences.is_empty() {
+                    return Vec::new();
+                }
+                let words = format!("The load balancers disagree about {}.", differences.join(", "));
+                vec![vec![Span::new(words, Meaning::Warn)]]
+            })
+        }
+        RowId::Frontend(_) | RowId::Backend(_) | RowId::Share(..) => Vec::new(),
+    }
+}
+
 /// All details of a row.
 pub(crate) fn of_row(app: &App, row: &RowId) -> Vec<Detail> {
     let seen = app.seen();
@@ -68,7 +109,7 @@ fn text(words: impl Into<String>) -> Line {
 fn said<T>(figure: Figure<T>, show: impl FnOnce(T) -> String) -> Line {
     match figure {
         Figure::Known(value) => text(show(value)),
-        Figure::Unknown(Unknown::NothingHappened) => vec![Span::dim("- (nothing happened in the window)")],
+        Figure::Unknown(why @ (Unknown::NothingHappened | Unknown::NotOffered)) => vec![Span::dim(format!("- {why}"))],
         Figure::Unknown(why) => {
             vec![Span::new("?", Meaning::Unknown), Span::dim(format!(" {why}"))]
         }

@@ -9,6 +9,7 @@ use super::{
     rows::Rows,
     screen::ScreenId,
 };
+use std::fmt::Write as _;
 
 /// The lines of the help on the current screen.
 pub(crate) fn lines(app: &App) -> Vec<Line> {
@@ -17,6 +18,7 @@ pub(crate) fn lines(app: &App) -> Vec<Line> {
     if let Some(row) = Rows::of(app).current(app) {
         lines.push(heading("This row"));
         lines.push(vec![Span::plain(details::what_it_is(&row))]);
+        lines.extend(details::in_short(app, &row));
         lines.push(Vec::new());
     }
     lines.push(heading("Keys here"));
@@ -94,7 +96,8 @@ pub fn markdown() -> String {
             }
         };
         let keys = if keys.is_empty() { "palette".to_owned() } else { keys };
-        text.push_str(&format!("| {keys} | {place} | {} |\n", command.doc));
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "| {keys} | {place} | {} |", command.doc);
     }
     text
 }

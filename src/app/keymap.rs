@@ -118,7 +118,9 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = NAMED.iter().find(|(_, code)| *code == self.code).map(|(name, _)| *name);
         let name = match (named, self.code) {
-            // A few keys read better with a capital, as they are printed on keyboards.
+            (_, KeyCode::PageUp) => "PgUp".to_owned(),
+            (_, KeyCode::PageDown) => "PgDn".to_owned(),
+            // Named keys have a capital, as they are printed on keyboards.
             (Some(name), _) => {
                 let mut letters = name.chars();
                 letters.next().map_or_else(String::new, |c| c.to_uppercase().chain(letters).collect())

@@ -39,7 +39,7 @@ impl Area {
     }
 
     /// Whether a cell lies within.
-    pub(crate) fn contains(&self, column: u16, row: u16) -> bool {
+    pub(crate) fn contains(self, column: u16, row: u16) -> bool {
         (self.x..self.x.saturating_add(self.width)).contains(&column)
             && (self.y..self.y.saturating_add(self.height)).contains(&row)
     }
@@ -116,8 +116,8 @@ impl Layout {
         self.caption = rest.take_top(1);
         let nodes = u16::try_from(rows.len().saturating_sub(shown)).unwrap_or(u16::MAX);
         let spare = rest.height.saturating_sub(nodes.saturating_add(1));
-        if spare >= 12 {
-            self.details = Some(rest.take_bottom(spare.min(24)));
+        if spare >= 10 {
+            self.details = Some(rest.take_bottom(spare));
         }
         self.heads = rest.take_top(1);
         self.list = rest;

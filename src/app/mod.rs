@@ -31,7 +31,7 @@ mod update;
 pub use update::update;
 
 use crate::{
-    history::History,
+    history::recent::History,
     model::{
         ids::NodeName,
         inventory::{Inventory, ThemeName},
@@ -165,7 +165,7 @@ impl App {
         let inventory = inventory.into();
         Self {
             world: World::new(&inventory),
-            history: History::default(),
+            history: History::new(inventory.settings.poll.host_ms, inventory.settings.poll.haproxy_ms),
             schedule: Schedule::new(&inventory),
             rules: Rules::default(),
             findings: Vec::new(),

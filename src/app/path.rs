@@ -8,7 +8,7 @@ use super::{
     traffic::{self, Traffic},
 };
 use crate::model::{
-    figure::Figure,
+    figure::{Figure, Unknown},
     haproxy::OperationalState,
     ids::NodeName,
     inventory::{Role, Vip},
@@ -31,11 +31,20 @@ pub(crate) struct Station {
 /// A step of the path with its stations one below the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    /// What the step is, for a heading where there is room and for the words about what was left out.
-    pub(crate) title: &'static str,
     /// Whether traffic flows from the step before into this one.
     pub(crate) is_fed: bool,
+    /// 0 keeps its facts longest when space is short.
+    pub(crate) rank: u8,
+    /// Columns of a fact, so that nothing moves when a figure grows by a digit.
+    pub(crate) fact_width: usize,
     pub(crate) stations: Vec<Station>,
+}
+
+impl Step {
+    fn new(title: &'static str, rank: u8, stations: Vec<Station>) -> Self {
+        let fact_width = if title == "data" { 12 } else { 9 };
+        Self { is_fed: true, rank, fact_width, stations }
+    }
 }
 
 /// The path's steps; steps without stations are left out.
@@ -43,21 +52,21 @@ pub(crate) fn steps(seen: Seen<'_>) -> Vec<Step> {
     let traffic = Traffic::merge(seen);
     let mut steps = Vec::new();
     if !traffic.balancers.is_empty() {
-        steps.push(Step { title: "clients", is_fed: false, stations: vec![clients(&traffic)] });
+        steps.push(Step::new("clients", 1, vec![clients(&traffic)]));
     }
     let vips: Vec<Station> = seen.inventory.vips.iter().map(|vip| vip_station(seen, vip)).collect();
-    steps.push(Step { title: "addresses", is_fed: true, stations: vips });
+    steps.push(Step::new("addresses", 4, vips));
     let balancers = traffic.balancers.iter().enumerate().map(|(index, _)| balancer_station(seen, &traffic, index));
-    steps.push(Step { title: "load balancers", is_fed: true, stations: balancers.collect() });
-    let behind: &[(&str, &[Role])] =
-        &[("web", &[Role::Web, Role::App]), ("data", &[Role::Database, Role::Cache, Role::Storage])];
+    steps.push(Step::new("load balancers", 2, balancers.collect()));
+    let behind: &[(&str, u8, &[Role])] =
+        &[("web", 0, &[Role::Web, Role::App]), ("data", 3, &[Role::Database, Role::Cache, Role::Storage])];
     let mut taken: Vec<NodeName> = traffic.balancers.iter().map(|balancer| balancer.node.name.clone()).collect();
-    for (title, roles) in behind {
+    for (title, rank, roles) in behind {
         let stations = stations_of(seen, &traffic, roles, &mut taken);
-        steps.push(Step { title, is_fed: true, stations });
+        steps.push(Step::new(title, *rank, stations));
     }
     let stations = stations_of(seen, &traffic, &[Role::Hypervisor], &mut taken);
-    steps.push(Step { title: "hypervisors", is_fed: false, stations });
+    steps.push(Step { is_fed: false, ..Step::new("hypervisors", 5, stations) });
     steps.retain(|step| !step.stations.is_empty());
     steps
 }
@@ -83,12 +92,11 @@ fn clients(traffic: &Traffic<'_>) -> Station {
             .filter_map(move |index| traffic.frontend(index, balancer))
             .map(|(_, rates)| traffic::requests_or_sessions(&rates))
     }));
-    Station {
-        meaning: Meaning::Text,
-        has_glyph: false,
-        name: "clients".to_owned(),
-        facts: vec![Span::figure(rate, figures::rate)],
+    let mut rate = Span::figure(rate, figures::rate);
+    if traffic.balancers.iter().all(|balancer| balancer.is_stale) && rate.meaning == Meaning::Text {
+        rate.meaning = Meaning::Stale;
     }
+    Station { meaning: Meaning::Text, has_glyph: false, name: "clients".to_owned(), facts: vec![rate] }
 }
 
 /// Who says that it carries the address, by the address list each node gives.
@@ -109,6 +117,8 @@ fn vip_station(seen: Seen<'_>, vip: &Vip) -> Station {
     let (meaning, words) = match holders.as_slice() {
         [] if !anybody_read => (Meaning::Unknown, "holder not read yet".to_owned()),
         [] => (Meaning::Crit, "held by nobody".to_owned()),
+        // The holder's word is as old as the holder's last answer.
+        [one] if standing::of_node(seen, one).is_stale => (Meaning::Stale, format!("on {}", one.name)),
         [one] => (Meaning::Ok, format!("on {}", one.name)),
         [first, rest @ ..] => (Meaning::Crit, format!("on {} and {} more", first.name, rest.len())),
     };
@@ -169,8 +179,11 @@ fn node_station(seen: Seen<'_>, traffic: &Traffic<'_>, node: &NodeFacts) -> Stat
     if standing.is_stale || meaning == Meaning::Unknown {
         facts.push(Span::new(standing.word, meaning));
     } else if rates.iter().any(|rate| matches!(rate, Figure::Known(_))) {
-        facts.push(Span::figure(traffic::sum_f64(rates.into_iter()), figures::rate));
-        facts.push(Span::figure(traffic::weighted(times.into_iter()), figures::latency).meaning(Meaning::Dim));
+        facts.push(Span::figure(traffic::sum_f64(rates.iter().copied()), figures::rate));
+        let moves = rates.iter().any(|rate| rate.known().is_some_and(|rate| rate > 0.0));
+        let time = if moves { traffic::weighted(times.into_iter()) } else { Figure::Unknown(Unknown::NothingHappened) };
+        let time = Span::figure(time, |ms| figures::latency_whole(ms.round() as u64));
+        facts.push(time.meaning(Meaning::Dim));
     } else if !sessions.is_empty() {
         let sum = traffic::sum(sessions.into_iter());
         facts.push(Span::figure(sum, |count| figures::counted(count as usize, "session", "sessions")));

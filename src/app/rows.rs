@@ -5,11 +5,11 @@ use super::{
     overview::{self, OverviewRow},
     screen::ScreenId,
     standing,
-    traffic::Traffic,
+    traffic::{self, Traffic},
 };
 use crate::{
     model::{
-        figure::Figure,
+        figure::{Figure, Unknown},
         ids::{NodeName, ProxyName, ServerName},
         text::Clean,
         world::NodeFacts,
@@ -153,20 +153,13 @@ pub(crate) fn descending(a: Option<f64>, b: Option<f64>) -> Ordering {
     }
 }
 
-/// What a node sends and receives on all its interfaces.
+/// What a node sends and receives on its busiest interface: a bridge, bond or VLAN carries the same bytes as the card
+/// below it, so adding them up would count them twice.
 pub(crate) fn network_bits(node: &NodeFacts) -> Figure<f64> {
     let Some(host) = node.host.last() else { return Figure::default() };
-    let mut sum = None;
-    let mut why = crate::model::figure::Unknown::Missing;
-    for interface in &host.interfaces {
-        for figure in [interface.rx_bits_per_s, interface.tx_bits_per_s] {
-            match figure {
-                Figure::Known(value) => sum = Some(sum.unwrap_or(0.0) + value),
-                Figure::Unknown(reason) => why = reason,
-            }
-        }
-    }
-    Figure::from_option(sum, why)
+    let both = host.interfaces.iter().map(|one| traffic::sum_f64([one.rx_bits_per_s, one.tx_bits_per_s].into_iter()));
+    both.reduce(|a, b| if descending(a.known(), b.known()) == Ordering::Greater { b } else { a })
+        .unwrap_or(Figure::Unknown(Unknown::Missing))
 }
 
 /// Findings that contain the filter, in the order of the rules: worst first, then oldest.

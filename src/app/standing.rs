@@ -67,11 +67,14 @@ fn problem_of(
         (LinkState::Connecting { stage }, NodeState::Connecting) => (stage.as_str().to_owned(), Meaning::Dim),
         (LinkState::Idle, _) => ("waits for its turn to connect".to_owned(), Meaning::Dim),
         (_, NodeState::Stale) => {
+            // The age stands beside it; the reason, if there is one, says more than the age again.
             let age = figures::age(age_ms.unwrap_or_else(|| seen.now.mono.since_ms(node.link.since.mono)));
-            let why = why_not_read.map_or_else(String::new, |why| format!(": {why}"));
-            (format!("no answer for {age}{why}"), Meaning::Stale)
+            (why_not_read.unwrap_or_else(|| format!("no answer for {age}")), Meaning::Stale)
         }
-        (_, NodeState::Connecting) => ("connected, first figures on their way".to_owned(), Meaning::Dim),
+        (_, NodeState::Connecting) => match why_not_read {
+            Some(why) => (why, Meaning::Stale),
+            None => ("connected, first figures on their way".to_owned(), Meaning::Dim),
+        },
         _ => match (finding, why_not_read) {
             (Some(finding), _) => (finding.sentence.as_str().to_owned(), finding.severity.into()),
             (None, Some(why)) => (why, Meaning::Stale),
@@ -131,6 +134,11 @@ impl Changes {
         if self.0.len() < CHANGES_MAX {
             self.0.insert(row, now);
         }
+    }
+
+    /// Whether nothing changed since the start.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether the row changed lately.

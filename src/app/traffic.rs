@@ -11,11 +11,11 @@ use super::{
 };
 use crate::model::{
     figure::{Figure, Unknown},
-    haproxy::{Backend, Frontend, HaproxyFacts, OperationalState, Server, Traffic as Counters, TrafficRates},
+    haproxy::{Backend, Frontend, HaproxyFacts, OperationalState, Server, TrafficRates},
     ids::{ProxyName, ServerName},
     world::NodeFacts,
 };
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::HashMap};
 
 /// The orders of servers within their backend; the first is the default, because its rows never move.
 pub(crate) const SORTS: [&str; 7] = ["as configured", "problem first", "load", "rate", "errors", "queue", "name"];
@@ -154,12 +154,18 @@ impl<'a> Traffic<'a> {
         match sort {
             1 => servers.sort_by_cached_key(|server| Reverse(self.trouble(pool, *server))),
             2 => servers.sort_by_cached_key(|server| {
-                Reverse(self.sum(self.views(pool, *server), |counters| counters.sessions_current).known())
+                Reverse(sum(self.views(pool, *server).map(|view| view.server.traffic.sessions_current)).known())
             }),
-            3 => servers.sort_by_cached_key(|server| number(self.request_rate(self.views(pool, *server)))),
-            4 => servers.sort_by_cached_key(|server| number(self.errors_percent(self.views(pool, *server)))),
+            3 => servers.sort_by_cached_key(|server| {
+                number(sum_f64(self.views(pool, *server).map(|view| requests_or_sessions(&view.rates))))
+            }),
+            4 => servers.sort_by_cached_key(|server| {
+                number(weighted(
+                    self.views(pool, *server).map(|view| (view.rates.server_errors_percent, view.rates.requests_per_s)),
+                ))
+            }),
             5 => servers.sort_by_cached_key(|server| {
-                Reverse(self.sum(self.views(pool, *server), |counters| counters.queue_current).known())
+                Reverse(sum(self.views(pool, *server).map(|view| view.server.traffic.queue_current)).known())
             }),
             6 => servers.sort_by_key(|server| self.pools[pool].servers[*server]),
             _ => {}
@@ -181,7 +187,7 @@ impl<'a> Traffic<'a> {
 
     /// What the load balancers whose word counts say of a server. While at least one is fresh, stale ones are left
     /// out: their last value is shown in their column, but it is neither added up nor compared.
-    pub(crate) fn views(&self, pool: usize, server: usize) -> impl Iterator<Item = ServerView<'a>> + '_ {
+    pub(crate) fn views(&self, pool: usize, server: usize) -> impl Iterator<Item = ServerView<'a>> + Clone + '_ {
         let any_fresh = self.balancers.iter().any(|balancer| !balancer.is_stale);
         (0..self.balancers.len())
             .filter(move |balancer| !any_fresh || !self.balancers[*balancer].is_stale)
@@ -216,7 +222,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// The load balancers whose word counts: the fresh ones, or all when none is.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn counted(&self) -> impl Iterator<Item = usize> + Clone + '_ {
         let any_fresh = self.balancers.iter().any(|balancer| !balancer.is_stale);
         (0..self.balancers.len()).filter(move |index| !any_fresh || !self.balancers[*index].is_stale)
     }
@@ -258,33 +264,6 @@ impl<'a> Traffic<'a> {
             }
         }
         found
-    }
-
-    /// Sum of one counter over load balancers.
-    pub(crate) fn sum(
-        &self,
-        views: impl Iterator<Item = ServerView<'a>>,
-        of: impl Fn(&Counters) -> Figure<u64>,
-    ) -> Figure<u64> {
-        sum(views.map(|view| of(&view.server.traffic)))
-    }
-
-    /// Requests (HTTP) or sessions (TCP) per second over load balancers.
-    pub(crate) fn request_rate(&self, views: impl Iterator<Item = ServerView<'a>>) -> Figure<f64> {
-        sum_f64(views.map(|view| requests_or_sessions(&view.rates)))
-    }
-
-    /// 5xx answers in percent of the answers of all load balancers.
-    pub(crate) fn errors_percent(&self, views: impl Iterator<Item = ServerView<'a>>) -> Figure<f64> {
-        weighted(views.map(|view| (view.rates.server_errors_percent, view.rates.requests_per_s)))
-    }
-
-    /// Mean response time over load balancers, weighted by their rates.
-    pub(crate) fn response_ms(&self, views: impl Iterator<Item = ServerView<'a>>) -> Figure<f64> {
-        weighted(views.map(|view| {
-            let time = view.server.traffic.response_time_ms;
-            (time.map(|ms| ms as f64), requests_or_sessions(&view.rates))
-        }))
     }
 
     /// What a row is about.
@@ -430,23 +409,29 @@ fn merge_proxies<'a, T: 'a>(
 fn merge_servers<'a>(balancers: &[Balancer<'a>], proxy: Proxy<'a>) -> Pool<'a> {
     let stride = balancers.len();
     let mut pool = Pool { proxy, servers: Vec::new(), places: Vec::new() };
-    for balancer in 0..stride {
-        let Some(facts) = balancers[balancer].facts else { continue };
-        let Some(backend) = pool.proxy.places[balancer].and_then(|place| facts.sample.backends.get(place)) else {
-            continue;
-        };
+    for (index, balancer) in balancers.iter().enumerate() {
+        let backend_place = pool.proxy.places.get(index).copied().flatten();
+        let backend = balancer.facts.zip(backend_place).and_then(|(facts, place)| facts.sample.backends.get(place));
+        let Some(backend) = backend else { continue };
+        let is_first = pool.servers.is_empty();
+        // Made only when two load balancers list their servers in different orders.
+        let mut by_name: Option<HashMap<&'a ServerName, usize>> = None;
         for (place, server) in backend.servers.iter().enumerate() {
-            // Load balancers nearly always list servers in the same order: look there before searching.
             let known = match pool.servers.get(place) {
+                _ if is_first => None,
                 Some(name) if **name == server.name => Some(place),
-                _ => pool.servers.iter().position(|name| **name == server.name),
+                _ => {
+                    let names = by_name
+                        .get_or_insert_with(|| pool.servers.iter().enumerate().map(|(at, name)| (*name, at)).collect());
+                    names.get(&server.name).copied()
+                }
             };
             let known = known.unwrap_or_else(|| {
                 pool.servers.push(&server.name);
                 pool.places.extend(std::iter::repeat_n(None, stride));
                 pool.servers.len() - 1
             });
-            pool.places[known * stride + balancer] = u32::try_from(place).ok();
+            pool.places[known * stride + index] = u32::try_from(place).ok();
         }
     }
     pool

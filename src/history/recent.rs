@@ -1,9 +1,12 @@
 //! The last minutes of every figure that a screen draws over time, by node, backend and server.
 
-use super::series::{Ring, SAMPLES_MAX, Series};
+use super::{
+    balancer::BalancerHistory,
+    series::{Ring, SAMPLES_MAX, Series},
+};
 use crate::model::{
     figure::Figure,
-    haproxy::{HaproxyFacts, Traffic, TrafficRates},
+    haproxy::HaproxyFacts,
     host::HostFacts,
     ids::{NodeName, ProxyName, ServerName},
     time::Mono,
@@ -54,15 +57,13 @@ pub enum TrafficFigure {
     Errors,
 }
 
-/// How many figures a backend or server has.
-const TRAFFIC_FIGURES: usize = 4;
-
-/// Hosts that are kept; a full one takes 24 kB.
+/// Hosts that are kept; a full one takes 43 kB.
 pub const HOSTS_MAX: usize = 512;
-/// Backends that are kept, over all load balancers; a full one takes 9.6 kB.
-pub const BACKENDS_MAX: usize = 512;
-/// Servers that are kept, over all load balancers; a full one takes 9.6 kB. All bounds together: 37 MB.
-pub const SERVERS_MAX: usize = 2_048;
+/// Backends and servers that are kept of one load balancer; each takes 9.6 kB when full.
+pub const ROWS_MAX: usize = 2_048;
+/// Load balancers that are kept. Memory follows what there is: ten hosts and two balancers of thirty rows take 1 MB,
+/// two balancers of a thousand servers 20 MB.
+pub const BALANCERS_MAX: usize = 16;
 
 /// One series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,26 +90,7 @@ pub struct History {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct HostHistory {
     newest: Option<Mono>,
-    ring: Ring<HOST_FIGURES>,
-}
-
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-struct BalancerHistory {
-    newest: Option<Mono>,
-    backends: Vec<BackendHistory>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct BackendHistory {
-    name: ProxyName,
-    ring: Ring<TRAFFIC_FIGURES>,
-    servers: Vec<ServerHistory>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct ServerHistory {
-    name: ServerName,
-    ring: Ring<TRAFFIC_FIGURES>,
+    ring: Ring,
 }
 
 impl History {
@@ -140,22 +122,21 @@ impl History {
 
     /// A load balancer was read.
     pub fn push_haproxy(&mut self, node: &NodeName, facts: &HaproxyFacts, at: Mono) {
-        let (backends_elsewhere, servers_elsewhere) = self.counts_without(node);
+        if !self.balancers.contains_key(node) && self.balancers.len() >= BALANCERS_MAX {
+            self.left_out = facts.sample.backends.iter().map(|backend| backend.servers.len() + 1).sum();
+            return;
+        }
         let interval_ms = self.haproxy_interval_ms;
         let balancer = self.balancers.entry(node.clone()).or_default();
         balancer.fill_gaps(at, interval_ms);
-        let room = Room {
-            backends: BACKENDS_MAX.saturating_sub(backends_elsewhere),
-            servers: SERVERS_MAX.saturating_sub(servers_elsewhere),
-        };
-        self.left_out = balancer.push(facts, room);
+        self.left_out = balancer.push(facts);
     }
 
     /// Reading a load balancer failed.
     pub fn push_haproxy_gap(&mut self, node: &NodeName, at: Mono) {
         if let Some(balancer) = self.balancers.get_mut(node) {
             balancer.fill_gaps(at, self.haproxy_interval_ms);
-            balancer.push_gaps(1);
+            balancer.push_gap();
         }
     }
 
@@ -163,13 +144,9 @@ impl History {
     pub fn series(&self, key: &SeriesKey) -> Option<Series<'_>> {
         match key {
             SeriesKey::Host { node, figure } => self.host(node, *figure),
-            SeriesKey::Backend { node, backend, figure } => {
-                Some(self.balancers.get(node)?.backend(backend)?.ring.series(*figure as usize))
-            }
+            SeriesKey::Backend { node, backend, figure } => self.balancers.get(node)?.series(backend, None, *figure),
             SeriesKey::Server { node, backend, server, figure } => {
-                let backend = self.balancers.get(node)?.backend(backend)?;
-                let server = backend.servers.iter().find(|one| &one.name == server)?;
-                Some(server.ring.series(*figure as usize))
+                self.balancers.get(node)?.series(backend, Some(server), *figure)
             }
         }
     }
@@ -180,7 +157,7 @@ impl History {
     }
 
     /// The ring of a host with everything up to `at` filled in; `None` beyond the bound.
-    fn host_ring(&mut self, node: &NodeName, at: Mono) -> Option<&mut Ring<HOST_FIGURES>> {
+    fn host_ring(&mut self, node: &NodeName, at: Mono) -> Option<&mut Ring> {
         if !self.hosts.contains_key(node) && self.hosts.len() >= HOSTS_MAX {
             return None;
         }
@@ -190,130 +167,15 @@ impl History {
         host.newest = Some(at);
         Some(&mut host.ring)
     }
-
-    /// Backends and servers that other load balancers have.
-    fn counts_without(&self, node: &NodeName) -> (usize, usize) {
-        let others = self.balancers.iter().filter(|(name, _)| *name != node).flat_map(|(_, one)| &one.backends);
-        others.fold((0, 0), |(backends, servers), backend| (backends + 1, servers + backend.servers.len()))
-    }
-}
-
-/// How many backends and servers one load balancer may have.
-struct Room {
-    backends: usize,
-    servers: usize,
-}
-
-impl BalancerHistory {
-    fn backend(&self, name: &ProxyName) -> Option<&BackendHistory> {
-        self.backends.iter().find(|backend| &backend.name == name)
-    }
-
-    fn fill_gaps(&mut self, at: Mono, interval_ms: u64) {
-        let missed = missed(self.newest, at, interval_ms);
-        self.newest = Some(at);
-        if missed > 0 {
-            self.push_gaps(missed);
-        }
-    }
-
-    fn push_gaps(&mut self, count: u64) {
-        for backend in &mut self.backends {
-            backend.ring.push_gaps(count);
-            backend.servers.iter_mut().for_each(|server| server.ring.push_gaps(count));
-        }
-        self.forget_blank();
-    }
-
-    /// One poll. What is not in it any more gets a gap, and is forgotten when nothing else is left of it. Returns how
-    /// many things found no room.
-    fn push(&mut self, facts: &HaproxyFacts, mut room: Room) -> usize {
-        let mut left_out = 0;
-        let mut before = std::mem::take(&mut self.backends);
-        before.reverse(); // the next one in order is then taken from the end
-        room.servers = room.servers.saturating_sub(before.iter().map(|backend| backend.servers.len()).sum());
-        for (index, backend) in facts.sample.backends.iter().enumerate() {
-            let mut history = match take(&mut before, |one| one.name == backend.name) {
-                Some(history) => history,
-                None if self.backends.len() + before.len() >= room.backends => {
-                    left_out += 1 + backend.servers.len();
-                    continue;
-                }
-                None => BackendHistory { name: backend.name.clone(), ring: Ring::default(), servers: Vec::new() },
-            };
-            history.ring.push(traffic_figures(&backend.traffic, facts.backend_rates.get(index)));
-            let rates = facts.server_rates.get(index).map_or(&[][..], Vec::as_slice);
-            left_out += history.push_servers(&backend.servers, rates, &mut room.servers);
-            self.backends.push(history);
-        }
-        for mut gone in before {
-            gone.ring.push_gaps(1);
-            gone.servers.iter_mut().for_each(|server| server.ring.push_gaps(1));
-            self.backends.push(gone);
-        }
-        if self.backends.len() > facts.sample.backends.len() {
-            self.forget_blank();
-        }
-        left_out
-    }
-
-    fn forget_blank(&mut self) {
-        for backend in &mut self.backends {
-            backend.servers.retain(|server| !server.ring.is_blank());
-        }
-        self.backends.retain(|backend| !backend.servers.is_empty() || !backend.ring.is_blank());
-    }
-}
-
-impl BackendHistory {
-    fn push_servers(
-        &mut self,
-        servers: &[crate::model::haproxy::Server],
-        rates: &[TrafficRates],
-        room: &mut usize,
-    ) -> usize {
-        let mut left_out = 0;
-        let mut before = std::mem::take(&mut self.servers);
-        self.servers.reserve(servers.len());
-        before.reverse();
-        for (index, server) in servers.iter().enumerate() {
-            let mut history = match take(&mut before, |one| one.name == server.name) {
-                Some(history) => history,
-                None if *room == 0 => {
-                    left_out += 1;
-                    continue;
-                }
-                None => {
-                    *room -= 1;
-                    ServerHistory { name: server.name.clone(), ring: Ring::default() }
-                }
-            };
-            history.ring.push(traffic_figures(&server.traffic, rates.get(index)));
-            self.servers.push(history);
-        }
-        for mut gone in before {
-            gone.ring.push_gaps(1);
-            if !gone.ring.is_blank() {
-                self.servers.push(gone);
-            }
-        }
-        left_out
-    }
-}
-
-/// Takes the first that fits, looking from the end.
-fn take<T>(from: &mut Vec<T>, fits: impl Fn(&T) -> bool) -> Option<T> {
-    let at = from.iter().rposition(fits)?;
-    Some(from.remove(at))
 }
 
 /// Whole intervals without a poll between `newest` and `at`; half an interval of jitter is none.
-fn missed(newest: Option<Mono>, at: Mono, interval_ms: u64) -> u64 {
+pub(super) fn missed(newest: Option<Mono>, at: Mono, interval_ms: u64) -> u64 {
     let Some(newest) = newest else { return 0 };
     ((at.since_ms(newest) + interval_ms / 2) / interval_ms).saturating_sub(1).min(SAMPLES_MAX as u64)
 }
 
-fn small(figure: Figure<f64>) -> Option<f32> {
+pub(super) fn small(figure: Figure<f64>) -> Option<f32> {
     figure.known().map(|value| value as f32)
 }
 
@@ -338,23 +200,6 @@ fn host_figures(facts: &HostFacts) -> [Option<f32>; HOST_FIGURES] {
         sent,
         wait,
         busiest,
-    ]
-}
-
-/// In the order of [`TrafficFigure`].
-fn traffic_figures(traffic: &Traffic, rates: Option<&TrafficRates>) -> [Option<f32>; TRAFFIC_FIGURES] {
-    let count = |figure: Figure<u64>| figure.known().map(|value| value as f32);
-    let rate = |of: fn(&TrafficRates) -> Figure<f64>| rates.map(of).and_then(small);
-    let errors = if traffic.answers.why().is_some() {
-        rate(|rates| rates.failures_per_s)
-    } else {
-        rate(|rates| rates.server_errors_percent)
-    };
-    [
-        count(traffic.sessions_current),
-        count(traffic.queue_current),
-        rate(|rates| rates.sessions_per_s).or_else(|| count(traffic.rate_per_s)),
-        errors,
     ]
 }
 
@@ -414,8 +259,8 @@ mod tests {
         let samples = |key| history.series(&key).unwrap().iter().collect::<Vec<_>>();
         assert_eq!(samples(key("a")), [Some(7.0), Some(7.0)]);
         assert_eq!(samples(key("b")), [Some(7.0), None]);
-        assert_eq!(samples(key("new")), [Some(7.0)]);
-        for second in 3..3 + SAMPLES_MAX as u64 {
+        assert_eq!(samples(key("new")), [None, Some(7.0)], "before it was there: a gap");
+        for second in 3..5 + SAMPLES_MAX as u64 {
             history.push_haproxy(&node("lb"), &with(&["a"]), Mono(second * 1000));
         }
         assert!(history.series(&key("b")).is_none() && history.series(&key("a")).is_some());
@@ -424,19 +269,18 @@ mod tests {
     #[test]
     fn invariant_8_the_number_of_series_is_bounded() {
         let mut history = History::new(1000, 1000);
-        let names: Vec<String> = (0..SERVERS_MAX + 10).map(|index| format!("s{index}")).collect();
+        let names: Vec<String> = (0..ROWS_MAX + 9).map(|index| format!("s{index}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let facts = balancer(sample(1, 1, 5, &names));
         for second in 1..4 {
             history.push_haproxy(&node("lb1"), &facts, Mono(second * 1000));
-            assert_eq!(history.left_out, 10);
-            history.push_haproxy(&node("lb2"), &facts, Mono(second * 1000));
-            assert_eq!(history.left_out, SERVERS_MAX + 10);
+            assert_eq!(history.left_out, 10, "the backend takes one place");
         }
         for index in 0..HOSTS_MAX + 5 {
             history.push_host(&node(&format!("n{index}")), &host(1.0), Mono(1000));
+            history.push_haproxy(&node(&format!("lb{index}")), &balancer(sample(1, 1, 5, &["a"])), Mono(9000));
         }
-        assert_eq!(history.hosts.len(), HOSTS_MAX);
+        assert_eq!((history.hosts.len(), history.balancers.len()), (HOSTS_MAX, BALANCERS_MAX));
     }
 
     #[test]

@@ -1,96 +1,90 @@
-//! A fixed ring of samples of a few figures that are read together. A missing sample is a gap, never a zero.
+//! A fixed ring of polls, each with the figures of many things side by side. A missing sample is a gap, never a zero.
 //!
-//! [`Ring`] keeps `K` figures of one thing side by side, so that a poll of a thousand servers touches a thousand places
-//! in memory and not four thousand; [`Series`] is the view of one of them.
+//! [`Ring`] keeps one row per poll, so that a poll of a thousand servers writes one stretch of memory and not a
+//! thousand places; [`Series`] is the view of one figure over time.
 
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// How many samples a series keeps: ten minutes at one a second.
 pub const SAMPLES_MAX: usize = 600;
 
-/// The last [`SAMPLES_MAX`] samples of `K` figures. It grows as it fills, to `K * 4 * SAMPLES_MAX` bytes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The last [`SAMPLES_MAX`] rows. It takes 4 bytes for each figure of each row, and 32 for the row.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
-pub struct Ring<const K: usize> {
-    /// Not a number stands for a gap; it never leaves this module.
-    rows: Vec<[f32; K]>,
-    /// Where the oldest row is, once the ring is full.
-    start: usize,
+pub struct Ring {
+    /// Oldest first. Not a number stands for a gap; it never leaves this module. A row may be shorter than the newest:
+    /// what it lacks was not there yet.
+    rows: VecDeque<Vec<f32>>,
     /// Rows ever pushed: columns of a chart are cut at multiples of it, so that they do not flicker as time goes on.
     pushed: u64,
 }
 
-/// How a ring is written down: oldest first, row by row, gaps as nothing.
+/// How a ring is written down: gaps as nothing.
 #[derive(Serialize, Deserialize)]
 struct Written {
     pushed: u64,
-    figures: Vec<Option<f32>>,
+    rows: Vec<Vec<Option<f32>>>,
 }
 
-impl<const K: usize> Default for Ring<K> {
-    fn default() -> Self {
-        Self { rows: Vec::new(), start: 0, pushed: 0 }
-    }
-}
-
-impl<const K: usize> PartialEq for Ring<K> {
+impl PartialEq for Ring {
     fn eq(&self, other: &Self) -> bool {
-        self.pushed == other.pushed
-            && self.rows.len() == other.rows.len()
-            && (0..K).all(|figure| self.series(figure).iter().eq(other.series(figure).iter()))
+        let row = |row: &Vec<f32>| row.iter().map(|figure| known(*figure)).collect::<Vec<_>>();
+        self.pushed == other.pushed && self.rows.iter().map(row).eq(other.rows.iter().map(row))
     }
 }
 
-impl<const K: usize> Ring<K> {
-    /// Appends a sample; the oldest leaves when the ring is full. What is not finite is a gap.
-    pub fn push(&mut self, figures: [Option<f32>; K]) {
-        let row = figures.map(|figure| figure.filter(|value| value.is_finite()).unwrap_or(f32::NAN));
-        if self.rows.len() < SAMPLES_MAX {
-            self.rows.push(row);
-        } else if let Some(oldest) = self.rows.get_mut(self.start) {
-            *oldest = row;
-            self.start = (self.start + 1) % SAMPLES_MAX;
-        }
+impl Ring {
+    /// Appends a row; the oldest leaves when the ring is full. What is not finite is a gap.
+    pub fn push(&mut self, figures: impl IntoIterator<Item = Option<f32>>) {
+        // The oldest row's memory serves the newest.
+        let mut row = if self.rows.len() >= SAMPLES_MAX { self.rows.pop_front() } else { None }.unwrap_or_default();
+        row.clear();
+        row.extend(figures.into_iter().map(|figure| figure.filter(|value| value.is_finite()).unwrap_or(f32::NAN)));
+        row.shrink_to(row.len().saturating_mul(2)); // after a reload with far fewer servers
+        self.rows.push_back(row);
         self.pushed = self.pushed.saturating_add(1);
     }
 
-    /// Appends `count` samples in which nothing is known.
+    /// Appends `count` rows in which nothing is known.
     pub fn push_gaps(&mut self, count: u64) {
         let visible = count.min(SAMPLES_MAX as u64);
         for _ in 0..visible {
-            self.push([None; K]);
+            self.push([]);
         }
         self.pushed = self.pushed.saturating_add(count - visible);
     }
 
-    /// One of the figures.
-    pub fn series(&self, figure: usize) -> Series<'_> {
-        debug_assert!(figure < K, "the ring has {K} figures");
-        Series { figures: self.rows.as_flattened(), stride: K.max(1), figure, start: self.start, pushed: self.pushed }
+    /// The figure at that place of each row.
+    pub fn series(&self, place: usize) -> Series<'_> {
+        Series { rows: &self.rows, place, pushed: self.pushed }
     }
 
-    /// Whether nothing at all is known of the time the ring covers.
-    pub fn is_blank(&self) -> bool {
-        self.rows.iter().flatten().all(|figure| figure.is_nan())
+    /// Rows ever pushed.
+    pub fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// Makes the figures at these places unknown in every row: they will stand for something else.
+    pub fn blank(&mut self, places: std::ops::Range<usize>) {
+        for row in &mut self.rows {
+            let end = places.end.min(row.len());
+            row.get_mut(places.start..end).into_iter().flatten().for_each(|figure| *figure = f32::NAN);
+        }
     }
 }
 
-impl<const K: usize> From<Ring<K>> for Written {
-    fn from(ring: Ring<K>) -> Self {
-        let (newer, older) = ring.rows.split_at(ring.start);
-        let figures = older.iter().chain(newer).flatten().map(|figure| known(*figure)).collect();
-        Self { pushed: ring.pushed, figures }
+impl From<Ring> for Written {
+    fn from(ring: Ring) -> Self {
+        let row = |row: &Vec<f32>| row.iter().map(|figure| known(*figure)).collect();
+        Self { pushed: ring.pushed, rows: ring.rows.iter().map(row).collect() }
     }
 }
 
-impl<const K: usize> From<Written> for Ring<K> {
+impl From<Written> for Ring {
     fn from(written: Written) -> Self {
         let mut ring = Self::default();
-        for row in written.figures.chunks_exact(K.max(1)) {
-            let mut figures = [None; K];
-            figures.copy_from_slice(row);
-            ring.push(figures);
-        }
+        written.rows.into_iter().for_each(|row| ring.push(row));
         ring.pushed = ring.pushed.max(written.pushed);
         ring
     }
@@ -99,32 +93,30 @@ impl<const K: usize> From<Written> for Ring<K> {
 /// One figure over time, oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct Series<'a> {
-    figures: &'a [f32],
-    stride: usize,
-    figure: usize,
-    start: usize,
+    rows: &'a VecDeque<Vec<f32>>,
+    place: usize,
     pushed: u64,
 }
 
 impl Series<'_> {
     /// Samples kept, gaps included.
     pub fn len(&self) -> usize {
-        self.figures.len() / self.stride
+        self.rows.len()
     }
 
     /// Whether there is no sample yet.
     pub fn is_empty(&self) -> bool {
-        self.figures.is_empty()
+        self.rows.is_empty()
     }
 
     /// The samples, newest last; a gap is `None`.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Option<f32>> + '_ {
-        (0..self.len()).map(|index| self.at(index))
+        self.rows.iter().map(|row| row.get(self.place).copied().and_then(known))
     }
 
     /// The newest sample; a gap is `None` too.
     pub fn last(&self) -> Option<f32> {
-        self.at(self.len().checked_sub(1)?)
+        self.rows.back()?.get(self.place).copied().and_then(known)
     }
 
     /// The smallest known sample.
@@ -161,12 +153,6 @@ impl Series<'_> {
         }
         columns
     }
-
-    /// The sample at `index`, counted from the oldest.
-    fn at(&self, index: usize) -> Option<f32> {
-        let row = (self.start + index) % self.len().max(1);
-        known(*self.figures.get(row * self.stride + self.figure)?)
-    }
 }
 
 fn known(figure: f32) -> Option<f32> {
@@ -180,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_missing_sample_is_a_gap_and_not_a_zero() {
-        let mut ring = Ring::<2>::default();
+        let mut ring = Ring::default();
         ring.push([Some(1.0), Some(10.0)]);
         ring.push([None, Some(f32::INFINITY)]);
         ring.push([Some(3.0), Some(f32::NAN)]);
@@ -191,7 +177,7 @@ mod tests {
 
     #[test]
     fn columns_keep_peaks_and_gaps_and_do_not_flicker() {
-        let mut ring = Ring::<1>::default();
+        let mut ring = Ring::default();
         for value in 1_i16..=8 {
             ring.push([(value != 4 && value != 3).then_some(f32::from(value))]);
         }
@@ -200,17 +186,19 @@ mod tests {
         assert_eq!(ring.series(0).columns(4, 8), [None, Some(6.0), Some(8.0), Some(9.0)]);
         assert_eq!(ring.series(0).columns(3, 3), [Some(7.0), Some(8.0), Some(9.0)]);
         assert_eq!(ring.series(0).columns(0, 8), []);
-        assert_eq!(Ring::<1>::default().series(0).columns(2, 8), [None, None]);
+        assert_eq!(Ring::default().series(0).columns(2, 8), [None, None]);
     }
 
     #[test]
     fn a_full_ring_takes_the_bytes_it_states() {
-        let mut ring = Ring::<4>::default();
-        for _ in 0..SAMPLES_MAX * 3 {
-            ring.push([Some(1.0); 4]);
+        let mut ring = Ring::default();
+        for width in [4, 40, 4, 4] {
+            (0..SAMPLES_MAX).for_each(|_| ring.push(vec![Some(1.0); width]));
         }
-        assert_eq!(size_of_val(ring.rows.as_slice()), 4 * 4 * SAMPLES_MAX);
-        assert!(ring.rows.capacity() <= SAMPLES_MAX * 2);
+        assert_eq!(ring.rows.len(), SAMPLES_MAX);
+        assert!(ring.rows.iter().all(|row| row.capacity() <= 8));
+        ring.blank(1..9);
+        assert_eq!((ring.series(0).min(), ring.series(1).max()), (Some(1.0), None));
     }
 
     proptest! {
@@ -218,13 +206,13 @@ mod tests {
         fn a_ring_holds_the_newest_samples_and_survives_being_written_down(
             values in proptest::collection::vec(proptest::option::of(-1e6_f32..1e6), 0..SAMPLES_MAX * 2 + 3),
         ) {
-            let mut ring = Ring::<1>::default();
+            let mut ring = Ring::default();
             for value in &values {
                 ring.push([*value]);
             }
             let expected = &values[values.len().saturating_sub(SAMPLES_MAX)..];
             prop_assert_eq!(ring.series(0).iter().collect::<Vec<_>>(), expected);
-            let back: Ring<1> = serde_json::from_str(&serde_json::to_string(&ring).unwrap()).unwrap();
+            let back: Ring = serde_json::from_str(&serde_json::to_string(&ring).unwrap()).unwrap();
             prop_assert_eq!(&back, &ring);
             prop_assert_eq!(ring.series(0).columns(SAMPLES_MAX, SAMPLES_MAX).iter().flatten().count(), expected.iter().flatten().count());
         }

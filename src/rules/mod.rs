@@ -19,8 +19,10 @@ mod words;
 pub use catalogue::{Rule, RuleId, catalogue, reference};
 
 use crate::model::{ids::NodeName, inventory::Inventory, text::Clean, time::Now, world::World};
+use node::Lost;
 use scene::Scene;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use track::Tracks;
 
 /// How bad.
@@ -59,12 +61,14 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rules {
     tracks: Tracks,
+    lost: BTreeMap<NodeName, Lost>,
 }
 
 impl Rules {
     /// Every finding that holds now, worst first, then oldest.
     pub fn evaluate(&mut self, world: &World, inventory: &Inventory, now: Now) -> Vec<Finding> {
-        let scene = Scene::new(world, inventory, now);
+        node::remember(&mut self.lost, world);
+        let scene = Scene::new(world, inventory, &self.lost, now);
         let mut conditions = Vec::new();
         node::judge(&scene, &mut conditions);
         host::judge(&scene, &mut conditions);

@@ -7,24 +7,54 @@ use super::{
     words::{counted, duration, percent, sentence},
 };
 use crate::model::{
+    ids::NodeName,
     link::LinkState,
     text::Clean,
+    time::Now,
     trouble::{Trouble, TroubleKind},
-    world::NodeState,
+    world::{NodeState, World},
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Why a node was lost, and since when: kept until it is up again.
+///
+/// Between two attempts a connection is down, connecting, down again. For an operator it is down all the time, for the
+/// reason of the last attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Lost {
+    pub trouble: Trouble,
+    pub since: Now,
+}
+
+/// Takes the connections as they are now.
+pub(super) fn remember(lost: &mut BTreeMap<NodeName, Lost>, world: &World) {
+    for node in &world.nodes {
+        match &node.link.state {
+            LinkState::Down { trouble, .. } => {
+                let known = lost.entry(node.name.clone());
+                let known = known.or_insert_with(|| Lost { trouble: trouble.clone(), since: node.link.since });
+                known.trouble.clone_from(trouble);
+            }
+            LinkState::Connecting { .. } | LinkState::Asking => {}
+            LinkState::Up | LinkState::Idle => {
+                lost.remove(&node.name);
+            }
+        }
+    }
+}
 
 /// Names what is wrong with connections.
 pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
-    let mut behind_jump_host: BTreeMap<&Clean, Vec<&Seen<'_>>> = BTreeMap::new();
+    let mut behind_jump_host: BTreeMap<&Clean, Vec<(&Seen<'_>, &Lost)>> = BTreeMap::new();
     for seen in &scene.nodes {
-        match (&seen.facts.link.state, seen.state) {
-            (LinkState::Down { trouble, .. }, _) if trouble.kind == TroubleKind::JumpHostDown => {
-                behind_jump_host.entry(&trouble.cause).or_default().push(seen);
+        match seen.lost {
+            Some(lost) if lost.trouble.kind == TroubleKind::JumpHostDown => {
+                behind_jump_host.entry(&lost.trouble.cause).or_default().push((seen, lost));
             }
-            (LinkState::Down { trouble, .. }, _) => conditions.push(unreachable(scene, seen, trouble)),
-            (_, NodeState::Stale) => conditions.push(stale(scene, seen)),
-            _ => {}
+            Some(lost) => conditions.push(unreachable(scene, seen, lost)),
+            None if seen.state == NodeState::Stale => conditions.push(stale(scene, seen)),
+            None => {}
         }
     }
     for (cause, nodes) in behind_jump_host {
@@ -32,14 +62,8 @@ pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
     }
 }
 
-fn trouble_of<'a>(seen: &Seen<'a>) -> Option<&'a Trouble> {
-    match &seen.facts.link.state {
-        LinkState::Down { trouble, .. } => Some(trouble),
-        _ => None,
-    }
-}
-
-fn unreachable(scene: &Scene<'_>, seen: &Seen<'_>, trouble: &Trouble) -> Condition {
+fn unreachable(scene: &Scene<'_>, seen: &Seen<'_>, lost: &Lost) -> Condition {
+    let Lost { trouble, since } = lost;
     let is_host_key = matches!(
         trouble.kind,
         TroubleKind::HostKeyUnknown
@@ -50,12 +74,12 @@ fn unreachable(scene: &Scene<'_>, seen: &Seen<'_>, trouble: &Trouble) -> Conditi
     let (rule, text) = if is_host_key {
         (RuleId::HostKey, sentence(trouble.cause.as_str()))
     } else {
-        let down_ms = scene.now.mono.since_ms(seen.facts.link.since.mono);
+        let down_ms = scene.now.mono.since_ms(since.mono);
         (RuleId::Unreachable, format!("Unreachable for {}: {}", duration(down_ms), trouble.cause))
     };
     let condition = Condition::new(rule, Severity::Critical, seen.node.name.as_str(), text)
         .node(&seen.node.name)
-        .began(seen.facts.link.since)
+        .began(*since)
         .evidence(last_seen(scene, seen))
         .evidence([next_attempt(scene, seen)]);
     Condition { hint: Some(trouble.cure.clone()), ..condition }
@@ -66,19 +90,20 @@ fn next_attempt(scene: &Scene<'_>, seen: &Seen<'_>) -> String {
         LinkState::Down { retry: Some(at), .. } => {
             format!("next attempt in {}", duration(at.mono.since_ms(scene.now.mono)))
         }
-        _ => "no further attempt: it would end the same way".into(),
+        LinkState::Down { retry: None, .. } => "no further attempt: it would end the same way".into(),
+        LinkState::Connecting { stage } => format!("trying again now: {stage}"),
+        _ => "trying again now".into(),
     }
 }
 
 /// Many nodes behind one jump host are one thing that is wrong.
-fn jump_host_down(scene: &Scene<'_>, cause: &Clean, nodes: &[&Seen<'_>]) -> Option<Condition> {
-    let first = nodes.first()?;
-    let trouble = trouble_of(first)?;
+fn jump_host_down(scene: &Scene<'_>, cause: &Clean, nodes: &[(&Seen<'_>, &Lost)]) -> Option<Condition> {
+    let (first, lost) = nodes.first()?;
     if nodes.len() == 1 {
-        return Some(unreachable(scene, first, trouble));
+        return Some(unreachable(scene, first, lost));
     }
-    let names: Vec<&str> = nodes.iter().map(|seen| seen.node.name.as_str()).collect();
-    let since = nodes.iter().map(|seen| seen.facts.link.since).min_by_key(|since| since.wall)?;
+    let names: Vec<&str> = nodes.iter().map(|(seen, _)| seen.node.name.as_str()).collect();
+    let since = nodes.iter().map(|(_, lost)| lost.since).min_by_key(|since| since.wall)?;
     let count = counted(nodes.len() as u64, "node", "nodes");
     let down_ms = scene.now.mono.since_ms(since.mono);
     let text = format!("{count} unreachable for {}: {cause}", duration(down_ms));
@@ -86,7 +111,7 @@ fn jump_host_down(scene: &Scene<'_>, cause: &Clean, nodes: &[&Seen<'_>]) -> Opti
     let condition = Condition::new(RuleId::Unreachable, Severity::Critical, &subject, text)
         .began(since)
         .evidence([names.join(", ")]);
-    Some(Condition { hint: Some(trouble.cure.clone()), ..condition })
+    Some(Condition { hint: Some(lost.trouble.cure.clone()), ..condition })
 }
 
 fn stale(scene: &Scene<'_>, seen: &Seen<'_>) -> Condition {

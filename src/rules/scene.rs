@@ -1,5 +1,6 @@
 //! The world as the rules may use it: only facts that are fresh, of nodes that answer.
 
+use super::node::Lost;
 use crate::model::{
     haproxy::HaproxyFacts,
     host::{HostFacts, HostProfile},
@@ -28,7 +29,9 @@ pub(super) struct Scene<'a> {
 pub(super) struct Seen<'a> {
     pub node: &'a Node,
     pub facts: &'a NodeFacts,
+    /// Unreachable also while a further attempt to connect is made.
     pub state: NodeState,
+    pub lost: Option<&'a Lost>,
     /// Fresh, of a node that is up.
     pub host: Option<Fresh<'a, HostFacts>>,
     pub profile: Option<Fresh<'a, HostProfile>>,
@@ -50,12 +53,18 @@ impl<T> Clone for Fresh<'_, T> {
 impl<T> Copy for Fresh<'_, T> {}
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(world: &'a World, inventory: &'a Inventory, now: Now) -> Self {
+    pub(super) fn new(
+        world: &'a World,
+        inventory: &'a Inventory,
+        lost: &'a BTreeMap<NodeName, Lost>,
+        now: Now,
+    ) -> Self {
         let poll = &inventory.settings.poll;
         let nodes = inventory.nodes.iter().enumerate().filter_map(|(index, node)| {
             // The world is in the order of the inventory; a recording may say otherwise.
             let facts = world.nodes.get(index).filter(|facts| facts.name == node.name);
-            Some(Seen::new(node, facts.or_else(|| world.node(&node.name))?, poll, now))
+            let facts = facts.or_else(|| world.node(&node.name))?;
+            Some(Seen::new(node, facts, lost.get(&node.name), poll, now))
         });
         Self { now, limits: &inventory.settings.thresholds, poll, nodes: nodes.collect(), addresses: OnceCell::new() }
     }
@@ -91,8 +100,11 @@ pub(super) fn before(at: Now, ms: u64) -> Now {
 }
 
 impl<'a> Seen<'a> {
-    fn new(node: &'a Node, facts: &'a NodeFacts, poll: &PollSettings, now: Now) -> Self {
-        let state = facts.state(now.mono, poll.stale_after_ms);
+    fn new(node: &'a Node, facts: &'a NodeFacts, lost: Option<&'a Lost>, poll: &PollSettings, now: Now) -> Self {
+        let state = match lost {
+            Some(_) => NodeState::Unreachable,
+            None => facts.state(now.mono, poll.stale_after_ms),
+        };
         let is_answering = state != NodeState::Unreachable;
         // One missed poll is no news; a fact is too old when two of its polls are missing.
         let limit = |interval_ms: u64| poll.stale_after_ms.max(interval_ms.saturating_mul(5) / 2);
@@ -100,6 +112,7 @@ impl<'a> Seen<'a> {
             node,
             facts,
             state,
+            lost,
             host: fresh(&facts.host, now, limit(poll.host_ms)).filter(|_| state == NodeState::Up),
             profile: fresh(&facts.profile, now, limit(poll.host_profile_ms)).filter(|_| state == NodeState::Up),
             haproxy: fresh(&facts.haproxy, now, limit(poll.haproxy_ms)).filter(|_| is_answering),

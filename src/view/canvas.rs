@@ -178,7 +178,9 @@ impl Canvas<'_> {
     pub(super) fn chart(&mut self, x: u16, y: u16, samples: &[Option<f32>], top: f32, meaning: Meaning) {
         let style = self.style(meaning);
         let gap = self.style(Meaning::Line);
-        for (column, sample) in (x..).zip(samples) {
+        // Before the first sample there is nothing to miss.
+        let first = samples.iter().position(Option::is_some).unwrap_or(samples.len());
+        for (column, sample) in (x..).zip(samples).skip(first) {
             match sample {
                 Some(value) => {
                     let height = (value / top.max(f32::EPSILON) * 7.0).round().clamp(0.0, 7.0) as usize;

@@ -31,10 +31,8 @@ pub(super) struct Glyphs {
     pub(super) gap: &'static str,
     /// Where typing goes on.
     pub(super) caret: &'static str,
-    /// A row that belongs to the one above.
-    pub(super) branch: &'static str,
-    /// Between two facts of one line.
-    pub(super) dot: &'static str,
+    /// Corners of a dialog: top left, top right, bottom left, bottom right.
+    pub(super) corners: [&'static str; 4],
 }
 
 /// For terminals with UTF-8.
@@ -56,8 +54,7 @@ pub(super) const UNICODE: Glyphs = Glyphs {
     levels: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     gap: "·",
     caret: "▏",
-    branch: "└",
-    dot: "·",
+    corners: ["┌", "┐", "└", "┘"],
 };
 
 /// For everything else.
@@ -79,8 +76,7 @@ pub(super) const ASCII: Glyphs = Glyphs {
     levels: ["_", ".", ".", "-", "-", "=", "=", "#"],
     gap: " ",
     caret: "_",
-    branch: "`",
-    dot: "-",
+    corners: ["+", "+", "+", "+"],
 };
 
 impl Glyphs {

@@ -8,8 +8,10 @@ mod node_cells;
 mod overlays;
 pub mod picture;
 mod screens;
+mod sections;
 mod table;
 mod theme;
+mod traffic_cells;
 
 pub use theme::Theme;
 

@@ -2,6 +2,7 @@
 
 use super::{
     canvas::Canvas,
+    sections,
     table::{Column, Placed},
 };
 use crate::{
@@ -11,8 +12,9 @@ use crate::{
         meaning::{Line, Meaning, Span},
         rows::{self, RowId},
         standing::{self, Freshness, Standing},
-        trend::{self, Trend},
+        trend,
     },
+    history::recent::HostFigure,
     model::{figure::Figure, host::HostFacts, ids::NodeName, world::NodeFacts},
 };
 
@@ -43,7 +45,8 @@ pub(super) fn columns(app: &App) -> Vec<Column<NodeColumn>> {
     use NodeColumn as C;
     let seen = app.seen();
     let name = seen.inventory.nodes.iter().map(|node| super::canvas::width(node.name.as_str())).max().unwrap_or(4);
-    let trend = if app.size.width >= 160 { 20 } else { 8 };
+    let is_wide = app.size.width >= 160;
+    let (trend, carries) = if is_wide { (16, 40) } else { (6, 20) };
     let mut columns = vec![
         Column::left(C::Name, "NODE", name.clamp(5, 20), 0),
         Column::left(C::Role, "ROLE", 10, 4),
@@ -59,8 +62,8 @@ pub(super) fn columns(app: &App) -> Vec<Column<NodeColumn>> {
         Column::right(C::Steal, "STEAL", 5, 10),
         Column::right(C::Pressure, "IO STALL", 8, 10),
         Column::right(C::Uptime, "UPTIME", 9, 11),
-        Column::left(C::Carries, "CARRIES / PROBLEM", 18, 3).growing(1),
-        Column::right(C::Age, "AGE", 9, 2),
+        Column::left(C::Carries, "CARRIES / PROBLEM", carries, 3).growing(1),
+        Column::right(C::Age, "AGE", 8, 2),
     ];
     if seen.inventory.nodes.iter().any(|node| node.site.is_some()) {
         columns.insert(2, Column::left(C::Site, "SITE", 8, 12));
@@ -72,18 +75,35 @@ pub(super) fn columns(app: &App) -> Vec<Column<NodeColumn>> {
 pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, node: &NodeFacts, columns: &[Placed<NodeColumn>], area: Area) {
     let seen = app.seen();
     let standing = standing::of_node(seen, node);
-    // Without figures there is nothing to align: the reason takes their place.
+    // Without figures there is nothing to align, and without a column for it the reason needs a place: it takes that
+    // of the figures.
     let has_figures = node.host.last().is_some();
-    for column in columns {
+    let has_column = columns.iter().any(|column| column.key == NodeColumn::Carries);
+    let is_told = !standing.problem.is_empty() && (!has_figures || (standing.is_stale && !has_column));
+    let keeps = |key: NodeColumn| {
+        matches!(key, NodeColumn::Name | NodeColumn::Role | NodeColumn::Site | NodeColumn::State | NodeColumn::Age)
+    };
+    if is_told {
+        let told = columns.iter().filter(|column| !keeps(column.key));
+        let start = told.clone().map(|column| column.x).min().unwrap_or(0);
+        let end = told.map(|column| column.x + column.width).max().unwrap_or(start);
+        canvas.line(
+            area.x + start,
+            area.y,
+            end - start,
+            &[Span::new(standing.problem.clone(), standing.problem_meaning)],
+        );
+    }
+    for column in columns.iter().filter(|column| !is_told || keeps(column.key)) {
         if let NodeColumn::CpuTrend | NodeColumn::IowaitTrend = column.key {
             if has_figures {
-                let (trend, meaning) = match column.key {
-                    NodeColumn::CpuTrend => (Trend::Cpu, Meaning::Chart),
-                    _ => (Trend::Iowait, Meaning::Warn),
+                let figure = match column.key {
+                    NodeColumn::CpuTrend => HostFigure::CpuBusy,
+                    _ => HostFigure::Iowait,
                 };
-                let samples = trend::of_node(seen, &node.name, trend, usize::from(column.width));
-                let meaning = if standing.is_stale { Meaning::Stale } else { meaning };
-                canvas.chart(area.x + column.x, area.y, &samples, 100.0, meaning);
+                let samples = trend::host(seen, &node.name, figure, usize::from(column.width), trend::ROW_SAMPLES);
+                let meaning = if standing.is_stale { Meaning::Stale } else { Meaning::Chart };
+                canvas.chart(area.x + column.x, area.y, &samples, sections::percent_top(&samples), meaning);
             }
             continue;
         }

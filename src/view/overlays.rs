@@ -39,9 +39,19 @@ fn dialog(canvas: &mut Canvas<'_>, body: Area, width: u16, height: u16, title: &
     let ground = canvas.theme.dialog;
     canvas.clear(area, ground);
     canvas.rule(Area { height: height.min(1), ..area }, &[Span::new(title, Meaning::Accent)], &[]);
-    let bottom = Area { y: area.y + height.saturating_sub(1), height: height.min(1), ..area };
-    canvas.rule(bottom, &[], &[]);
+    let last = area.y + height.saturating_sub(1);
+    canvas.rule(Area { y: last, height: height.min(1), ..area }, &[], &[]);
     let line = canvas.style(Meaning::Line);
+    let right = area.x + width.saturating_sub(1);
+    let [top_left, top_right, bottom_left, bottom_right] = canvas.glyphs.corners;
+    for (x, y, corner) in [
+        (area.x, last, bottom_left),
+        (right, last, bottom_right),
+        (area.x, area.y, top_left),
+        (right, area.y, top_right),
+    ] {
+        canvas.text(x, y, 1, corner, line);
+    }
     for y in area.y + 1..area.y + height.saturating_sub(1).max(1) {
         canvas.text(area.x, y, 1, canvas.glyphs.bar, line);
         canvas.text(area.x + width.saturating_sub(1), y, 1, canvas.glyphs.bar, line);
@@ -75,7 +85,8 @@ fn draw_palette(canvas: &mut Canvas<'_>, palette: &Palette, body: Area) {
     canvas.line(inside.x, inside.y, inside.width, &query);
     let list = Area { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
     let height = usize::from(list.height);
-    let first = crate::app::list::first_visible(0, palette.marked, palette.count(), height);
+    // One line is kept for the count of what lies below.
+    let first = crate::app::list::first_visible(0, palette.marked + 1, palette.count() + 1, height);
     if palette.count() == 0 && height > 0 {
         canvas.line(list.x, list.y, list.width, &[Span::dim("Nothing has a name like that.")]);
     }
@@ -94,7 +105,11 @@ fn draw_palette(canvas: &mut Canvas<'_>, palette: &Palette, body: Area) {
         } else {
             canvas.line(line.x + used + 4, line.y, room, &[aside]);
         }
-        if index == palette.marked {
+        if index + 1 == first + height && palette.count() > first + height {
+            let words = [Span::dim(format!("  {} more below", palette.count() - index))];
+            canvas.clear(line, canvas.theme.dialog);
+            canvas.line(line.x, line.y, line.width, &words);
+        } else if index == palette.marked {
             canvas.lay(line, canvas.theme.selection);
             let style = canvas.style(Meaning::Accent).patch(canvas.theme.selection);
             canvas.text(line.x, line.y, 1, canvas.glyphs.cursor, style);
@@ -183,6 +198,12 @@ pub(super) fn details(canvas: &mut Canvas<'_>, details: &[Detail], pane: Area, o
         }
     }
     inside = Area { x: inside.x + 3, width: inside.width.saturating_sub(4), ..inside };
+    // A wide pane below a list would waste its right half: flow into columns.
+    let columns = if beside { 1 } else { (inside.width / 52).max(1) };
+    let area = inside;
+    if columns > 1 {
+        inside.width = (inside.width / columns).saturating_sub(2);
+    }
     let mut lines: Vec<Line> = Vec::new();
     for detail in details.iter().skip(1) {
         match detail {
@@ -198,18 +219,17 @@ pub(super) fn details(canvas: &mut Canvas<'_>, details: &[Detail], pane: Area, o
             }
         }
     }
-    // A wide pane below a list would waste its right half: flow into columns.
-    let columns = (inside.width / 60).max(1);
     let height = usize::from(inside.height);
-    if columns > 1 && !beside && lines.len() > height && height > 0 {
-        let wide = inside.width / columns;
-        for (index, part) in lines.chunks(height).skip(offset / height.max(1)).take(usize::from(columns)).enumerate() {
-            let area = Area { x: inside.x + wide * index as u16, width: wide.saturating_sub(2), ..inside };
-            scrolled(canvas, part, area, 0);
-        }
-        return;
+    let capacity = height * usize::from(columns);
+    let first = offset.min(lines.len().saturating_sub(capacity));
+    let below = lines.len().saturating_sub(first + capacity);
+    for (index, part) in lines[first..].chunks(height.max(1)).take(usize::from(columns)).enumerate() {
+        scrolled(canvas, part, Area { x: inside.x + (inside.width + 2) * index as u16, ..inside }, 0);
     }
-    scrolled(canvas, &lines, inside, offset);
+    if below > 0 && height > 0 {
+        let words = [Span::dim(format!(" {below} more below "))];
+        canvas.line_right(area.x, area.y + area.height - 1, area.width, &words);
+    }
 }
 
 /// Breaks a line at spaces so that each part fits.
@@ -231,7 +251,8 @@ pub(super) fn wrap_hanging(line: &[Span], room: u16, indent: u16) -> Vec<Line> {
         for word in span.text.split_inclusive(' ') {
             let wide = width(word.trim_end());
             if used > indent && used + wide > room {
-                part.push(Span::new(std::mem::take(&mut piece), span.meaning));
+                // A space at the end would count as a column that does not fit.
+                part.push(Span::new(std::mem::take(&mut piece).trim_end(), span.meaning));
                 parts.push(std::mem::take(&mut part));
                 part.push(Span::plain(" ".repeat(usize::from(indent))));
                 used = indent;

@@ -77,7 +77,7 @@ pub(super) fn fit<K: Copy>(columns: Vec<Column<K>>, width: u16, gap: u16) -> Vec
     let mut x = 0;
     let mut placed = Vec::with_capacity(chosen.len());
     for column in chosen {
-        let extra = if shares == 0 { 0 } else { spare * column.grow / shares };
+        let extra = (spare * column.grow).checked_div(shares).unwrap_or(0);
         let wide = (column.width + extra).min(width.saturating_sub(x));
         placed.push(Placed { key: column.key, title: column.title, x, width: wide, align: column.align });
         x = (x + wide).saturating_add(gap).min(width);

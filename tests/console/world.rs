@@ -29,7 +29,7 @@ const STARTED_WALL: i64 = 1_795_442_602_000;
 
 /// `ms` after the start of every story.
 pub(crate) fn at(ms: u64) -> Now {
-    Now { mono: Mono(100_000 + ms), wall: Wall(STARTED_WALL + i64::try_from(ms).unwrap()) }
+    Now { mono: Mono(1_000_000 + ms), wall: Wall(STARTED_WALL + i64::try_from(ms).unwrap()) }
 }
 
 pub(crate) fn clean(text: &str) -> Clean {
@@ -82,6 +82,7 @@ pub(crate) fn settings() -> Settings {
             sessions_percent: 80.0,
             errors_percent: 1.0,
             hold_ms: 3000,
+            host_hold_ms: 30_000,
         },
         policy: Policy { read_only: false, confirm: Confirm::ByBlastRadius },
         console: ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true },
@@ -321,6 +322,7 @@ pub(crate) fn haproxy(share: f64) -> HaproxyFacts {
             sessions_current: Known(sessions),
             sessions_limit: Known(2000),
             sessions_max_seen: Known(188),
+            queue_current: Figure::Unknown(Unknown::NotOffered),
             ..Traffic::default()
         },
     };
@@ -371,10 +373,30 @@ pub(crate) fn healthy() -> App {
         facts.link.state = LinkState::Up;
         facts.link.since = seen;
         facts.link.up_at = Some(seen);
+        for step in 0..120_u16 {
+            // A wave, so that charts have a shape; two missed polls, so that they have a gap.
+            let wave = 0.6 + f64::from((step * 7) % 40) / 50.0;
+            let at = Mono(seen.mono.0 - 1000 * u64::from(120 - step));
+            if (90..98).contains(&step) {
+                app.history.push_host_gap(&listed.name, at);
+            } else {
+                let figures = host(busy * wave, iowait * wave, load * wave, memory, net * wave);
+                app.history.push_host(&listed.name, &figures, at);
+            }
+        }
         facts.host.take(host(busy, iowait, load, memory, net), seen);
         facts.profile.take(profile(name, octet, name == "lb01"), seen);
         if listed.haproxy_socket.is_some() {
-            facts.haproxy.take(haproxy(if name == "lb01" { 1.0 } else { 0.0 }), seen);
+            let share = if name == "lb01" { 1.0 } else { 0.0 };
+            for step in 0..120_u16 {
+                let wave = 1.0 + f64::from(step % 20) / 40.0;
+                app.history.push_haproxy(
+                    &listed.name,
+                    &haproxy(share * wave),
+                    Mono(seen.mono.0 - 1000 * u64::from(120 - step)),
+                );
+            }
+            facts.haproxy.take(haproxy(share), seen);
             let path = clean("/run/haproxy/admin.sock");
             facts.link.routes = vec![Route { path, way: Ok(Way::StreamLocal) }];
         }
@@ -432,6 +454,7 @@ pub(crate) fn failing() -> App {
             facts.host.take(new, taken);
         }
         if let Some(mut proxy) = facts.haproxy.last().cloned() {
+            proxy.sample.backends[0].active_servers = Known(if name == "lb02" { 1 } else { 2 });
             let web03 = &mut proxy.sample.backends[0].servers[2];
             web03.operational = OperationalState::Down;
             web03.last_change_s = Known(12);

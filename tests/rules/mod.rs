@@ -106,6 +106,25 @@ fn a_changed_host_key_is_critical_and_not_merely_unreachable() {
 }
 
 #[test]
+fn a_further_attempt_changes_neither_the_finding_nor_its_beginning() {
+    use vakt::model::{link::LinkState, trouble::TroubleKind};
+    let mut stage = Stage::new();
+    stage.down("db01", TroubleKind::TimedOut, "no answer from 10.10.0.21", "look");
+    stage.run(10);
+    stage.facts("db01").link.state = LinkState::Connecting { stage: "connecting".into() };
+    stage.run(5);
+    let findings = stage.findings();
+    assert_eq!(lines(&findings), ["✗ db01: Unreachable for 15 s: no answer from 10.10.0.21"]);
+    assert_eq!(findings[0].evidence[1].as_str(), "trying again now: connecting");
+    stage.down("db01", TroubleKind::Refused, "connection refused", "start sshd");
+    stage.run(5);
+    assert_eq!(lines(&stage.findings()), ["✗ db01: Unreachable for 20 s: connection refused"]);
+    stage.up("db01");
+    stage.second();
+    assert_eq!(stage.findings(), []);
+}
+
+#[test]
 fn nodes_behind_a_dead_jump_host_are_one_finding() {
     let mut stage = Stage::new();
     for node in ["web01", "web02", "db01"] {

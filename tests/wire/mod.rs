@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod captures;
+mod cost;
 mod hostile;
 mod real_shells;

@@ -193,17 +193,18 @@ fn open(app: &mut App) -> Vec<Effect> {
         }
         RowId::Finding(..) if layout::details_open(app) => {
             let node = app.findings.iter().find(|finding| super::super::rows::finding_id(finding) == row);
-            match node.and_then(|finding| finding.node.clone()) {
-                Some(name) => go_to_node(app, name),
-                None => {
-                    app.notify("This finding is not about one node.");
-                    Vec::new()
-                }
+            if let Some(name) = node.and_then(|finding| finding.node.clone()) {
+                return go_to_node(app, name);
             }
+            app.notify("This finding is not about one node.");
+            Vec::new()
         }
         _ => {
+            // Where the details already stand beside the list, the keys go into them.
+            let is_open = layout::details_open(app);
             let state = app.screens.of_mut(app.place.screen);
             state.details = Some(true);
+            state.in_details = is_open;
             state.scroll = 0;
             Vec::new()
         }

@@ -19,7 +19,10 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Shows what each load balancer says of this server; on a backend, shows its servers.",
         scope: Scope::Screens(&[ScreenId::Traffic]),
         danger: LOOKS,
-        available: always,
+        available: |app| match Rows::of(app).current(app) {
+            Some(RowId::Server(..) | RowId::Backend(_)) => Ok(()),
+            _ => Err("Only servers and backends unfold.".to_owned()),
+        },
         act: |app| set_fold(app, false),
     },
     Command {
@@ -91,7 +94,10 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Comes out: closes what lies over the screen, the details, the filter, then goes where you came from.",
         scope: Scope::Everywhere,
         danger: LOOKS,
-        available: always,
+        available: |app| {
+            let is_home = app.place.screen == ScreenId::Overview && app.trail.is_empty();
+            if is_home { Err("This is the overview; q quits.".to_owned()) } else { Ok(()) }
+        },
         act: back,
     },
     Command {

@@ -31,13 +31,13 @@ pub(super) fn key(app: &mut App, key: Key) -> Vec<Effect> {
             after_overlay(app);
             Vec::new()
         }
-        Overlay::None => match app.keymap.command(key, app.place.screen) {
-            Some(command) => command::give(app, command),
-            None => {
-                app.notify(format!("{key} means nothing here; ? shows the keys"));
-                Vec::new()
+        Overlay::None => {
+            if let Some(command) = app.keymap.command(key, app.place.screen) {
+                return command::give(app, command);
             }
-        },
+            app.notify(format!("{key} means nothing here; ? shows the keys"));
+            Vec::new()
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn report(app: &mut App, report: Report) {
         Ok(Facts::Host(sample)) => {
             let older = node.host.last().map(|facts| &facts.sample);
             let facts = history::host::derive(older, *sample, now.wall, round_trip_ms);
-            app.history.push_host(&name, &facts, now);
+            app.history.push_host(&name, &facts, now.mono);
             node.host.take(facts, now);
         }
         Ok(Facts::HostProfile(profile)) => node.profile.take(*profile, now),
@@ -36,7 +36,7 @@ pub(super) fn report(app: &mut App, report: Report) {
             if let Some(earlier) = node.haproxy.last() {
                 note_changes(&mut app.changes, earlier, &facts, now.mono);
             }
-            app.history.push_haproxy(&name, &facts, now);
+            app.history.push_haproxy(&name, &facts, now.mono);
             node.haproxy.take(facts, now);
         }
         Err(trouble) => failed(app, &name, probe, &trouble),
@@ -64,10 +64,13 @@ fn failed(app: &mut App, name: &NodeName, probe: ProbeId, trouble: &Trouble) {
     match probe {
         ProbeId::Host => {
             node.host.fail(reason, now);
-            app.history.push_host_gap(name, now);
+            app.history.push_host_gap(name, now.mono);
         }
         ProbeId::HostProfile => node.profile.fail(reason, now),
-        ProbeId::Haproxy => node.haproxy.fail(reason, now),
+        ProbeId::Haproxy => {
+            node.haproxy.fail(reason, now);
+            app.history.push_haproxy_gap(name, now.mono);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::{
     canvas::{Canvas, line_width},
-    node_cells, overlays, table,
+    node_cells, overlays, sections, table,
 };
 use crate::{
     app::{
@@ -11,7 +11,7 @@ use crate::{
         meaning::{Line, Meaning, Span},
         overview::OverviewRow,
         path::{self, Station, Step},
-        rows::{self, Rows},
+        rows::{self, RowId, Rows},
         standing,
     },
     rules::Finding,
@@ -38,9 +38,41 @@ pub(in super::super) fn draw(canvas: &mut Canvas<'_>, app: &App, rows: &Rows<'_>
         }
     }
     if let (Some(pane), Some(row)) = (layout.details, rows.current(app)) {
-        overlays::details(canvas, &details::of_row(app, &row), pane, 0, false);
+        draw_pane(canvas, app, &row, pane);
     }
 }
+
+/// Below the nodes, where there is room: the node under the cursor in depth, or the finding and its node.
+fn draw_pane(canvas: &mut Canvas<'_>, app: &App, row: &RowId, mut pane: Area) {
+    let seen = app.seen();
+    let node = match row {
+        RowId::Node(name) => Some(name.clone()),
+        RowId::Finding(rule, subject) => {
+            seen.findings.iter().find(|f| f.rule == *rule && f.subject == *subject).and_then(|f| f.node.clone())
+        }
+        _ => None,
+    };
+    let node = node.and_then(|name| seen.world.node(&name));
+    let is_wide = pane.width >= BESIDE_WIDTH;
+    let Some(node) = node.filter(|_| is_wide || matches!(row, RowId::Node(_))) else {
+        overlays::details(canvas, &details::of_row(app, row), pane, 0, false);
+        return;
+    };
+    let standing = standing::of_node(seen, node);
+    if matches!(row, RowId::Finding(..)) {
+        let finding = Area { width: pane.width / 3, ..pane };
+        overlays::details(canvas, &details::of_row(app, row), finding, 0, false);
+        pane.x += finding.width;
+        pane.width -= finding.width;
+    }
+    let title = [Span::new(format!("{} ", node.name), Meaning::Accent), Span::signed(standing.word, standing.meaning)];
+    canvas.rule(pane.take_top(1), &title, &[]);
+    let inside = Area { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
+    sections::draw(canvas, app, node, inside, 0);
+}
+
+/// From this width on a finding and its node stand side by side.
+const BESIDE_WIDTH: u16 = 150;
 
 /// Marks the row under the cursor: a pointer for those who see no colours, and a tint.
 pub(in super::super) fn mark(canvas: &mut Canvas<'_>, line: Area) {
@@ -118,11 +150,7 @@ fn nothing_wrong(app: &App) -> Line {
         return vec![Span::signed(&words, Meaning::Unknown)];
     }
     let verb = if silent == 1 { "does" } else { "do" };
-    let words = format!(
-        "No finding so far, but {} of {} {verb} not answer.",
-        figures::counted(silent, "node", "nodes"),
-        census.nodes
-    );
+    let words = format!("No rule has spoken yet, but {silent} of {} nodes {verb} not answer.", census.nodes);
     vec![Span::signed(&words, Meaning::Unknown)]
 }
 
@@ -134,11 +162,10 @@ fn draw_path(canvas: &mut Canvas<'_>, steps: &[Step], area: Area) {
     }
     let room = area.width.saturating_sub(4);
     let arrow = super::super::canvas::width(canvas.glyphs.arrow) + 2;
-    // Leave out facts one by one until everything fits: two a station, one, none.
-    let facts = (0..=2usize).rev().find(|facts| needed(steps, *facts, arrow) <= room).unwrap_or(0);
+    let facts = facts_that_fit(steps, arrow, room, rows);
     let mut x = area.x + 3;
     let edge = area.x + area.width.saturating_sub(1);
-    for step in steps {
+    for (step, facts) in steps.iter().zip(facts) {
         if x >= edge {
             break;
         }
@@ -148,11 +175,11 @@ fn draw_path(canvas: &mut Canvas<'_>, steps: &[Step], area: Area) {
             canvas.text(x + 1, area.y + 1, (edge - x).min(3), sign, style);
             x = (x + arrow).min(edge);
         }
-        let width = step_width(step, facts).min(edge.saturating_sub(x));
+        let width = step_width(step, facts, rows).min(edge.saturating_sub(x));
         let name = name_width(step);
         let (shown, hidden) = shown_stations(step, rows);
         for (index, station) in shown.iter().enumerate() {
-            let line = station_line(station, name, facts);
+            let line = station_line(station, name, facts, step.fact_width);
             canvas.line(x, area.y + 1 + index as u16, width, &line);
         }
         if let Some(hidden) = hidden {
@@ -178,17 +205,41 @@ fn name_width(step: &Step) -> u16 {
     step.stations.iter().map(|station| super::super::canvas::width(&station.name)).max().unwrap_or(0)
 }
 
-fn step_width(step: &Step, facts: usize) -> u16 {
+fn step_width(step: &Step, facts: usize, rows: usize) -> u16 {
     let name = name_width(step);
-    step.stations.iter().map(|station| line_width(&station_line(station, name, facts))).max().unwrap_or(0)
+    let (_, hidden) = shown_stations(step, rows);
+    let hidden = hidden.map_or(0, |words| line_width(&[words]));
+    step.stations
+        .iter()
+        .map(|station| line_width(&station_line(station, name, facts, step.fact_width)))
+        .max()
+        .unwrap_or(0)
+        .max(hidden)
 }
 
-fn needed(steps: &[Step], facts: usize, arrow: u16) -> u16 {
+/// How many facts each step shows: two a station, then one, then what matters least on the way loses its only one.
+fn facts_that_fit(steps: &[Step], arrow: u16, room: u16, rows: usize) -> Vec<usize> {
     let arrows = arrow * u16::try_from(steps.len().saturating_sub(1)).unwrap_or(0);
-    steps.iter().map(|step| step_width(step, facts)).sum::<u16>() + arrows
+    let needed = |facts: &[usize]| {
+        steps.iter().zip(facts).map(|(step, facts)| step_width(step, *facts, rows)).sum::<u16>() + arrows
+    };
+    let mut facts = vec![2; steps.len()];
+    if needed(&facts) <= room {
+        return facts;
+    }
+    facts.fill(1);
+    let mut by_rank: Vec<usize> = (0..steps.len()).collect();
+    by_rank.sort_by_key(|index| std::cmp::Reverse(steps[*index].rank));
+    for index in by_rank {
+        if needed(&facts) <= room {
+            break;
+        }
+        facts[index] = 0;
+    }
+    facts
 }
 
-fn station_line(station: &Station, name: u16, facts: usize) -> Line {
+fn station_line(station: &Station, name: u16, facts: usize, fact_width: usize) -> Line {
     let padding = " ".repeat(usize::from(name.saturating_sub(super::super::canvas::width(&station.name))));
     let mut line = Vec::with_capacity(2 + 2 * facts);
     if station.has_glyph {
@@ -199,7 +250,7 @@ fn station_line(station: &Station, name: u16, facts: usize) -> Line {
     for fact in station.facts.iter().take(facts) {
         line.push(Span::plain(" "));
         // A fixed width: the next column must not move when a rate grows by a digit.
-        line.push(Span::new(format!("{:>9}", fact.text), fact.meaning));
+        line.push(Span::new(format!("{:>fact_width$}", fact.text), fact.meaning));
     }
     line
 }

@@ -12,6 +12,7 @@ use crate::{
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use std::{
     borrow::Cow,
+    cell::RefCell,
     collections::{HashMap, hash_map::Entry},
 };
 
@@ -36,7 +37,7 @@ impl Columns {
             let raw = if index == 0 { first } else { raw };
             let name = String::from_utf8_lossy(raw).trim().to_owned();
             if name.is_empty() {
-                continue; // a trailing comma, up to 3.4
+                continue; // a trailing comma: every version so far prints one
             }
             match by_name.entry(name) {
                 Entry::Vacant(slot) => {
@@ -62,16 +63,18 @@ impl Columns {
 }
 
 /// One column of a table, looked up once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Column {
     name: &'static str,
     position: Option<usize>,
+    /// The text of an earlier row and what became of it: neighbours say the same mode, check and reason.
+    earlier: RefCell<Option<(Vec<u8>, Clean)>>,
 }
 
 impl Column {
     /// The column of that name, which may be absent.
     pub(super) fn new(columns: &Columns, name: &'static str) -> Self {
-        Self { name, position: columns.position(name) }
+        Self { name, position: columns.position(name), earlier: RefCell::default() }
     }
 
     /// The raw value: unknown when this version has no such column or this row no value in it.
@@ -85,7 +88,14 @@ impl Column {
 
     /// The value as text.
     pub(super) fn text(&self, row: &ByteRecord) -> Figure<Clean> {
-        self.raw(row).map(Clean::line_from_bytes)
+        self.raw(row).map(|value| match &mut *self.earlier.borrow_mut() {
+            Some((earlier, text)) if earlier == value => text.clone(),
+            other => {
+                let text = Clean::line_from_bytes(value);
+                *other = Some((value.to_vec(), text.clone()));
+                text
+            }
+        })
     }
 
     /// The value as a count.
