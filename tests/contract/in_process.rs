@@ -334,6 +334,9 @@ async fn the_key_that_fits_is_found_among_several() {
     assert_eq!(nodes.questions(), 0, "a passphrase is asked for only when the server would accept the key");
 }
 
+/// An end of validity that is not reached.
+const NEVER: u64 = u64::MAX >> 1;
+
 #[tokio::test]
 async fn user_and_host_certificates_are_used_and_checked() {
     use russh::keys::ssh_key::certificate::{Builder, CertType};
@@ -347,7 +350,6 @@ async fn user_and_host_certificates_are_used_and_checked() {
             builder.cert_type(kind).unwrap().valid_principal(principal).unwrap();
             builder.sign(by).unwrap()
         };
-    const NEVER: u64 = u64::MAX >> 1;
     let key = russh::keys::load_secret_key(&bed.key_file, None).unwrap();
     let certificate = sign(key.public_key(), CertType::User, "root", NEVER, &authority);
     fs::write(format!("{}-cert.pub", bed.key_file.display()), certificate.to_openssh().unwrap()).unwrap();

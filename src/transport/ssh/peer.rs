@@ -154,7 +154,7 @@ impl Peer {
                 return;
             }
         }
-        pending().await
+        pending::<()>().await;
     }
 
     /// Keeps the connection until everything ends.
