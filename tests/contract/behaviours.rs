@@ -272,13 +272,12 @@ pub(super) async fn a_missing_socket_is_named(bed: &Bed) {
 pub(super) async fn a_lost_connection_comes_back(bed: &Bed) {
     let mut node = Watched::up(bed).await;
     node.shell("true").await.unwrap();
-    match &bed.server {
-        Some(server) => server.hang_up(),
-        None => {
-            // The parent of the kept shell is the sshd process of this connection.
-            let answer = node.call(NODE, shell("kill -9 $PPID"), 5000, 100).await;
-            assert_eq!(kind(answer), TroubleKind::ConnectionLost);
-        }
+    if let Some(server) = &bed.server {
+        server.hang_up();
+    } else {
+        // The parent of the kept shell is the sshd process of this connection.
+        let answer = node.call(NODE, shell("kill -9 $PPID"), 5000, 100).await;
+        assert_eq!(kind(answer), TroubleKind::ConnectionLost);
     }
     let (trouble, tried_again) = node.until_down(NODE).await;
     assert_eq!(trouble.kind, TroubleKind::ConnectionLost);

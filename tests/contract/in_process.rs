@@ -10,7 +10,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 use tokio::{net::TcpListener, time::Instant};
 use vakt::{
     model::{
-        inventory::{Inventory, JumpHost, SshOverrides},
+        inventory::{Inventory, JumpHost, SshConfigFile, SshOverrides},
         link::{Ask, LinkEvent, LinkState, Way},
         trouble::TroubleKind,
     },
@@ -89,6 +89,85 @@ async fn nodes_behind_a_jump_host_share_its_connection() {
     assert!(tried_again && trouble.cause.as_str().contains("jump host gate is not up"), "{trouble}");
     bastion.rules(|rules| rules.dead = false);
     nodes.until_up_all(&["a", "b", "c"]).await;
+}
+
+#[tokio::test]
+async fn a_refused_jump_host_is_asked_about_again_with_its_node() {
+    let town = Town::new();
+    let bastion = Server::new(&town.network);
+    let key = russh::keys::load_secret_key(&town.bed.key_file, None).unwrap();
+    bastion.rules(|rules| rules.accepted_keys.push(key.public_key().clone()));
+    town.network.add("bastion.test", bastion);
+    town.add("a.test");
+    let mut inventory = town.inventory(&[("a", "a.test", Some(&["gate"]))]);
+    let gate = JumpHost { name: "gate".into(), address: "bastion.test".into(), ssh: town.ssh(None) };
+    inventory.settings.jump_hosts.push(gate);
+    let mut nodes = Watched::start_as(&town.bed, inventory);
+    nodes.answer(Answer::Refuse).await;
+    let (trouble, _) = nodes.until_down("a").await;
+    assert_eq!(trouble.kind, TroubleKind::JumpHostDown, "{trouble}");
+    nodes.fleet.reconnect(&"a".into());
+    nodes.answer(Answer::Accept).await;
+    nodes.until_up("a").await;
+}
+
+#[tokio::test]
+async fn proxy_jump_and_proxy_command_of_ssh_config_are_followed() {
+    let town = Town::new();
+    let bastion = town.add("bastion.test");
+    let (a, b) = (town.add("a.test"), town.add("b.test"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let accepting = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            b.serve(stream);
+        }
+    });
+    let key = town.bed.key_file.display();
+    let known = town.known_hosts.display();
+    let text = format!(
+        "Host *.test\n User root\n IdentityFile {key}\n UserKnownHostsFile {known}\n\
+         Host a.test\n ProxyJump bastion.test\n\
+         Host b.test\n ProxyCommand socat - TCP4:127.0.0.1:{port}\n"
+    );
+    let config = town.bed.file("config", &text);
+    let nodes = ["a", "b"].map(|name| node(name, &format!("{name}.test"), SshOverrides::default()));
+    let mut inventory = inventory(nodes.to_vec());
+    inventory.settings.ssh.config_file = SshConfigFile::File(config);
+    let mut nodes = Watched::start_as(&town.bed, inventory);
+    nodes.until_up_all(&["a", "b"]).await;
+    assert_eq!((bastion.connections(), a.connections()), (1, 1));
+    assert_eq!(nodes.call("b", shell("echo b"), 5000, 100).await.unwrap().bytes, b"b\n");
+    accepting.abort();
+}
+
+#[tokio::test]
+async fn keys_of_every_type_and_format_log_in() {
+    for (arguments, asks) in [
+        (&["-t", "rsa", "-b", "2048", "-N", ""][..], false),
+        (&["-t", "ecdsa", "-b", "256", "-N", ""], false),
+        (&["-t", "ecdsa", "-b", "384", "-N", "secret"], true),
+        (&["-t", "ed25519", "-N", "secret"], true),
+        (&["-t", "rsa", "-b", "2048", "-m", "PKCS8", "-N", ""], false),
+        // These formats hide the public half, too.
+        (&["-t", "rsa", "-b", "2048", "-m", "PKCS8", "-N", "secret"], true),
+        (&["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "secret"], true),
+    ] {
+        let bed = Bed::in_process();
+        let file = bed.scratch.path().join("key");
+        let made = tokio::process::Command::new("ssh-keygen").args(arguments).arg("-q").arg("-f").arg(&file).status();
+        assert!(made.await.unwrap().success());
+        let public_file = file.with_extension("pub");
+        let public = russh::keys::load_public_key(&public_file).unwrap();
+        bed.server.as_ref().unwrap().rules(|rules| rules.accepted_keys = vec![public]);
+        fs::remove_file(public_file).unwrap();
+        let mut nodes = Watched::start_as(&bed, bed.with(|ssh| ssh.identity_files = vec![file]));
+        if asks {
+            nodes.answer(secret("secret")).await;
+        }
+        nodes.until_up(NODE).await;
+        assert_eq!(nodes.questions(), usize::from(asks), "{arguments:?}");
+    }
 }
 
 #[tokio::test]
@@ -255,6 +334,9 @@ async fn the_key_that_fits_is_found_among_several() {
     assert_eq!(nodes.questions(), 0, "a passphrase is asked for only when the server would accept the key");
 }
 
+/// An end of validity that is not reached.
+const NEVER: u64 = u64::MAX >> 1;
+
 #[tokio::test]
 async fn user_and_host_certificates_are_used_and_checked() {
     use russh::keys::ssh_key::certificate::{Builder, CertType};
@@ -268,7 +350,6 @@ async fn user_and_host_certificates_are_used_and_checked() {
             builder.cert_type(kind).unwrap().valid_principal(principal).unwrap();
             builder.sign(by).unwrap()
         };
-    const NEVER: u64 = u64::MAX >> 1;
     let key = russh::keys::load_secret_key(&bed.key_file, None).unwrap();
     let certificate = sign(key.public_key(), CertType::User, "root", NEVER, &authority);
     fs::write(format!("{}-cert.pub", bed.key_file.display()), certificate.to_openssh().unwrap()).unwrap();

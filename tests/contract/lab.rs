@@ -8,6 +8,7 @@ use std::{env, path::Path, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 
 /// A bed on one node of the lab.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 pub(super) async fn bed(node: &str) -> Option<Bed> {
     match find(node).await {
         Ok(bed) => Some(bed),

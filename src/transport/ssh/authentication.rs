@@ -196,8 +196,12 @@ impl Login<'_> {
                         }
                     }
                 };
-                // An agent that vanished or declines costs this key only.
-                return Ok(timeout(AGENT_SIGN_WAIT, signed).await.ok().and_then(Result::ok));
+                // An agent that vanished or declines costs this key only; one that says nothing costs the login,
+                // because the session waits for its signature.
+                return match timeout(AGENT_SIGN_WAIT, signed).await {
+                    Ok(answer) => Ok(answer.ok()),
+                    Err(_) => Err(agent_silent()),
+                };
             }
             Candidate::File { key, certificate: None, .. } => {
                 let key = PrivateKeyWithHashAlg::new(key, hash);
@@ -481,6 +485,17 @@ impl Signer for WithoutPassphrase {
 
     async fn auth_sign(&mut self, _: &AgentIdentity, _: Option<HashAlg>, _: Vec<u8>) -> Result<Vec<u8>, Unsigned> {
         Err(Unsigned::Accepted)
+    }
+}
+
+fn agent_silent() -> Obstacle {
+    Obstacle::Trouble {
+        trouble: Trouble::new(
+            TroubleKind::AgentUnavailable,
+            format!("the agent did not sign within {} s", AGENT_SIGN_WAIT.as_secs()),
+            "confirm the agent's question, touch the security key, or set use_agent to false",
+        ),
+        hopeless: false,
     }
 }
 

@@ -90,6 +90,10 @@ fn private(file: &Path) -> (Private, Option<KeyData>) {
         // An `IdentityFile` may name a public key, for an agent that holds the private one.
         return (Private::Absent, PublicKey::from_openssh(text.trim()).ok().map(|key| key.key_data().clone()));
     }
+    // The library takes an encrypted key of these older formats for a broken one.
+    if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        return (Private::Encrypted, None);
+    }
     match decode_secret_key(text, None) {
         Ok(key) => {
             let public = key.public_key().key_data().clone();

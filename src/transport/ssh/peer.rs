@@ -23,6 +23,7 @@ use crate::{
 use russh::{Preferred, SshId, client::Config};
 use std::{
     borrow::Cow,
+    future::pending,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
@@ -129,12 +130,31 @@ impl Peer {
         ))
     }
 
-    /// An attempt now, if it is down.
-    pub(super) fn reconnect(&self) {
-        if matches!(self.operator.state(), LinkState::Down { .. }) {
-            self.shared.keyring.forget_refusals();
-            self.now.notify_one();
+    /// An attempt now, if it is down; and of the machines that lead to it, which have no other way to be asked for.
+    pub(super) fn reconnect(self: &Arc<Self>) {
+        self.shared.keyring.forget_refusals();
+        let mut next = Some(Arc::clone(self));
+        for _ in 0..HOPS_IN_A_ROW_MAX {
+            let Some(peer) = next else { break };
+            if matches!(peer.operator.state(), LinkState::Down { .. }) {
+                peer.now.notify_one();
+            }
+            next = lock(&peer.via).upgrade();
         }
+    }
+
+    /// Ends when the machine it is reached through has come up; never, if there is none.
+    async fn until_hop_is_up(&self) {
+        let hop = lock(&self.via).upgrade();
+        let Some(hop) = hop else { return pending().await };
+        let mut states = hop.operator.states();
+        states.mark_unchanged();
+        while states.changed().await.is_ok() {
+            if *states.borrow_and_update() == LinkState::Up {
+                return;
+            }
+        }
+        pending::<()>().await;
     }
 
     /// Keeps the connection until everything ends.
@@ -204,6 +224,7 @@ impl Peer {
         let asked_for = if let Some(wait) = wait {
             tokio::select! {
                 () = sleep(wait) => false,
+                () = self.until_hop_is_up() => false,
                 () = self.now.notified() => true,
             }
         } else {
