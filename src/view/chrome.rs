@@ -36,13 +36,16 @@ pub(super) fn title(canvas: &mut Canvas<'_>, app: &App, area: Area) {
         left.push(Span::dim(format!(", {} connecting", census.connecting)));
     }
     let (critical, warnings) = counts(seen);
-    left.push(Span::plain("   "));
-    if critical == 0 && warnings == 0 {
-        left.push(Span::signed(if all_up { "nothing wrong" } else { "no findings" }, quiet(all_up)));
-    } else {
-        left.push(count(critical, Meaning::Crit));
+    for (number, meaning) in [(critical, Meaning::Crit), (warnings, Meaning::Warn)] {
+        if number > 0 {
+            left.push(Span::plain("   "));
+            left.push(Span::signed(&number.to_string(), meaning));
+        }
+    }
+    if critical + warnings == 0 {
+        let (words, meaning) = if all_up { ("nothing wrong", Meaning::Ok) } else { ("no findings", Meaning::Unknown) };
         left.push(Span::plain("   "));
-        left.push(count(warnings, Meaning::Warn));
+        left.push(Span::signed(words, meaning));
     }
     let waiting = seen.world.nodes.iter().filter(|node| !node.questions.is_empty()).count();
     if waiting > 0 {
@@ -50,16 +53,6 @@ pub(super) fn title(canvas: &mut Canvas<'_>, app: &App, area: Area) {
     }
     let used = canvas.line(area.x, area.y, area.width, &left);
     mode_and_clock(canvas, app, area, used);
-}
-
-fn quiet(all_up: bool) -> Meaning {
-    if all_up { Meaning::Ok } else { Meaning::Unknown }
-}
-
-fn count(number: usize, meaning: Meaning) -> Span {
-    let meaning = if number == 0 { Meaning::Dim } else { meaning };
-    // Without a state's colour there is no sign either: "0" alone says that there are none of this kind.
-    if number == 0 { Span::new("", meaning) } else { Span::signed(&number.to_string(), meaning) }
 }
 
 fn mode_and_clock(canvas: &mut Canvas<'_>, app: &App, area: Area, used: u16) {

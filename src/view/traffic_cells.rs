@@ -94,14 +94,16 @@ pub(super) fn columns(traffic: &Traffic<'_>, room: u16) -> Columns {
     columns
 }
 
-/// One cell.
+/// One cell. While no load balancer is fresh, everything but the states is as old as their last word.
 pub(super) fn cell(app: &App, traffic: &Traffic<'_>, row: TrafficRow, column: TrafficColumn) -> Line {
-    match row {
+    let line = match row {
         TrafficRow::Frontend(index) => frontend_cell(app, traffic, index, column),
         TrafficRow::Backend(index) => backend_cell(app, traffic, index, column),
         TrafficRow::Server { pool, server } => server_cell(app, traffic, pool, server, column),
         TrafficRow::Share { pool, server, balancer } => share_cell(app, traffic, pool, server, balancer, column),
-    }
+    };
+    let is_name = column == TrafficColumn::Name;
+    if !is_name && traffic.balancers.iter().all(|balancer| balancer.is_stale) { stale(line) } else { line }
 }
 
 /// The rate of a server over time.
@@ -229,7 +231,7 @@ fn server_cell(app: &App, traffic: &Traffic<'_>, pool: usize, server: usize, col
                 Span::figure(Figure::from_option(longest, Unknown::Missing), figures::duration_s).meaning(Meaning::Dim),
             ]
         }
-        _ => stale_if_none_fresh(traffic, totals(app, &views().map(|view| (&view.server.traffic, view.rates)), column)),
+        _ => totals(app, &views().map(|view| (&view.server.traffic, view.rates)), column),
     }
 }
 
@@ -285,14 +287,11 @@ fn aged(traffic: &Traffic<'_>, balancer: usize, span: Span) -> Line {
 }
 
 fn stale(mut line: Line) -> Line {
-    for span in &mut line {
+    // What was never known does not age.
+    for span in line.iter_mut().filter(|span| span.meaning != Meaning::Unknown) {
         span.meaning = Meaning::Stale;
     }
     line
-}
-
-fn stale_if_none_fresh(traffic: &Traffic<'_>, line: Line) -> Line {
-    if traffic.balancers.iter().all(|balancer| balancer.is_stale) { stale(line) } else { line }
 }
 
 /// A state with how long it has lasted, where that matters.

@@ -207,8 +207,8 @@ pub(crate) fn profile(name: &str, last_octet: u8, vip: bool) -> HostProfile {
                 device: clean("/dev/loop0"),
                 kind: clean("ext4"),
                 total_bytes: 2 << 30,
-                used_bytes: 1_900 << 20,
-                available_bytes: 148 << 20,
+                used_bytes: 1_100 << 20,
+                available_bytes: 948 << 20,
             },
         ],
         units: vec![

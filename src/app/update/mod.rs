@@ -21,6 +21,8 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Event::Tick => tick::tick(app),
         Event::Key(key) => {
             app.frames.want_now(now);
+            // The next key is the answer to a notice: it has been read, or it is in the way.
+            app.toast = None;
             keys::key(app, key.normal())
         }
         Event::Paste(text) => {
