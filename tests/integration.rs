@@ -1,5 +1,13 @@
 //! The integration tests, one binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking and print what they measured"
+)]
+
 mod architecture;
 mod cluster;
 mod config;

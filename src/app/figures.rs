@@ -18,8 +18,8 @@ fn scaled(value: f64, step: f64, prefixes: &[&'static str]) -> (String, &'static
     let mut value = value;
     let mut chosen = "";
     for prefix in prefixes {
-        // Compared with the rounded limit, so that 999.7 becomes "1.00 k" and not "1000".
-        if value.abs() < step - 0.5 {
+        // Never four digits: 999.7 becomes "1.00 k" and 1023 bytes become "1.00 Ki".
+        if value.abs() < 999.5 {
             break;
         }
         value /= step;
