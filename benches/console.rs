@@ -1,6 +1,8 @@
 //! What a frame and a message cost. The bars: a frame of the traffic screen at 200x60 with 1,000 servers at most 1 ms,
 //! `update` for one report at most 0.2 ms.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark of broken input has nothing to say")]
+
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use ratatui::{Terminal, backend::TestBackend};
 use std::hint::black_box;
@@ -18,7 +20,7 @@ use vakt::{
     wire::probe::{Facts, ProbeId},
 };
 
-#[expect(dead_code, reason = "the tests' world has more than a benchmark needs")]
+#[expect(dead_code, clippy::wildcard_imports, reason = "the tests' world has more than a benchmark needs")]
 #[path = "../tests/console/world.rs"]
 mod world;
 

@@ -73,9 +73,8 @@ fn a_changed_host_key_is_refused_with_fingerprints_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let swapped = folder.path().join("known_hosts");
     let keys = fs::read_to_string(known).unwrap();
-    let key_of = |address: &str| {
-        keys.lines().find(|line| line.contains(address)).unwrap().split_once(' ').unwrap().1.to_owned()
-    };
+    let key_of =
+        |address: &str| keys.lines().find(|line| line.contains(address)).unwrap().split_once(' ').unwrap().1.to_owned();
     fs::write(&swapped, format!("10.99.0.21 {}\n", key_of("10.99.0.22"))).unwrap();
     let config = folder.path().join("config.toml");
     fs::write(&config, text.replace(known, &swapped.to_string_lossy())).unwrap();

@@ -12,14 +12,14 @@ use std::{
 static TURN: Mutex<()> = Mutex::new(());
 
 /// A lab that is up, for one test at a time.
-pub struct Lab {
+pub(crate) struct Lab {
     config: String,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Lab {
     /// The lab, or `None` (with a word about it) when tests run without one.
-    pub fn take() -> Option<Self> {
+    pub(crate) fn take() -> Option<Self> {
         // A test that failed has healed the lab while unwinding; the next one may go on.
         let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if std::env::var("VAKT_LAB").as_deref() != Ok("1") {
@@ -33,24 +33,24 @@ impl Lab {
     }
 
     /// Path of the configuration of this lab.
-    pub fn config(&self) -> &str {
+    pub(crate) fn config(&self) -> &str {
         &self.config
     }
 
     /// Runs vakt to its end.
-    pub fn vakt(&self, args: &[&str]) -> Output {
+    pub(crate) fn vakt(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_vakt")).arg("--config").arg(&self.config).args(args).output().unwrap()
     }
 
     /// `vakt status --json`, parsed.
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         let output = self.vakt(&["status", "--json"]);
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// `vakt status --json --watch`, one document after the other.
-    pub fn watch(&self) -> Watch {
+    pub(crate) fn watch(&self) -> Watch {
         let mut child = Command::new(env!("CARGO_BIN_EXE_vakt"))
             .args(["--config", &self.config, "status", "--json", "--watch"])
             .stdout(Stdio::piped())
@@ -61,22 +61,23 @@ impl Lab {
     }
 
     /// Breaks something with a verb of the lab and heals it when the guard goes.
-    pub fn fault(&self, verb: &[&str], heal: &'static [&'static str]) -> Fault {
+    #[expect(clippy::unused_self, reason = "only who holds the lab may break it")]
+    pub(crate) fn fault(&self, verb: &[&str], heal: &'static [&'static str]) -> Fault {
         run(verb);
         Fault { heal, at: now() }
     }
 }
 
 /// A fault that heals when it is dropped, also when the test fails.
-pub struct Fault {
+pub(crate) struct Fault {
     heal: &'static [&'static str],
     /// When it was caused.
-    pub at: Instant,
+    pub(crate) at: Instant,
 }
 
 impl Fault {
     /// Heals now.
-    pub fn heal(self) {
+    pub(crate) fn heal(self) {
         drop(self);
     }
 }
@@ -88,19 +89,19 @@ impl Drop for Fault {
 }
 
 /// Documents of a running `vakt status --watch`.
-pub struct Watch {
+pub(crate) struct Watch {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Watch {
     /// The next document.
-    pub fn next(&mut self) -> Value {
+    pub(crate) fn next(&mut self) -> Value {
         serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
     }
 
     /// Reads documents until one satisfies `holds`; fails after `limit`.
-    pub fn until(&mut self, what: &str, limit: Duration, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&mut self, what: &str, limit: Duration, holds: impl Fn(&Value) -> bool) -> Value {
         let start = now();
         loop {
             let document = self.next();
@@ -120,19 +121,19 @@ impl Drop for Watch {
 }
 
 /// A node's row of a status document.
-pub fn node<'a>(document: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn node<'a>(document: &'a Value, name: &str) -> &'a Value {
     document["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name).unwrap()
 }
 
 /// Runs a verb of the lab; fails when it fails.
-pub fn run(args: &[&str]) -> String {
+pub(crate) fn run(args: &[&str]) -> String {
     let output = lab(args);
     assert!(output.status.success(), "lab {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Waits until a TCP port answers with a banner; returns when it did.
-pub fn sshd_answers(address: &str, limit: Duration) -> Instant {
+pub(crate) fn sshd_answers(address: &str, limit: Duration) -> Instant {
     use std::{io::Read, net::TcpStream};
     let start = now();
     loop {

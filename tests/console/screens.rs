@@ -2,6 +2,7 @@
 
 use super::world::{self, press, resize, text};
 use ratatui::{Terminal, backend::TestBackend, style::Color};
+use std::fmt::Write;
 use vakt::{
     app::{App, meaning::Meaning, msg::Event},
     model::{
@@ -32,7 +33,7 @@ fn snapshots(screen: &str, keys: &str) {
             let mut app = build();
             resize(&mut app, width, height);
             press(&mut app, keys);
-            all.push_str(&format!("=== {width}x{height}\n{}", text(&app)));
+            let _ = write!(all, "=== {width}x{height}\n{}", text(&app));
         }
         insta::assert_snapshot!(format!("{screen}_{what}"), all);
     }
@@ -125,7 +126,7 @@ fn meanings(app: &App) -> String {
                     line.push_str("</>");
                 }
                 if meaning != Meaning::Text {
-                    line.push_str(&format!("<{}>", meaning.name()));
+                    let _ = write!(line, "<{}>", meaning.name());
                 }
                 open = meaning;
             }

@@ -517,12 +517,11 @@ pub(crate) fn large() -> App {
     let healthy = healthy();
     let mut app = App::new(inventory, Options::default(), at(0));
     for facts in &mut app.world.nodes {
-        match healthy.world.node(&facts.name) {
-            Some(known) => *facts = known.clone(),
-            None => {
-                facts.link.state = LinkState::Up;
-                facts.host.take(host(5.0, 0.0, 0.1, 20.0, 1_000_000.0), at(0));
-            }
+        if let Some(known) = healthy.world.node(&facts.name) {
+            *facts = known.clone();
+        } else {
+            facts.link.state = LinkState::Up;
+            facts.host.take(host(5.0, 0.0, 0.1, 20.0, 1_000_000.0), at(0));
         }
         if let Some(proxy) = facts.haproxy.last().cloned() {
             facts.haproxy.take(with_servers(proxy, 210), at(0));

@@ -1,6 +1,6 @@
 //! Invariant 11: a recording replays to the same last screen.
 
-use std::{fs::File, sync::Arc};
+use std::{fmt::Write, fs::File, sync::Arc};
 use vakt::{
     app::{
         App, Options,
@@ -91,7 +91,7 @@ fn live(path: &std::path::Path, story: &[Msg]) -> (App, String) {
     let mut effects = String::new();
     for msg in story {
         recorder.record(msg, app.secret_prompt_open());
-        effects.push_str(&format!("{:?}", update(&mut app, msg.clone())));
+        let _ = write!(effects, "{:?}", update(&mut app, msg.clone()));
     }
     recorder.finish();
     (app, effects)
@@ -133,7 +133,7 @@ fn story() -> Vec<Msg> {
 
 fn sample(step: u64) -> HostSample {
     HostSample {
-        clock_ms: Figure::Known(START.wall.0 + step as i64 * 1000),
+        clock_ms: Figure::Known(START.wall.0 + step.cast_signed() * 1000),
         uptime_ms: Figure::Known(100_000 + step * 1000),
         cpu: Figure::Known(CpuTicks { user: 30 * step, idle: 50 * step, iowait: 20 * step, ..CpuTicks::default() }),
         cpus: Figure::Known(2),
@@ -148,7 +148,7 @@ fn inventory() -> Inventory {
 }
 
 fn at(ms: u64, event: Event) -> Msg {
-    Msg { at: Now { mono: Mono(START.mono.0 + ms), wall: Wall(START.wall.0 + ms as i64) }, event }
+    Msg { at: Now { mono: Mono(START.mono.0 + ms), wall: Wall(START.wall.0 + ms.cast_signed()) }, event }
 }
 
 fn key(code: KeyCode) -> Event {

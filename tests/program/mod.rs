@@ -18,7 +18,7 @@ use std::{
 const STREAM_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A running program and its screen.
-pub struct Program {
+pub(crate) struct Program {
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
@@ -40,36 +40,37 @@ struct State {
 
 /// Modes of a terminal that a program may leave behind.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Modes {
+#[expect(clippy::struct_excessive_bools, reason = "modes are on or off")]
+pub(crate) struct Modes {
     /// The alternate screen is shown.
-    pub alternate_screen: bool,
+    pub(crate) alternate_screen: bool,
     /// The mouse is captured.
-    pub mouse: bool,
+    pub(crate) mouse: bool,
     /// Pastes are bracketed.
-    pub bracketed_paste: bool,
+    pub(crate) bracketed_paste: bool,
     /// The cursor is hidden.
-    pub cursor_hidden: bool,
+    pub(crate) cursor_hidden: bool,
     /// Echo and line editing are on, as a shell leaves them.
-    pub cooked: bool,
+    pub(crate) cooked: bool,
 }
 
 impl Modes {
     /// What every program must leave behind.
-    pub const RESTORED: Self =
+    pub(crate) const RESTORED: Self =
         Self { alternate_screen: false, mouse: false, bracketed_paste: false, cursor_hidden: false, cooked: true };
 }
 
 impl Program {
     /// Starts vakt with `args` at `columns` x `rows`.
-    pub fn vakt(args: &[&str], columns: u16, rows: u16) -> Self {
+    pub(crate) fn vakt(args: &[&str], columns: u16, rows: u16) -> Self {
         Self::start(PathBuf::from(env!("CARGO_BIN_EXE_vakt")), args, columns, rows)
     }
 
     /// Starts one of the example programs.
-    pub fn example(name: &str, columns: u16, rows: u16) -> Self {
+    pub(crate) fn example(name: &str, columns: u16, rows: u16) -> Self {
         let folder = PathBuf::from(env!("CARGO_BIN_EXE_vakt")).parent().unwrap().join("examples");
         let program = folder.join(name);
-        assert!(program.exists(), "{} is not built: cargo build --examples, or cargo test without --test", name);
+        assert!(program.exists(), "{name} is not built: cargo build --examples, or cargo test without --test");
         Self::start(program, &[], columns, rows)
     }
 
@@ -98,29 +99,29 @@ impl Program {
     }
 
     /// Types bytes.
-    pub fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
         self.writer.flush().unwrap();
     }
 
     /// Gives the window another size.
-    pub fn resize(&self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.shared.state.lock().unwrap().parser.screen_mut().set_size(cells(rows), cells(columns));
         self.master.as_ref().unwrap().resize(size(columns, rows)).unwrap();
     }
 
     /// The screen as text.
-    pub fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.shared.state.lock().unwrap().parser.screen().contents()
     }
 
     /// Everything the program wrote so far.
-    pub fn stream(&self) -> Vec<u8> {
+    pub(crate) fn stream(&self) -> Vec<u8> {
         self.shared.state.lock().unwrap().stream.clone()
     }
 
     /// Waits until the screen satisfies `holds`; fails with the screen after `limit`. Returns how long it took.
-    pub fn wait_for(&self, what: &str, limit: Duration, holds: impl Fn(&str) -> bool) -> Duration {
+    pub(crate) fn wait_for(&self, what: &str, limit: Duration, holds: impl Fn(&str) -> bool) -> Duration {
         let start = now();
         let mut state = self.shared.state.lock().unwrap();
         loop {
@@ -135,7 +136,7 @@ impl Program {
     }
 
     /// Waits until the program has ended; fails after `limit`. Returns its exit code.
-    pub fn wait_for_end(&mut self, limit: Duration) -> u32 {
+    pub(crate) fn wait_for_end(&mut self, limit: Duration) -> u32 {
         let start = now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -147,12 +148,12 @@ impl Program {
     }
 
     /// Process id.
-    pub fn pid(&self) -> rustix::process::Pid {
-        rustix::process::Pid::from_raw(self.child.process_id().unwrap() as i32).unwrap()
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_raw(self.child.process_id().unwrap().try_into().unwrap()).unwrap()
     }
 
     /// Closes the terminal, as when an SSH session to the bastion breaks.
-    pub fn close_terminal(&mut self) {
+    pub(crate) fn close_terminal(&mut self) {
         self.shared.closing.store(true, Ordering::SeqCst);
         self.writer = Box::new(std::io::sink());
         self.master = None;
@@ -163,7 +164,7 @@ impl Program {
     }
 
     /// The modes the terminal is in, once everything written has been read.
-    pub fn modes(&self) -> Modes {
+    pub(crate) fn modes(&self) -> Modes {
         let termios = self.master.as_ref().unwrap().get_termios().unwrap();
         let cooked = {
             use nix_flags::{ECHO, ICANON};
@@ -182,7 +183,7 @@ impl Program {
     }
 
     /// Waits until the modes are `wanted`.
-    pub fn wait_for_modes(&self, wanted: &Modes, limit: Duration) {
+    pub(crate) fn wait_for_modes(&self, wanted: &Modes, limit: Duration) {
         let start = now();
         while self.modes() != *wanted {
             assert!(start.elapsed() < limit, "modes are {:?}, wanted {wanted:?}", self.modes());
@@ -214,7 +215,7 @@ fn read_along(master: &dyn MasterPty, shared: &Arc<Shared>) {
     };
     let shared = Arc::clone(shared);
     std::thread::spawn(move || {
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         while !shared.closing.load(Ordering::SeqCst) {
             let step = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
             let mut fds = [PollFd::new(&waiting, PollFlags::IN)];
@@ -240,8 +241,8 @@ fn read_along(master: &dyn MasterPty, shared: &Arc<Shared>) {
 
 /// Values of termios(3) on Linux.
 mod nix_flags {
-    pub const ICANON: u32 = 0o2;
-    pub const ECHO: u32 = 0o10;
+    pub(crate) const ICANON: u32 = 0o2;
+    pub(crate) const ECHO: u32 = 0o10;
 }
 
 fn cells(count: u16) -> NonZero<u16> {
@@ -254,12 +255,12 @@ fn size(columns: u16, rows: u16) -> PtySize {
 
 /// Tests of the real program are about real time.
 #[expect(clippy::disallowed_methods, reason = "tests of the real program measure real time")]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 /// A short step of a bounded poll, for conditions that announce nothing.
 #[expect(clippy::disallowed_methods, reason = "a bounded poll of another process")]
-pub fn pause() {
+pub(crate) fn pause() {
     std::thread::sleep(Duration::from_millis(10));
 }

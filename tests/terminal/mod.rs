@@ -145,6 +145,30 @@ fn without_a_terminal_the_console_refuses_and_says_what_to_use() {
     assert!(output.stdout.is_empty());
 }
 
+#[test]
+fn invariant_10_the_stream_holds_only_sequences_of_our_own() {
+    let (_folder, mut program) = console();
+    for keys in ["2", "6", "7", "1", "?", "\x1b", ":", "\x1b", "w"] {
+        program.press(keys);
+    }
+    program.press("q");
+    assert_eq!(program.wait_for_end(LIMIT), 0);
+    program.wait_for_modes(&Modes::RESTORED, LIMIT);
+    let stream = program.stream();
+    let mut rest = stream.as_slice();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte == 0x1b {
+            let body = tail.strip_prefix(b"[").expect("only CSI sequences");
+            let end = body.iter().position(|b| (0x40..=0x7e).contains(b)).expect("a complete sequence");
+            assert!(b"ABCDHJKhlm".contains(&body[end]), "CSI … {}", char::from(body[end]));
+            rest = &body[end + 1..];
+        } else {
+            assert!(byte >= 0x20 || b"\r\n".contains(&byte), "control byte {byte:#x}");
+        }
+    }
+}
+
 /// User and system time of a process in ticks of 10 ms; `None` when it is gone.
 fn cpu_ticks(pid: i32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
