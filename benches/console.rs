@@ -44,6 +44,17 @@ fn thousand() -> App {
 
 fn frames(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame 200x60");
+    // What ratatui itself costs: comparing two screens of which nothing differs.
+    let mut terminal = Terminal::new(TestBackend::new(200, 60)).expect("a terminal in memory");
+    group.bench_function("nothing drawn", |bencher| {
+        bencher.iter(|| {
+            terminal
+                .draw(|frame| {
+                    black_box(frame.area());
+                })
+                .expect("drawing into memory");
+        });
+    });
     let places = [
         ("traffic, 1000 servers", "2"),
         ("traffic, 1000 servers, in the middle", "2 pagedown pagedown pagedown pagedown pagedown"),

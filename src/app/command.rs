@@ -1,6 +1,11 @@
 //! Commands, declared once: from this registry come the key line, the help, the palette and the README's key table.
 
-use super::{App, commands, effect::Effect, screen::ScreenId};
+use super::{
+    App, commands,
+    effect::Effect,
+    rows::{RowId, Rows},
+    screen::ScreenId,
+};
 
 /// Where a command can be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,32 @@ pub enum Danger {
     Console,
 }
 
+/// What commands look at when they say whether they can act: the console, and the row under the cursor, which is found
+/// once for all of them.
+#[derive(Debug)]
+pub struct Here<'a> {
+    /// The console.
+    pub app: &'a App,
+    /// The row under the cursor; on the node screen, the node.
+    pub(crate) row: Option<RowId>,
+}
+
+impl<'a> Here<'a> {
+    /// The console as it is now.
+    pub fn of(app: &'a App) -> Self {
+        Self::with(app, &Rows::of(app))
+    }
+
+    /// The same, for those who have the rows already.
+    pub(crate) fn with(app: &'a App, rows: &Rows<'_>) -> Self {
+        let row = match rows {
+            Rows::None => app.place.node.clone().map(RowId::Node),
+            rows => rows.current(app),
+        };
+        Self { app, row }
+    }
+}
+
 /// Something the operator can do.
 #[derive(Debug)]
 pub struct Command {
@@ -46,7 +77,7 @@ pub struct Command {
     /// How much it touches.
     pub danger: Danger,
     /// Whether it can act now; otherwise why not, as a sentence.
-    pub available: fn(&App) -> Result<(), String>,
+    pub available: fn(&Here<'_>) -> Result<(), String>,
     /// Does it.
     pub act: fn(&mut App) -> Vec<Effect>,
 }
@@ -63,7 +94,8 @@ pub fn find(id: &str) -> Option<&'static Command> {
 
 /// Gives a command: acts, or says why it cannot.
 pub(crate) fn give(app: &mut App, command: &Command) -> Vec<Effect> {
-    match (command.available)(app) {
+    let available = (command.available)(&Here::of(app));
+    match available {
         Ok(()) => (command.act)(app),
         Err(reason) => {
             app.notify(reason);

@@ -2,11 +2,10 @@
 
 use super::{
     App, command,
-    command::{Command, Scope},
+    command::{Command, Here, Scope},
     details,
     keymap::Keymap,
     meaning::{Line, Meaning, Span},
-    rows::Rows,
     screen::ScreenId,
 };
 use std::fmt::Write as _;
@@ -15,20 +14,21 @@ use std::fmt::Write as _;
 pub(crate) fn lines(app: &App) -> Vec<Line> {
     let screen = app.place.screen;
     let mut lines: Vec<Line> = vec![heading(screen.title()), vec![Span::plain(screen.doc())], Vec::new()];
-    if let Some(row) = Rows::of(app).current(app) {
+    let here = Here::of(app);
+    if let Some(row) = here.row.clone() {
         lines.push(heading("This row"));
         lines.push(vec![Span::plain(details::what_it_is(&row))]);
         lines.extend(details::in_short(app, &row));
         lines.push(Vec::new());
     }
     lines.push(heading("Keys here"));
-    let (everywhere, here): (Vec<_>, Vec<_>) = command::all()
+    let (everywhere, on_screen): (Vec<_>, Vec<_>) = command::all()
         .filter(|command| command.scope.includes(screen))
         .partition(|command| command.scope == Scope::Everywhere);
-    lines.extend(here.iter().map(|command| key_line(app, command)));
+    lines.extend(on_screen.iter().map(|command| key_line(&here, command)));
     lines.push(Vec::new());
     lines.push(heading("Keys everywhere"));
-    lines.extend(everywhere.iter().map(|command| key_line(app, command)));
+    lines.extend(everywhere.iter().map(|command| key_line(&here, command)));
     lines.push(Vec::new());
     lines.push(heading("Signs"));
     lines.extend(signs());
@@ -40,10 +40,10 @@ fn heading(text: &str) -> Line {
 }
 
 /// One command: its keys, what it does, and why it cannot act now.
-fn key_line(app: &App, command: &Command) -> Line {
-    let keys = shown_keys(&app.keymap, command);
+fn key_line(here: &Here<'_>, command: &Command) -> Line {
+    let keys = shown_keys(&here.app.keymap, command);
     let keys = if keys.is_empty() { "(palette)".to_owned() } else { keys };
-    match (command.available)(app) {
+    match (command.available)(here) {
         Ok(()) => vec![Span::new(format!("{keys:<16} "), Meaning::Key), Span::plain(command.doc)],
         Err(reason) => vec![Span::dim(format!("{keys:<16} {} Now: {reason}", command.doc))],
     }

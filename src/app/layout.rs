@@ -109,7 +109,7 @@ impl Layout {
         let shown = seen.findings.len().min(overview::findings_max(app.size.height));
         let more = u16::from(seen.findings.len() > shown);
         let wrong = u16::try_from(shown.max(1)).unwrap_or(1) + more + 1;
-        let stations = path::steps(seen).iter().map(|step| step.stations.len()).max().unwrap_or(0);
+        let stations = path::height(seen);
         let path = u16::try_from(stations).unwrap_or(u16::MAX).min(path_rows_max(app.size.height));
         self.wrong = rest.take_top(wrong);
         self.path = rest.take_top(path + 1);

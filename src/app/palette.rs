@@ -2,6 +2,7 @@
 
 use super::{
     App, command,
+    command::Here,
     commands::rows::go_to_node,
     effect::Effect,
     rows::RowId,
@@ -118,12 +119,13 @@ pub(crate) fn take(app: &mut App, palette: &Palette) -> Vec<Effect> {
 /// Commands first, then nodes, then servers. Motions are left out: nobody looks for "Down".
 fn entries(app: &App) -> Vec<Entry> {
     let motions = ["row.down", "row.up", "row.page_down", "row.page_up", "row.first", "row.last", "console.palette"];
+    let here = Here::of(app);
     let commands = command::all()
         .filter(|command| command.scope.includes(app.place.screen) && !motions.contains(&command.id))
         .map(|command| Entry {
             title: command.title.to_owned(),
             aside: app.keymap.shown(command.id).unwrap_or_default(),
-            refused: (command.available)(app).err(),
+            refused: (command.available)(&here).err(),
             target: Target::Command(command.id),
         });
     let nodes = app.inventory.nodes.iter().map(|node| Entry {

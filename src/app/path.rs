@@ -47,6 +47,16 @@ impl Step {
     }
 }
 
+/// How many stations the longest step has, without looking at the traffic.
+pub(crate) fn height(seen: Seen<'_>) -> usize {
+    let steps: [&[Role]; 4] =
+        [&[Role::Edge], &[Role::Web, Role::App], &[Role::Database, Role::Cache, Role::Storage], &[Role::Hypervisor]];
+    let count = |roles: &[Role]| {
+        seen.inventory.nodes.iter().filter(|node| node.roles.iter().any(|role| roles.contains(role))).count()
+    };
+    steps.iter().map(|roles| count(roles)).max().unwrap_or(0).max(seen.inventory.vips.len())
+}
+
 /// The path's steps; steps without stations are left out.
 pub(crate) fn steps(seen: Seen<'_>) -> Vec<Step> {
     let traffic = Traffic::merge(seen);

@@ -230,40 +230,30 @@ impl<'a> Traffic<'a> {
     /// Whether fresh load balancers say different things about a server: whether it takes traffic, what an operator
     /// told them, what their file says, its weight, or that it exists at all.
     pub(crate) fn differs(&self, pool: usize, server: usize) -> bool {
-        !self.differences(pool, server).is_empty()
+        let mut fresh = self.fresh_views(pool, server);
+        let Some(first) = fresh.next() else { return false };
+        fresh.any(|other| match (first, other) {
+            (Some(a), Some(b)) => DIFFERENCES.iter().any(|(_, differ)| differ(a.server, b.server)),
+            (a, b) => a.is_some() != b.is_some(),
+        })
     }
 
     /// What they differ about, in words.
     pub(crate) fn differences(&self, pool: usize, server: usize) -> Vec<&'static str> {
+        let views: Vec<Option<ServerView<'_>>> = self.fresh_views(pool, server).collect();
+        let known: Vec<&Server> = views.iter().flatten().map(|view| view.server).collect();
         let mut found = Vec::new();
-        let mut first: Option<Option<ServerView<'_>>> = None;
-        for (index, balancer) in self.balancers.iter().enumerate() {
-            if balancer.is_stale {
-                continue;
-            }
-            let view = self.view(pool, server, index);
-            match (&first, view) {
-                (None, view) => first = Some(view),
-                (Some(None), None) => {}
-                (Some(None), Some(_)) | (Some(Some(_)), None) => add(&mut found, "whether it exists"),
-                (Some(Some(a)), Some(b)) => {
-                    let (a, b) = (a.server, b.server);
-                    if side(&a.operational) != side(&b.operational) {
-                        add(&mut found, "state");
-                    }
-                    if a.admin != b.admin {
-                        add(&mut found, "admin state");
-                    }
-                    if a.configured != b.configured {
-                        add(&mut found, "configured state");
-                    }
-                    if a.weight != b.weight {
-                        add(&mut found, "weight");
-                    }
-                }
-            }
+        if !known.is_empty() && known.len() < views.len() {
+            found.push("whether it exists");
         }
+        let pairs = |differ: &fn(&Server, &Server) -> bool| known.windows(2).any(|pair| differ(pair[0], pair[1]));
+        found.extend(DIFFERENCES.iter().filter(|(_, differ)| pairs(differ)).map(|(what, _)| *what));
         found
+    }
+
+    fn fresh_views(&self, pool: usize, server: usize) -> impl Iterator<Item = Option<ServerView<'a>>> + '_ {
+        let fresh = self.balancers.iter().enumerate().filter(|(_, balancer)| !balancer.is_stale);
+        fresh.map(move |(index, _)| self.view(pool, server, index))
     }
 
     /// What a row is about.
@@ -301,11 +291,16 @@ impl<'a> Traffic<'a> {
     }
 }
 
-fn add(found: &mut Vec<&'static str>, what: &'static str) {
-    if !found.contains(&what) {
-        found.push(what);
-    }
-}
+/// A way in which two load balancers may differ about a server.
+type Difference = (&'static str, fn(&Server, &Server) -> bool);
+
+/// What load balancers can differ about.
+const DIFFERENCES: [Difference; 4] = [
+    ("state", |a, b| side(&a.operational) != side(&b.operational)),
+    ("admin state", |a, b| a.admin != b.admin),
+    ("configured state", |a, b| a.configured != b.configured),
+    ("weight", |a, b| a.weight != b.weight),
+];
 
 /// HTTP proxies count requests, TCP proxies sessions.
 pub(crate) fn requests_or_sessions(rates: &TrafficRates) -> Figure<f64> {

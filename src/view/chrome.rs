@@ -3,7 +3,9 @@
 use super::canvas::{Canvas, line_width};
 use crate::{
     app::{
-        App, Overlay, Seen, command, figures, layout,
+        App, Overlay, Seen, command,
+        command::Here,
+        figures, layout,
         layout::Area,
         meaning::{Meaning, Span},
         standing,
@@ -104,16 +106,17 @@ pub(super) fn tabs(canvas: &mut Canvas<'_>, app: &App, bar: Area) {
 }
 
 /// The keys that do something now; a notice takes their place for a moment.
-pub(super) fn keys(canvas: &mut Canvas<'_>, app: &App, area: Area) {
+pub(super) fn keys(canvas: &mut Canvas<'_>, here: &Here<'_>, area: Area) {
+    let app = here.app;
     let hints = match &app.overlay {
-        Overlay::None => command_hints(app),
+        Overlay::None => command_hints(here),
         Overlay::Help(_) => fixed(&[("j k", "scroll"), ("any other key", "close")]),
         Overlay::Palette(_) => fixed(&[("Enter", "take"), ("Up Down", "choose"), ("Esc", "close")]),
         Overlay::Filter => fixed(&[("Enter", "keep"), ("Esc", "remove"), ("Ctrl-u", "empty")]),
         Overlay::Prompt(_) => fixed(&[("Enter", "answer"), ("Esc", "leave unanswered"), ("Ctrl-c", "quit")]),
     };
     let always: Vec<(String, &str)> = match &app.overlay {
-        Overlay::None => ["console.help", "console.quit"].into_iter().filter_map(|id| hint(app, id)).collect(),
+        Overlay::None => ["console.help", "console.quit"].into_iter().filter_map(|id| hint(here, id)).collect(),
         _ => Vec::new(),
     };
     let right: Vec<Span> = always.iter().flat_map(|(key, words)| hint_spans(key, words)).collect();
@@ -139,19 +142,19 @@ fn fixed(hints: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
     hints.iter().map(|(key, words)| ((*key).to_owned(), *words)).collect()
 }
 
-fn command_hints(app: &App) -> Vec<(String, &'static str)> {
+fn command_hints(here: &Here<'_>) -> Vec<(String, &'static str)> {
     command::all()
-        .filter(|command| command.scope.includes(app.screen()))
+        .filter(|command| command.scope.includes(here.app.screen()))
         .filter(|command| !["console.help", "console.quit"].contains(&command.id))
-        .filter_map(|command| hint(app, command.id))
+        .filter_map(|command| hint(here, command.id))
         .collect()
 }
 
 /// A command's key and word, if it has both and can act now.
-fn hint(app: &App, id: &str) -> Option<(String, &'static str)> {
+fn hint(here: &Here<'_>, id: &str) -> Option<(String, &'static str)> {
     let command = command::find(id)?;
-    let key = app.keymap.shown(id)?;
-    (!command.hint.is_empty() && (command.available)(app).is_ok()).then_some((key, command.hint))
+    let key = here.app.keymap.shown(id)?;
+    (!command.hint.is_empty() && (command.available)(here).is_ok()).then_some((key, command.hint))
 }
 
 fn hint_spans(key: &str, words: &str) -> [Span; 2] {

@@ -15,7 +15,7 @@ mod traffic_cells;
 
 pub use theme::Theme;
 
-use crate::app::{App, Overlay, layout::Layout, rows::Rows, screen::ScreenId};
+use crate::app::{App, Overlay, command::Here, layout::Layout, rows::Rows, screen::ScreenId};
 use canvas::Canvas;
 use ratatui::Frame;
 
@@ -47,6 +47,6 @@ pub fn draw_with(frame: &mut Frame<'_>, app: &App, theme: &Theme) {
         ScreenId::Node => screens::node::draw(canvas, app, &layout),
         ScreenId::Findings => screens::findings::draw(canvas, app, &rows, &layout),
     }
-    chrome::keys(canvas, app, layout.keys);
+    chrome::keys(canvas, &Here::with(app, &rows), layout.keys);
     overlays::draw(canvas, app, &layout);
 }

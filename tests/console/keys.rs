@@ -285,7 +285,11 @@ fn every_shown_key_works() {
                 if command.hint.is_empty() || !keys.contains(&format!(" {key} {}", command.hint)) {
                     continue;
                 }
-                assert!((command.available)(&app).is_ok(), "{} is shown and cannot act", command.id);
+                assert!(
+                    (command.available)(&command::Here::of(&app)).is_ok(),
+                    "{} is shown and cannot act",
+                    command.id
+                );
                 let mut pressed = at_size(world::failing(), width, height);
                 press(&mut pressed, screen);
                 let before = text(&pressed);

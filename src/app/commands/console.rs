@@ -18,8 +18,8 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Shows the next question that a connection waits for: a passphrase or an unknown host key.",
         scope: Scope::Everywhere,
         danger: Danger::Console,
-        available: |app| {
-            if Prompt::first_waiting(app).is_some() {
+        available: |here| {
+            if Prompt::first_waiting(here.app).is_some() {
                 Ok(())
             } else {
                 Err("No connection waits for an answer.".to_owned())

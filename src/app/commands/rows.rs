@@ -21,7 +21,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Goes in: a node opens its screen, a server or finding shows its details.",
         scope: ROWS,
         danger: LOOKS,
-        available: |app| Rows::of(app).current(app).map(|_| ()).ok_or_else(|| "There is no row to open.".to_owned()),
+        available: |here| here.row.as_ref().map(|_| ()).ok_or_else(|| "There is no row to open.".to_owned()),
         act: open,
     },
     Command {
@@ -138,7 +138,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Puts the row on the clipboard as text; with open details, all of them.",
         scope: Scope::Everywhere,
         danger: LOOKS,
-        available: |app| evidence::of_row(app).map(|_| ()).ok_or_else(|| "There is no row to copy.".to_owned()),
+        available: |here| here.row.as_ref().map(|_| ()).ok_or_else(|| "There is no row to copy.".to_owned()),
         act: |app| match evidence::of_row(app) {
             Some(text) => {
                 app.notify(format!("Sent to the clipboard: {}", text.lines().next().unwrap_or_default()));

@@ -3,7 +3,7 @@
 use super::{LOOKS, always, rows::go_to_node};
 use crate::app::{
     App,
-    command::{Command, Danger, Scope},
+    command::{Command, Danger, Here, Scope},
     effect::Effect,
     layout,
     rows::{RowId, Rows},
@@ -19,7 +19,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Shows what each load balancer says of this server; on a backend, shows its servers.",
         scope: Scope::Screens(&[ScreenId::Traffic]),
         danger: LOOKS,
-        available: |app| match Rows::of(app).current(app) {
+        available: |here| match &here.row {
             Some(RowId::Server(..) | RowId::Backend(_)) => Ok(()),
             _ => Err("Only servers and backends unfold.".to_owned()),
         },
@@ -42,11 +42,11 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Opens the node that this server, load balancer or finding stands on.",
         scope: Scope::Screens(&[ScreenId::Traffic, ScreenId::Findings]),
         danger: LOOKS,
-        available: |app| match node_behind(app) {
+        available: |here| match node_behind(here) {
             Some(_) => Ok(()),
             None => Err("No node of the inventory stands behind this row.".to_owned()),
         },
-        act: |app| match node_behind(app) {
+        act: |app| match node_behind(&Here::of(app)) {
             Some(name) => go_to_node(app, name),
             None => Vec::new(),
         },
@@ -79,7 +79,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         scope: Scope::Screens(&[ScreenId::Overview, ScreenId::Nodes, ScreenId::Node]),
         danger: Danger::Console,
         available: reconnect_available,
-        act: |app| match node_here(app) {
+        act: |app| match node_behind(&Here::of(app)) {
             Some(node) => {
                 app.notify(format!("Connecting to {node} again"));
                 vec![Effect::Reconnect { node }]
@@ -94,7 +94,8 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         doc: "Comes out: closes what lies over the screen, the details, the filter, then goes where you came from.",
         scope: Scope::Everywhere,
         danger: LOOKS,
-        available: |app| {
+        available: |here| {
+            let app = here.app;
             let is_home = app.place.screen == ScreenId::Overview && app.trail.is_empty();
             if is_home { Err("This is the overview; q quits.".to_owned()) } else { Ok(()) }
         },
@@ -203,32 +204,29 @@ fn toggle_open(app: &mut App, server: (crate::model::ids::ProxyName, crate::mode
     }
 }
 
-/// The node of the inventory that the current row stands on.
-pub(in crate::app) fn node_behind(app: &App) -> Option<NodeName> {
-    let known = |name: &str| app.inventory.node(&NodeName::from(name)).map(|node| node.name.clone());
-    match Rows::of(app).current(app)? {
-        RowId::Server(_, server) => known(server.as_str()),
-        RowId::Share(_, _, node) | RowId::Node(node) => Some(node),
+/// The node of the inventory that the current row stands on; on the node screen, that node.
+fn node_behind(here: &Here<'_>) -> Option<NodeName> {
+    let app = here.app;
+    match here.row.as_ref()? {
+        RowId::Server(_, server) => app.inventory.node(&NodeName::from(server.as_str())).map(|node| node.name.clone()),
+        RowId::Share(_, _, node) | RowId::Node(node) => Some(node.clone()),
         RowId::Finding(rule, subject) => {
             let findings = app.seen().findings;
-            findings.iter().find(|f| f.rule == rule && f.subject == subject).and_then(|f| f.node.clone())
+            findings.iter().find(|f| f.rule == *rule && f.subject == *subject).and_then(|f| f.node.clone())
         }
         RowId::Frontend(_) | RowId::Backend(_) => None,
     }
 }
 
-fn node_here(app: &App) -> Option<NodeName> {
-    app.place.node.clone().or_else(|| node_behind(app))
-}
-
-fn reconnect_available(app: &App) -> Result<(), String> {
-    let Some(name) = node_here(app) else { return Err("This row is not about a node.".to_owned()) };
-    match app.world.node(&name).map(|node| &node.link.state) {
+fn reconnect_available(here: &Here<'_>) -> Result<(), String> {
+    let none = || Err("This row is not about a node.".to_owned());
+    let Some(name) = node_behind(here) else { return none() };
+    match here.app.world.node(&name).map(|node| &node.link.state) {
         Some(LinkState::Up) => Err(format!("{name} is connected.")),
         Some(LinkState::Asking) => Err(format!("The connection to {name} waits for your answer.")),
         Some(LinkState::Connecting { .. }) => Err(format!("{name} is being connected right now.")),
         Some(_) => Ok(()),
-        None => Err("This row is not about a node.".to_owned()),
+        None => none(),
     }
 }
 
