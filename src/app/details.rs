@@ -87,17 +87,26 @@ pub(crate) fn in_short(app: &App, row: &RowId) -> Vec<Line> {
 
 /// All details of a row.
 pub(crate) fn of_row(app: &App, row: &RowId) -> Vec<Detail> {
-    let seen = app.seen();
     match row {
-        RowId::Node(name) => seen.world.node(name).map(|node| of_node(seen, node)).unwrap_or_default(),
-        RowId::Finding(rule, subject) => {
+        RowId::Node(_) | RowId::Finding(..) => of_row_within(app, None, row),
+        _ => of_row_within(app, Some(&Traffic::merge(app.seen())), row),
+    }
+}
+
+/// All details of a row, for those who have the traffic at hand.
+pub(crate) fn of_row_within(app: &App, traffic: Option<&Traffic<'_>>, row: &RowId) -> Vec<Detail> {
+    let seen = app.seen();
+    match (row, traffic) {
+        (RowId::Node(name), _) => seen.world.node(name).map(|node| of_node(seen, node)).unwrap_or_default(),
+        (RowId::Finding(rule, subject), _) => {
             let finding = seen.findings.iter().find(|f| f.rule == *rule && f.subject == *subject);
             finding.map(|finding| of_finding(seen, finding)).unwrap_or_default()
         }
-        RowId::Frontend(name) => of_frontend(seen, name),
-        RowId::Backend(name) => of_backend(seen, name),
-        RowId::Server(backend, server) => of_server(seen, backend, server, None),
-        RowId::Share(backend, server, lb) => of_server(seen, backend, server, Some(lb)),
+        (_, None) => Vec::new(),
+        (RowId::Frontend(name), Some(traffic)) => of_frontend(seen, traffic, name),
+        (RowId::Backend(name), Some(traffic)) => of_backend(seen, traffic, name),
+        (RowId::Server(backend, server), Some(traffic)) => of_server(seen, traffic, backend, server, None),
+        (RowId::Share(backend, server, lb), Some(traffic)) => of_server(seen, traffic, backend, server, Some(lb)),
     }
 }
 
@@ -178,12 +187,11 @@ fn of_node(seen: Seen<'_>, node: &NodeFacts) -> Vec<Detail> {
     lines
 }
 
-fn of_frontend(seen: Seen<'_>, name: &ProxyName) -> Vec<Detail> {
-    let traffic = Traffic::merge(seen);
+fn of_frontend(seen: Seen<'_>, traffic: &Traffic<'_>, name: &ProxyName) -> Vec<Detail> {
     let Some(index) = traffic.frontends.iter().position(|frontend| frontend.name == name) else { return Vec::new() };
     let mut lines = vec![Detail::Title(vec![Span::new(name.as_str(), Meaning::Accent), Span::dim(" frontend")])];
     for balancer in 0..traffic.balancers.len() {
-        lines.push(Detail::Heading(balancer_heading(seen, &traffic, balancer)));
+        lines.push(Detail::Heading(balancer_heading(seen, traffic, balancer)));
         let Some((frontend, rates)) = traffic.frontend(index, balancer) else {
             lines.push(Detail::Text(vec![
                 Span::new("?", Meaning::Unknown),
@@ -198,12 +206,11 @@ fn of_frontend(seen: Seen<'_>, name: &ProxyName) -> Vec<Detail> {
     lines
 }
 
-fn of_backend(seen: Seen<'_>, name: &ProxyName) -> Vec<Detail> {
-    let traffic = Traffic::merge(seen);
+fn of_backend(seen: Seen<'_>, traffic: &Traffic<'_>, name: &ProxyName) -> Vec<Detail> {
     let Some(index) = traffic.pools.iter().position(|pool| pool.proxy.name == name) else { return Vec::new() };
     let mut lines = vec![Detail::Title(vec![Span::new(name.as_str(), Meaning::Accent), Span::dim(" backend")])];
     for balancer in 0..traffic.balancers.len() {
-        lines.push(Detail::Heading(balancer_heading(seen, &traffic, balancer)));
+        lines.push(Detail::Heading(balancer_heading(seen, traffic, balancer)));
         let Some((backend, rates)) = traffic.backend(index, balancer) else {
             lines.push(Detail::Text(vec![
                 Span::new("?", Meaning::Unknown),
@@ -221,8 +228,13 @@ fn of_backend(seen: Seen<'_>, name: &ProxyName) -> Vec<Detail> {
     lines
 }
 
-fn of_server(seen: Seen<'_>, backend: &ProxyName, name: &ServerName, only: Option<&NodeName>) -> Vec<Detail> {
-    let traffic = Traffic::merge(seen);
+fn of_server(
+    seen: Seen<'_>,
+    traffic: &Traffic<'_>,
+    backend: &ProxyName,
+    name: &ServerName,
+    only: Option<&NodeName>,
+) -> Vec<Detail> {
     let Some(pool) = traffic.pools.iter().position(|pool| pool.proxy.name == backend) else { return Vec::new() };
     let Some(server) = traffic.pools[pool].servers.iter().position(|known| *known == name) else { return Vec::new() };
     let mut lines = vec![Detail::Title(vec![
@@ -239,7 +251,7 @@ fn of_server(seen: Seen<'_>, backend: &ProxyName, name: &ServerName, only: Optio
         if only.is_some_and(|only| traffic.balancers[index].node.name != *only) {
             continue;
         }
-        lines.push(Detail::Heading(balancer_heading(seen, &traffic, index)));
+        lines.push(Detail::Heading(balancer_heading(seen, traffic, index)));
         match traffic.view(pool, server, index) {
             Some(view) => {
                 states(&mut lines, view.server);

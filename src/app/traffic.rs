@@ -44,6 +44,8 @@ pub(crate) struct Pool<'a> {
     pub(crate) servers: Vec<&'a ServerName>,
     /// Per server, per load balancer: place in the backend. One list, so that a thousand servers are one allocation.
     places: Vec<Option<u32>>,
+    /// Per server: whether fresh load balancers say different things.
+    differs: Vec<bool>,
 }
 
 /// A row, by place.
@@ -230,12 +232,7 @@ impl<'a> Traffic<'a> {
     /// Whether fresh load balancers say different things about a server: whether it takes traffic, what an operator
     /// told them, what their file says, its weight, or that it exists at all.
     pub(crate) fn differs(&self, pool: usize, server: usize) -> bool {
-        let mut fresh = self.fresh_views(pool, server);
-        let Some(first) = fresh.next() else { return false };
-        fresh.any(|other| match (first, other) {
-            (Some(a), Some(b)) => DIFFERENCES.iter().any(|(_, differ)| differ(a.server, b.server)),
-            (a, b) => a.is_some() != b.is_some(),
-        })
+        self.pools[pool].differs[server]
     }
 
     /// What they differ about, in words.
@@ -401,9 +398,13 @@ fn merge_proxies<'a, T: 'a>(
     merged
 }
 
+/// Puts the servers of all load balancers side by side and compares what fresh ones say, in one pass: a thousand
+/// servers are a megabyte, and each look at them is felt in every frame.
 fn merge_servers<'a>(balancers: &[Balancer<'a>], proxy: Proxy<'a>) -> Pool<'a> {
     let stride = balancers.len();
-    let mut pool = Pool { proxy, servers: Vec::new(), places: Vec::new() };
+    let mut pool = Pool { proxy, servers: Vec::new(), places: Vec::new(), differs: Vec::new() };
+    // Per server: what the first fresh load balancer says, and how many fresh ones have it.
+    let mut said: Vec<(Option<&'a Server>, usize)> = Vec::new();
     for (index, balancer) in balancers.iter().enumerate() {
         let backend_place = pool.proxy.places.get(index).copied().flatten();
         let backend = balancer.facts.zip(backend_place).and_then(|(facts, place)| facts.sample.backends.get(place));
@@ -424,10 +425,22 @@ fn merge_servers<'a>(balancers: &[Balancer<'a>], proxy: Proxy<'a>) -> Pool<'a> {
             let known = known.unwrap_or_else(|| {
                 pool.servers.push(&server.name);
                 pool.places.extend(std::iter::repeat_n(None, stride));
+                pool.differs.push(false);
+                said.push((None, 0));
                 pool.servers.len() - 1
             });
             pool.places[known * stride + index] = u32::try_from(place).ok();
+            if !balancer.is_stale {
+                let (first, count) = &mut said[known];
+                *count += 1;
+                let first = *first.get_or_insert(server);
+                pool.differs[known] |= DIFFERENCES.iter().any(|(_, differ)| differ(first, server));
+            }
         }
+    }
+    let fresh = balancers.iter().filter(|balancer| !balancer.is_stale).count();
+    for (differs, (_, count)) in pool.differs.iter_mut().zip(said) {
+        *differs |= count > 0 && count < fresh;
     }
     pool
 }

@@ -156,8 +156,8 @@ impl Canvas<'_> {
             return;
         }
         let style = self.style(Meaning::Line);
-        for column in 0..width {
-            self.text(x + column, y, 1, self.glyphs.line, style);
+        for column in x..x.saturating_add(width) {
+            self.put(column, y, self.glyphs.line, style);
         }
         let mut used = 0;
         if !title.is_empty() && width > 6 {

@@ -188,7 +188,6 @@ pub(super) fn details(canvas: &mut Canvas<'_>, details: &[Detail], pane: Area, o
         Some(Detail::Title(line)) => line.clone(),
         _ => vec![Span::new("Details", title)],
     };
-    canvas.clear(pane, ratatui::style::Style::new());
     let marks: Line = if has_keys { vec![Span::dim("j k scroll")] } else { Vec::new() };
     canvas.rule(Area { height: 1.min(pane.height), ..pane }, &head, &marks);
     if beside {

@@ -27,7 +27,7 @@ pub(in super::super) fn draw(canvas: &mut Canvas<'_>, app: &App, rows: &Rows<'_>
     }
     if let (Some(pane), Some(row)) = (layout.details, rows.current(app)) {
         let state = app.screens.of(app.screen());
-        let details = details::of_row(app, &row);
+        let details = details::of_row_within(app, Some(traffic), &row);
         overlays::details(canvas, &details, pane, state.scroll, layout::keys_in_details(app, layout));
     }
 }
