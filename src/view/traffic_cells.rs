@@ -142,6 +142,8 @@ fn frontend_cell(app: &App, traffic: &Traffic<'_>, index: usize, column: Traffic
             let mode = mode.map_or("?".to_owned(), |mode| mode.as_str().to_owned());
             vec![Span::dim(format!("{mode}, clients come in here"))]
         }
+        // Requests queue in front of backends and servers only.
+        TrafficColumn::Queue | TrafficColumn::QueueTime => vec![Span::dim("-")],
         _ => totals(app, &counted().map(|(frontend, rates)| (&frontend.traffic, rates)), column),
     }
 }
