@@ -10,6 +10,8 @@ pub struct HostSample {
     pub clock_ms: Figure<i64>,
     /// Since boot, milliseconds.
     pub uptime_ms: Figure<u64>,
+    /// The kernel's name for this boot (`/proc/sys/kernel/random/boot_id`): another one means every counter restarted.
+    pub boot_id: Figure<Clean>,
     /// All CPUs together.
     pub cpu: Figure<CpuTicks>,
     /// Number of CPUs.
@@ -146,9 +148,9 @@ pub struct HostFacts {
     pub cpu: Figure<CpuShares>,
     /// Memory in use, percent of total.
     pub memory_used_percent: Figure<f64>,
-    /// Swap traffic.
+    /// Pages swapped in per second.
     pub swap_in_per_s: Figure<f64>,
-    /// Swap traffic.
+    /// Pages swapped out per second.
     pub swap_out_per_s: Figure<f64>,
     /// OOM kills within the window.
     pub oom_kills_new: Figure<u64>,
@@ -291,6 +293,7 @@ pub struct Filesystem {
 pub struct UnitMemory {
     /// Unit name.
     pub unit: Clean,
-    /// Memory charged to it.
+    /// Memory charged to it, page cache included; where the kernel does not account memory by unit, the resident
+    /// memory of its processes together.
     pub bytes: u64,
 }

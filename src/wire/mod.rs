@@ -3,6 +3,7 @@
 //! Parsing what a node sent never panics and never loses a screen to one bad field: every `interpret` returns what it
 //! understood and a list of complaints.
 
+mod complaints;
 pub mod haproxy;
 pub mod host;
 pub mod probe;
