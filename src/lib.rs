@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod history;
 pub mod model;
+pub mod plan;
 pub mod rules;
 pub mod runtime;
 pub mod schedule;

@@ -2,4 +2,6 @@
 
 #[cfg(test)]
 mod config;
+mod plans;
+mod run;
 mod wire;

@@ -50,8 +50,10 @@ impl ServerPath {
     /// From `backend/server`. HAProxy allows no `/` in names.
     fn parse(word: &str) -> Option<Self> {
         let (backend, server) = word.split_once('/')?;
-        (!backend.is_empty() && !server.is_empty())
-            .then(|| Self { backend: ProxyName::from(&Clean::line(backend)), server: ServerName::from(&Clean::line(server)) })
+        (!backend.is_empty() && !server.is_empty()).then(|| Self {
+            backend: ProxyName::from(&Clean::line(backend)),
+            server: ServerName::from(&Clean::line(server)),
+        })
     }
 }
 
@@ -360,18 +362,36 @@ mod tests {
 
     #[test]
     fn defaults_are_filled_in() {
-        assert_eq!(parse("haproxy.drain b/s").unwrap(), parse("haproxy.drain b/s --deadline=1m --on-deadline=keep").unwrap());
+        assert_eq!(
+            parse("haproxy.drain b/s").unwrap(),
+            parse("haproxy.drain b/s --deadline=1m --on-deadline=keep").unwrap()
+        );
     }
 
     #[test]
     fn what_is_wrong_is_said_with_what_to_write() {
         let cases = [
-            ("haproxy.drian b/s", "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions"),
+            (
+                "haproxy.drian b/s",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions",
+            ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
-            ("haproxy.drain b/s --wait 3", "haproxy.drain has no option \"--wait\"; it has --deadline, --on-deadline, --reason"),
-            ("haproxy.drain b/s --deadline soon", "--deadline needs a time between 1s and 24h, such as 1500ms, 60s or 5m"),
-            ("haproxy.drain b/s --deadline 500ms", "--deadline needs a time between 1s and 24h, such as 1500ms, 60s or 5m"),
-            ("haproxy.drain b/s --deadline 1s --deadline 2s", "--deadline needs a time between 1s and 24h, such as 1500ms, 60s or 5m"),
+            (
+                "haproxy.drain b/s --wait 3",
+                "haproxy.drain has no option \"--wait\"; it has --deadline, --on-deadline, --reason",
+            ),
+            (
+                "haproxy.drain b/s --deadline soon",
+                "--deadline needs a time between 1s and 24h, such as 1500ms, 60s or 5m",
+            ),
+            (
+                "haproxy.drain b/s --deadline 500ms",
+                "--deadline needs a time between 1s and 24h, such as 1500ms, 60s or 5m",
+            ),
+            (
+                "haproxy.drain b/s --deadline 1s --deadline 2s",
+                "--deadline needs a time between 1s and 24h, such as 1500ms, 60s or 5m",
+            ),
             ("haproxy.drain b/s --on-deadline never", "--on-deadline needs one of keep, maint, maint+close"),
             ("haproxy.weight b/s", "--weight needs a whole number from 0 to 256"),
             ("haproxy.weight b/s --weight 257", "--weight needs a whole number from 0 to 256"),

@@ -7,7 +7,11 @@
 //! deadlocks 2.6 while clients queue).
 
 use crate::{
-    model::{haproxy::AdminState, ids::{ProxyName, ServerName}, text::Clean},
+    model::{
+        haproxy::AdminState,
+        ids::{ProxyName, ServerName},
+        text::Clean,
+    },
     wire::request::{Access, Call, Reply, Request},
 };
 

@@ -1,0 +1,3 @@
+//! Runs: the machine against every fault, the journal against every flipped bit.
+
+pub(crate) mod cluster;
