@@ -34,15 +34,19 @@ pub fn plan(plan: &Plan, width: usize) -> String {
     }
     page.blank();
     page.prose(2, &summary(plan));
+    page.prose(2, prompt(plan).as_str());
     page.blank();
     page.prose(0, "What it rests on, read again before the first write");
     for premise in &body.premises {
-        page.row(2, "-", &format!("{} ({}; {})", premise.check, premise.tolerance(), premise.seen));
+        let seen = format!("{} {} ago", premise.seen, seconds(premise.age_ms));
+        let words =
+            format!("{} · {} · {seen}, at most {}", premise.check, premise.tolerance(), seconds(premise.age_ms_max));
+        page.row(2, "-", &words);
     }
     page.blank();
     page.prose(0, "Steps");
     for (index, step) in body.steps.iter().enumerate() {
-        write_step(&mut page, index, step, body.point_of_no_return == Some(index));
+        write_step(&mut page, index, step, body.point_of_no_return);
     }
     page.blank();
     page.prose(0, "How it is read back");
@@ -63,7 +67,7 @@ pub fn plan(plan: &Plan, width: usize) -> String {
 pub fn prompt(plan: &Plan) -> Clean {
     let confirmation = &plan.body.confirmation;
     let what = match &confirmation.by {
-        ConfirmBy::Enter => "Press Enter to start".to_owned(),
+        ConfirmBy::Enter => return "Press Enter to start.".into(),
         ConfirmBy::Target(name) => format!("Type {name} to start"),
         ConfirmBy::Cluster(name) => format!("Type the cluster's name, {name}, to start"),
     };
@@ -98,17 +102,18 @@ pub fn already_there(already: &AlreadyThere, width: usize) -> String {
     page.text
 }
 
-/// The line under the title: age of the facts, how far back is possible, how it is confirmed.
+/// The line under the effect: age of the facts, how far back is possible.
 fn summary(plan: &Plan) -> String {
     let age = plan.body.facts_age_ms as f64 / 1000.0;
     let undo = match plan.body.point_of_no_return {
         None => "every step can be undone".to_owned(),
         Some(index) => format!("undo possible until step {}", index + 1),
     };
-    format!("Facts {age:.1} s old · {undo} · {}", prompt(plan))
+    format!("Facts {age:.1} s old · {undo}")
 }
 
-fn write_step(page: &mut Page, index: usize, step: &Step, no_return: bool) {
+fn write_step(page: &mut Page, index: usize, step: &Step, point_of_no_return: Option<usize>) {
+    let no_return = point_of_no_return == Some(index);
     let mark = if no_return { "◆" } else { " " };
     page.row(0, &format!("{mark}{:>2}", index + 1), step.title.as_str());
     if no_return {
@@ -119,7 +124,7 @@ fn write_step(page: &mut Page, index: usize, step: &Step, no_return: bool) {
     }
     match &step.action {
         Action::Write(write) => write_write(page, write),
-        Action::Wait(wait) => write_wait(page, wait),
+        Action::Wait(wait) => write_wait(page, wait, point_of_no_return.is_some_and(|point| point < index)),
     }
 }
 
@@ -142,7 +147,7 @@ fn write_write(page: &mut Page, write: &Write) {
     }
 }
 
-fn write_wait(page: &mut Page, wait: &Wait) {
+fn write_wait(page: &mut Page, wait: &Wait, is_beyond_return: bool) {
     let mut words: Vec<String> = wait.until.checks.iter().map(|check| check.expect.to_string()).collect();
     words.dedup();
     let where_it_holds = match (wait.until.need, wait.until.checks.len()) {
@@ -157,6 +162,7 @@ fn write_wait(page: &mut Page, wait: &Wait) {
         page.row(7, "while ", &held.join("; "));
     }
     let late = match &wait.on_late {
+        OnLate::Fail if is_beyond_return => "the run ends and says what is true and what to type".to_owned(),
         OnLate::Fail => "the run is undone".to_owned(),
         OnLate::Rest(words) => format!("the run ends: {words}"),
         OnLate::GoOn(words) => format!("the run goes on: {words}"),
@@ -166,7 +172,7 @@ fn write_wait(page: &mut Page, wait: &Wait) {
 
 /// "3 looks in a row 0.5 s apart, at most 60 s".
 fn within(until: &Until) -> String {
-    let at_most = super::text::seconds(until.deadline_ms);
+    let at_most = seconds(until.deadline_ms);
     if until.holds > 1 {
         format!("{} looks in a row {} apart, at most {at_most}", until.holds, seconds(until.poll_ms))
     } else {

@@ -53,7 +53,6 @@ pub(super) fn plan(field: &Field<'_>, deadline_ms: u64, on_deadline: OnDeadline,
         .collect::<Vec<_>>();
     premises.extend(changing.iter().filter(|seat| !is_down(seat.server)).map(|seat| others_carry(field, seat)));
     Outcome::Draft(Draft {
-        verb: "Drain",
         effect: effect(field, deadline_ms, on_deadline, waits),
         goal: format!("{} gets no new sessions on {}", field.path, field.names()),
         premises,
@@ -83,15 +82,12 @@ fn effect(field: &Field<'_>, deadline_ms: u64, on_deadline: OnDeadline, waits: b
         OnDeadline::Maint => "After that it goes into maintenance with its sessions open",
         OnDeadline::MaintAndClose => "After that it goes into maintenance and its sessions are closed",
     };
-    effect.push(format!(
-        "It has {} now; they may take {} to end. {then}.",
-        match field.sessions() {
-            0 => "no session".to_owned(),
-            1 => "1 session".to_owned(),
-            sessions => format!("{sessions} sessions"),
-        },
-        seconds(deadline_ms)
-    ));
+    let may_take = format!("may take {} to end. {then}.", seconds(deadline_ms));
+    effect.push(match field.sessions() {
+        0 => format!("It has no session now; one that still comes {may_take}"),
+        1 => format!("Its 1 session {may_take}"),
+        sessions => format!("Its {sessions} sessions {may_take}"),
+    });
     if field.is_tcp() {
         effect.push(
             "This is a TCP backend: clients with connection pools keep their sessions until they close them, \

@@ -38,7 +38,6 @@ pub(super) fn plan(field: &Field<'_>, reasons: &mut Vec<Reason>) -> Outcome {
         sessions => format!("{sessions} sessions are closed; their clients lose"),
     };
     Outcome::Draft(Draft {
-        verb: "Close the sessions of",
         effect: vec![
             format!("{sessions} what is in flight and may connect again, to another server."),
             format!("{} gets no new sessions before and after.", field.path.server),

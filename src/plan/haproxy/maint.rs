@@ -18,7 +18,7 @@ pub(super) fn plan(field: &Field<'_>, reasons: &mut Vec<Reason>) -> Option<Outco
     if changing.is_empty() {
         return Some(Outcome::AlreadyThere(format!("{} is already in maintenance on {}.", field.path, field.names())));
     }
-    refuse_disagreement(field, &changing, reasons);
+    refuse_disagreement(field, &changing, "haproxy.drain", reasons);
     judge_capacity(field, &changing, reasons);
     let guard = ServerExpect::OthersCarry { percent_min: field.capacity_floor_percent };
     let mut steps = Vec::<Step>::new();
@@ -52,7 +52,6 @@ pub(super) fn plan(field: &Field<'_>, reasons: &mut Vec<Reason>) -> Option<Outco
     });
     effect.push("Servers that track it go into maintenance too.".to_owned());
     Some(Outcome::Draft(Draft {
-        verb: "Put into maintenance",
         effect,
         goal: format!("{} is in maintenance on {}", field.path, field.names()),
         premises,

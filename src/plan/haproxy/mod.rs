@@ -49,8 +49,6 @@ enum Outcome {
 
 /// A plan without what all plans have in common.
 struct Draft {
-    /// "Drain".
-    verb: &'static str,
     effect: Vec<String>,
     goal: String,
     premises: Vec<Check>,
@@ -111,14 +109,14 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
 
 /// What is wanted, in a few words.
 fn title(change: &Change) -> Clean {
-    let verb = match change {
-        Change::HaproxyDrain { .. } => "Drain",
-        Change::HaproxyReady { .. } => "Return to traffic",
-        Change::HaproxyMaint { .. } => "Put into maintenance",
-        Change::HaproxyWeight { .. } => "Change the weight of",
-        Change::HaproxyKillSessions { .. } => "Close the sessions of",
-    };
-    Clean::line(&format!("{verb} {}", change.server()))
+    let server = change.server();
+    Clean::line(&match change {
+        Change::HaproxyDrain { .. } => format!("Drain {server}"),
+        Change::HaproxyReady { .. } => format!("Return {server} to traffic"),
+        Change::HaproxyMaint { .. } => format!("Put {server} into maintenance"),
+        Change::HaproxyWeight { weight, .. } => format!("Give {server} the weight {weight}"),
+        Change::HaproxyKillSessions { .. } => format!("Close the sessions of {server}"),
+    })
 }
 
 fn finish(
@@ -147,7 +145,7 @@ fn finish(
     Planned::Plan(Box::new(Plan::new(Body {
         cluster: inventory.cluster.clone(),
         intent: intent.clone(),
-        title: Clean::line(&format!("{} {} on {}", draft.verb, field.path, field.names())),
+        title: Clean::line(&format!("{} on {}", title(&intent.change), field.names())),
         effect,
         goal: Clean::line(&draft.goal),
         made_at: now,
@@ -367,7 +365,7 @@ fn refuse_inherited(field: &Field<'_>, reasons: &mut Vec<Reason>) {
 }
 
 /// Refuses when the load balancers that are to be changed were told different things.
-fn refuse_disagreement(field: &Field<'_>, changing: &[&Seat<'_>], reasons: &mut Vec<Reason>) {
+fn refuse_disagreement(field: &Field<'_>, changing: &[&Seat<'_>], unify: &str, reasons: &mut Vec<Reason>) {
     let mut told: Vec<AdminState> = changing.iter().filter_map(|seat| seat.told()).collect();
     told.dedup();
     if told.len() > 1 {
@@ -375,7 +373,7 @@ fn refuse_disagreement(field: &Field<'_>, changing: &[&Seat<'_>], reasons: &mut 
             ReasonKind::Disagreement,
             format!("The load balancers disagree about {}.", field.path),
             field.evidence(),
-            format!("Bring them to one state first: vakt do haproxy.drain {}.", field.path),
+            format!("Bring them to one state first: vakt do {unify} {}.", field.path),
         ));
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn plan(
         .collect();
     let returning: Vec<&Seat<'_>> =
         changing.iter().copied().filter(|seat| seat.told() != Some(AdminState::Ready)).collect();
-    refuse_disagreement(field, &returning, reasons);
+    refuse_disagreement(field, &returning, "haproxy.maint", reasons);
     if changing.is_empty() {
         return Some(Outcome::AlreadyThere(format!("{} is already told ready on {}.", field.path, field.names())));
     }
@@ -70,7 +70,6 @@ pub(super) fn plan(
         told.into_iter().chain([seat.check(&field.path, ServerExpect::Weight(seat.weight()))])
     });
     Some(Outcome::Draft(Draft {
-        verb: "Return to traffic",
         effect: effect(field, &changing, deadline_ms, wanted),
         goal: format!("{} is back in traffic on {}", field.path, field.names()),
         premises: premises.collect(),

@@ -36,7 +36,6 @@ pub(super) fn plan(field: &Field<'_>, weight: u64, reasons: &mut Vec<Reason>) ->
     }
     effect.push("Open sessions stay. A reload of HAProxy returns to the file's weight.".to_owned());
     Outcome::Draft(Draft {
-        verb: "Change the weight of",
         effect,
         goal: format!("{} has weight {weight} on {}", field.path, field.names()),
         premises: premises.collect(),
