@@ -9,6 +9,7 @@ pub mod history;
 pub mod model;
 pub mod plan;
 pub mod rules;
+pub mod run;
 pub mod runtime;
 pub mod schedule;
 pub mod transport;
