@@ -133,7 +133,7 @@ fn stopped_by_the_operator_at_every_moment() {
             let (harness, ending) = run(&case, script.clone());
             tally.take(&format!("{} stopped after {after}", case.name), &case, &harness, &ending);
             let stopped = harness.records.iter().any(|record| matches!(record.entry, Entry::AbortAsked));
-            let is_over = matches!(ending.kind, EndingKind::Reached);
+            let is_over = ending.kind == case.ending.kind;
             assert!(stopped || is_over || after == 0, "{} after {after}: {ending:?}", case.name);
             // The undo that follows fails.
             let writes = harness.sent.len();
@@ -201,7 +201,9 @@ fn killed_again_while_being_taken_up() {
                         again = once_more;
                         done = again.run();
                     }
-                    tally.take(&what, &case, &again, &done.unwrap());
+                    let ending = done.unwrap();
+                    assert_ne!(ending.kind, EndingKind::NeedsOperator, "{what}: {ending:?}");
+                    tally.take(&what, &case, &again, &ending);
                 }
             }
         }

@@ -244,7 +244,9 @@ impl Machine {
         if target.verdict == Tri::Holds {
             return self.took_effect(act, then, why);
         }
-        poll.held = if origin.verdict == Tri::Holds { poll.held + 1 } else { 0 };
+        // A step that cannot be undone may have had a part of its effect: only *done* is certain of it.
+        let is_certain = origin.verdict == Tri::Holds && !matches!(write.undo, Undo::Irreversible { .. });
+        poll.held = if is_certain { poll.held + 1 } else { 0 };
         if poll.held >= SETTLE_LOOKS {
             let how = Clean::line(&format!("{why}; the world shows no effect"));
             return self.had_no_effect(&act, &how);

@@ -126,6 +126,7 @@ impl Machine {
             };
         }
         if unclear.is_empty() {
+            self.write_judgement(&judged);
             self.steps = judged;
             return self.take_up();
         }
@@ -136,6 +137,29 @@ impl Machine {
         }
         let poll = self.pause(poll);
         self.phase = super::Phase::Recovering(poll);
+    }
+
+    /// What the world says goes into the journal: the next crash must not find the same doubt again.
+    fn write_judgement(&mut self, judged: &[StepState]) {
+        for (step, now) in judged.iter().enumerate() {
+            let was = self.steps[step];
+            let doubted = if let StepState::InDoubt(direction) = was { direction } else { Direction::Forward };
+            let (outcome, how) = match (doubted, now) {
+                _ if was == *now => continue,
+                (Direction::Forward, StepState::Done) => {
+                    (Outcome::Done, "after the interruption, the world shows its effect")
+                }
+                (Direction::Forward, _) => {
+                    (Outcome::NotDone, "after the interruption, the world shows no effect of it")
+                }
+                (Direction::Back, StepState::Undone) => {
+                    (Outcome::Done, "after the interruption, the world shows it undone")
+                }
+                (Direction::Back, _) => (Outcome::NotDone, "after the interruption, the world still shows its effect"),
+            };
+            let began = self.now.mono;
+            self.step_ended(step, doubted, outcome, &how.into(), began);
+        }
     }
 
     /// The steps that only the world can tell about: on each node the last one that changed its state, and every one
