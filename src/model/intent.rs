@@ -331,8 +331,8 @@ fn duration_ms(word: &str) -> Option<u64> {
 /// A duration in the largest unit up to seconds (and exact minutes beyond two) that loses nothing.
 pub fn duration_word(ms: u64) -> String {
     match ms {
-        _ if ms % 1000 != 0 => format!("{ms}ms"),
-        _ if ms > 120_000 && ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        _ if !ms.is_multiple_of(1000) => format!("{ms}ms"),
+        _ if ms > 120_000 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
         _ => format!("{}s", ms / 1000),
     }
 }

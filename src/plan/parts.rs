@@ -110,8 +110,9 @@ fn id_of(body: &Body) -> PlanId {
     let text = serde_json::to_vec(body).unwrap_or_default();
     let digest = Sha256::digest(&text);
     let when = jiff::Timestamp::from_millisecond(body.made_at.wall.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    PlanId(format!("{}-{hash}", when.strftime("%Y%m%dT%H%M%SZ")))
+    let [a, b, c, d, ..] = digest.0;
+    let hash = u32::from_be_bytes([a, b, c, d]);
+    PlanId(format!("{}-{hash:08x}", when.strftime("%Y%m%dT%H%M%SZ")))
 }
 
 /// What a plan is about, for telling afterwards what is true.

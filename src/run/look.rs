@@ -17,7 +17,7 @@ pub(super) type SourceKey = (NodeName, ProbeId);
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Poll {
     pub(super) sources: BTreeSet<SourceKey>,
-    pub(super) poll_ms: u64,
+    pub(super) every_ms: u64,
     pub(super) deadline: Mono,
     /// Looks in a row in which it held.
     pub(super) held: u32,
@@ -72,8 +72,8 @@ impl Readings {
     }
 
     /// An answer arrived.
-    pub(super) fn take(&mut self, source: SourceKey, outcome: Result<Facts, Clean>) {
-        if let Some(reading) = self.0.get_mut(&source) {
+    pub(super) fn take(&mut self, source: &SourceKey, outcome: Result<Facts, Clean>) {
+        if let Some(reading) = self.0.get_mut(source) {
             reading.now = outcome;
         }
     }

@@ -136,7 +136,7 @@ fn every_refusal_reads_as_it_should() {
     let mut disagree = in_maintenance(healthy());
     disagree.on("lb02").server("web03").told = AdminState::Drain;
     let mut elsewhere = healthy();
-    elsewhere.on("lb02").server("web03").address = "10.10.0.99:80";
+    elsewhere.on("lb02").server("web03").address = "10.10.0.99:80".into();
     let mut lacking = healthy();
     lacking.on("lb02").servers.retain(|server| server.name != "web03");
     let mut silent = healthy();

@@ -1,6 +1,6 @@
 //! Two load balancers in memory that behave as HAProxy 2.6 was measured to: what plans are made of and runs act on.
 
-use std::path::Path;
+use std::{cell::RefCell, collections::HashMap, path::Path};
 use vakt::{
     config::{self, FileMetadata},
     model::{
@@ -10,6 +10,7 @@ use vakt::{
         },
         ids::{NodeName, ProxyName, ServerName},
         inventory::Inventory,
+        text::Clean,
         time::{Mono, Now, Wall},
         world::World,
     },
@@ -21,6 +22,15 @@ use vakt::{
 
 /// When every test begins: 2026-11-23 14:03:22 UTC.
 pub(crate) const START: Now = Now { mono: Mono(1_000_000), wall: Wall(1_795_442_602_000) };
+
+thread_local! {
+    /// Sanitising the same few words for every look takes most of the time otherwise.
+    static WORDS: RefCell<HashMap<&'static str, Clean>> = RefCell::default();
+}
+
+fn word(text: &'static str) -> Clean {
+    WORDS.with_borrow_mut(|words| words.entry(text).or_insert_with(|| text.into()).clone())
+}
 
 /// The state of every load balancer.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +51,7 @@ pub(crate) struct SimServer {
     pub(crate) backend: &'static str,
     pub(crate) name: &'static str,
     pub(crate) mode: &'static str,
-    pub(crate) address: &'static str,
+    pub(crate) address: Clean,
     pub(crate) told: AdminState,
     pub(crate) disabled: bool,
     /// Whether its checks would pass.
@@ -64,7 +74,7 @@ impl SimServer {
             backend,
             name,
             mode,
-            address,
+            address: address.into(),
             told: AdminState::Ready,
             disabled: false,
             healthy: true,
@@ -102,8 +112,8 @@ impl SimServer {
             if self.checked && !is_maint { Figure::Known(value) } else { Figure::Unknown(Unknown::Missing) }
         };
         Server {
-            name: ServerName::from(self.name),
-            address: Figure::Known(self.address.into()),
+            name: ServerName::from(&word(self.name)),
+            address: Figure::Known(self.address.clone()),
             operational: self.operational(),
             admin: Figure::Known(self.told),
             configured: Figure::Known(if self.disabled { ConfiguredState::Disabled } else { ConfiguredState::Ready }),
@@ -116,7 +126,7 @@ impl SimServer {
             downs_total: Figure::Known(0),
             check: Check {
                 // The words of the last check survive maintenance; the health does not.
-                status: check(0).map(|_| if self.failed { "L4CON".into() } else { "L7OK".into() }),
+                status: check(0).map(|_| word(if self.failed { "L4CON" } else { "L7OK" })),
                 rise: check(2),
                 fall: check(2),
                 health: check(if self.failed {
@@ -144,10 +154,10 @@ impl Balancer {
         for server in &self.servers {
             if backends.last().is_none_or(|backend| backend.name.as_str() != server.backend) {
                 backends.push(Backend {
-                    name: ProxyName::from(server.backend),
-                    mode: Figure::Known(server.mode.into()),
-                    algorithm: Figure::Known("roundrobin".into()),
-                    status: "UP".into(),
+                    name: ProxyName::from(&word(server.backend)),
+                    mode: Figure::Known(word(server.mode)),
+                    algorithm: Figure::Known(word("roundrobin")),
+                    status: word("UP"),
                     active_servers: Figure::default(),
                     backup_servers: Figure::default(),
                     traffic: Traffic::default(),

@@ -138,7 +138,7 @@ fn wait_until_quiet(field: &Field<'_>, deadline_ms: u64, on_deadline: OnDeadline
         deadline_ms,
     };
     let title = format!("{}: wait until {name} has no session left", field.names());
-    wait(title, When::Always, until, field.checks(ServerExpect::OutOfRotation), on_late)
+    wait(&title, When::Always, until, field.checks(ServerExpect::OutOfRotation), on_late)
 }
 
 fn maintenance(field: &Field<'_>, seat: &Seat<'_>, late: When) -> Option<Step> {

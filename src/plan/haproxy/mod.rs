@@ -100,7 +100,7 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         Change::HaproxyDrain { deadline_ms, on_deadline, .. } => {
             Some(drain::plan(field, *deadline_ms, *on_deadline, reasons))
         }
-        Change::HaproxyReady { deadline_ms, weight, .. } => ready::plan(field, *deadline_ms, *weight, reasons),
+        Change::HaproxyReady { deadline_ms, weight, .. } => Some(ready::plan(field, *deadline_ms, *weight, reasons)),
         Change::HaproxyMaint { .. } => maint::plan(field, reasons),
         Change::HaproxyWeight { weight, .. } => Some(weight::plan(field, *weight, reasons)),
         Change::HaproxyKillSessions { .. } => Some(kill_sessions::plan(field, reasons)),
@@ -275,8 +275,8 @@ struct Tell<'a> {
 }
 
 /// A step that waits until `until` holds on every one of `seats`, while `guards` hold on them.
-fn wait(title: String, when: When, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
-    Step { title: Clean::line(&title), when, action: Action::Wait(Wait { until, guards, on_late }) }
+fn wait(title: &str, when: When, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
+    Step { title: Clean::line(title), when, action: Action::Wait(Wait { until, guards, on_late }) }
 }
 
 /// The last step of a plan: every load balancer is looked at once more.
@@ -288,7 +288,7 @@ fn prove(field: &Field<'_>, title: String, is: ServerExpect) -> Step {
         poll_ms: limits::VERIFY_POLL_MS,
         deadline_ms: limits::VERIFY_DEADLINE_MS,
     };
-    wait(title, When::Always, until, Vec::new(), OnLate::Fail)
+    wait(&title, When::Always, until, Vec::new(), OnLate::Fail)
 }
 
 /// "a", "a and b", "a, b and c".
@@ -334,7 +334,7 @@ fn judge_capacity(field: &Field<'_>, leaving: &[&Seat<'_>], reasons: &mut Vec<Re
             ReasonKind::CapacityFloor,
             format!("Too little of {} would stay in traffic without {}.", path.backend, path.server),
             below,
-            "Bring another server back first, or lower capacity_floor_percent under [policy].".to_owned(),
+            "Bring another server back first, or lower capacity_floor_percent under [policy].",
         ));
     }
     blast

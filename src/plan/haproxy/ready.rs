@@ -18,17 +18,11 @@ use crate::{
     },
 };
 
-pub(super) fn plan(
-    field: &Field<'_>,
-    deadline_ms: u64,
-    weight: Option<u64>,
-    reasons: &mut Vec<Reason>,
-) -> Option<Outcome> {
+pub(super) fn plan(field: &Field<'_>, deadline_ms: u64, weight: Option<u64>, reasons: &mut Vec<Reason>) -> Outcome {
     refuse_inherited(field, reasons);
-    let wanted = |seat: &Seat<'_>| match (weight, seat.weight()) {
-        (Some(weight), _) => weight,
-        (None, 0) => seat.weight_configured(),
-        (None, weight) => weight,
+    let wanted = |seat: &Seat<'_>| match seat.weight() {
+        0 => weight.unwrap_or_else(|| seat.weight_configured()),
+        current => weight.unwrap_or(current),
     };
     let changing: Vec<&Seat<'_>> = field
         .seats
@@ -39,7 +33,7 @@ pub(super) fn plan(
         changing.iter().copied().filter(|seat| seat.told() != Some(AdminState::Ready)).collect();
     refuse_disagreement(field, &returning, "haproxy.maint", reasons);
     if changing.is_empty() {
-        return Some(Outcome::AlreadyThere(format!("{} is already told ready on {}.", field.path, field.names())));
+        return Outcome::AlreadyThere(format!("{} is already told ready on {}.", field.path, field.names()));
     }
     let mut steps: Vec<Step> = changing.iter().filter_map(|seat| through_drain(field, seat)).collect();
     let checked = |seat: &&&Seat<'_>| seat.server.operational != OperationalState::Unchecked;
@@ -69,14 +63,14 @@ pub(super) fn plan(
         let told = seat.told().map(|told| seat.check(&field.path, ServerExpect::Told(told)));
         told.into_iter().chain([seat.check(&field.path, ServerExpect::Weight(seat.weight()))])
     });
-    Some(Outcome::Draft(Draft {
+    Outcome::Draft(Draft {
         effect: effect(field, &changing, deadline_ms, wanted),
         goal: format!("{} is back in traffic on {}", field.path, field.names()),
         premises: premises.collect(),
         steps,
         confirm,
         why,
-    }))
+    })
 }
 
 fn effect(
@@ -142,7 +136,7 @@ fn wait_for_check(field: &Field<'_>, seats: &[&Seat<'_>], deadline_ms: u64) -> S
         super::names_of(seats.iter().map(|seat| &seat.node.name)),
         field.path.server
     );
-    wait(title, When::Always, until, held.collect(), OnLate::Fail)
+    wait(&title, When::Always, until, held.collect(), OnLate::Fail)
 }
 
 /// Another weight on one load balancer.
@@ -193,5 +187,5 @@ fn wait_for_traffic(field: &Field<'_>) -> Step {
         seconds(limits::TRAFFIC_DEADLINE_MS)
     )));
     let title = format!("{}: see the first new session of {}", field.names(), field.path.server);
-    wait(title, When::Always, until, field.checks(ServerExpect::Told(AdminState::Ready)), on_late)
+    wait(&title, When::Always, until, field.checks(ServerExpect::Told(AdminState::Ready)), on_late)
 }

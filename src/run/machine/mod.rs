@@ -206,7 +206,7 @@ impl Machine {
             return; // an answer to an earlier look
         }
         let is_complete = waiting_for.is_empty();
-        self.readings.take(source, outcome);
+        self.readings.take(&source, outcome);
         if is_complete {
             self.looked();
         }
@@ -333,7 +333,7 @@ impl Machine {
     fn look(&mut self, sources: BTreeSet<SourceKey>, poll_ms: u64, deadline_ms: u64) -> Poll {
         let deadline = self.now.mono.plus_ms(deadline_ms);
         let state = self.send_reads(&sources);
-        Poll { sources, poll_ms, deadline, held: 0, state }
+        Poll { sources, every_ms: poll_ms, deadline, held: 0, state }
     }
 
     fn send_reads(&mut self, sources: &BTreeSet<SourceKey>) -> PollState {
@@ -360,7 +360,7 @@ impl Machine {
 
     /// The same poll, until its next look; the last one comes at the deadline.
     fn pause(&mut self, mut poll: Poll) -> Poll {
-        let until = self.now.mono.plus_ms(poll.poll_ms).min(poll.deadline.max(self.now.mono.plus_ms(1)));
+        let until = self.now.mono.plus_ms(poll.every_ms).min(poll.deadline.max(self.now.mono.plus_ms(1)));
         poll.state = PollState::Pausing { until };
         self.wait_until(until);
         poll
