@@ -26,7 +26,6 @@ pub struct Plan {
     /// Its name, also the name of the run: when it was made, and a hash of everything below.
     pub id: PlanId,
     /// Everything else.
-    #[serde(flatten)]
     pub body: Body,
 }
 

@@ -291,3 +291,12 @@ fn invariant_6_every_request_of_a_plan_is_in_its_text_byte_for_byte() {
         }
     }
 }
+
+#[test]
+fn every_action_has_a_runbook() {
+    for action in vakt::model::intent::ACTIONS {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("assets/runbooks/{action}.md"));
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        assert!(text.starts_with(&format!("# {action}: ")), "{}", path.display());
+    }
+}
