@@ -1,7 +1,22 @@
 //! The integration tests, one binary.
 
-#[cfg(test)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking and print what they measured"
+)]
+
+mod architecture;
+mod cluster;
 mod config;
+mod console;
+mod contract;
+mod headless;
 mod plans;
+mod program;
+mod rules;
 mod run;
+mod schedule;
+mod terminal;
 mod wire;

@@ -29,6 +29,8 @@ pub enum Effect {
     },
     /// Put text on the operator's clipboard (OSC 52).
     Copy(String),
+    /// Forget what is on the terminal and draw every cell again.
+    Redraw,
     /// Stop the process as the shell's job control does; drawing goes on afterwards.
     Suspend,
     /// End.

@@ -1,5 +1,289 @@
 //! The console as a value: everything that can happen is a [`msg::Msg`], everything it wants done is an
-//! [`effect::Effect`], and `update` is a plain function between them.
+//! [`effect::Effect`], and [`update`] is a plain function between them.
+//!
+//! Main type: [`App`]. Deliberately absent: drawing, colours, clocks, IO. What something *means* is decided here
+//! ([`meaning::Meaning`]); how a meaning looks is decided in `view`.
 
+pub mod command;
+mod commands;
+pub(crate) mod details;
 pub mod effect;
+pub(crate) mod evidence;
+pub(crate) mod figures;
+pub(crate) mod frames;
+pub mod help;
+pub mod keymap;
+pub(crate) mod layout;
+pub(crate) mod list;
+pub mod meaning;
 pub mod msg;
+pub(crate) mod overview;
+pub(crate) mod palette;
+pub(crate) mod path;
+pub(crate) mod prompt;
+pub(crate) mod rows;
+pub mod screen;
+pub(crate) mod standing;
+pub(crate) mod traffic;
+pub(crate) mod trend;
+mod update;
+
+pub use update::update;
+
+use crate::{
+    history::recent::History,
+    model::{
+        ids::NodeName,
+        inventory::{Inventory, ThemeName},
+        time::{Mono, Now},
+        world::World,
+    },
+    rules::{Finding, Rules},
+    schedule::Schedule,
+    wire::probe::{Complaint, ProbeId},
+};
+use frames::Frames;
+use keymap::Keymap;
+use palette::Palette;
+use prompt::Prompt;
+use screen::{Place, ScreenId, Screens};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What the console is started with, beyond the inventory. The runtime resolves environment and locale.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// No write leaves this console.
+    pub read_only: bool,
+    /// Colours; `NO_COLOR` makes it [`ThemeName::Mono`].
+    pub theme: ThemeName,
+    /// Whether symbols outside ASCII may be drawn.
+    pub unicode: bool,
+    /// The zone of every wall clock on screen.
+    pub zone: jiff::tz::TimeZone,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { read_only: false, theme: ThemeName::Dark, unicode: true, zone: jiff::tz::TimeZone::UTC }
+    }
+}
+
+/// The terminal's size in cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
+
+/// Everything the console is, between two messages.
+#[derive(Debug)]
+pub struct App {
+    /// The cluster as written down.
+    pub inventory: Arc<Inventory>,
+    /// How this console was started; theme and symbols may change while it runs.
+    pub options: Options,
+    /// Which key means which command.
+    pub keymap: Keymap,
+    /// The cluster as observed.
+    pub world: World,
+    /// Figures over time.
+    pub history: History,
+    /// What is due to be read.
+    pub schedule: Schedule,
+    /// The rules and what they remember.
+    pub rules: Rules,
+    /// What is wrong now, worst first.
+    pub findings: Vec<Finding>,
+    /// What was odd in the newest answer of each probe.
+    pub complaints: BTreeMap<(NodeName, ProbeId), Vec<Complaint>>,
+    /// When the last message was taken.
+    pub now: Now,
+    /// The terminal.
+    pub size: Size,
+    /// Where the operator is.
+    pub(crate) place: Place,
+    /// Where the operator came from; Esc goes back.
+    pub(crate) trail: Vec<Place>,
+    /// What each screen remembers.
+    pub(crate) screens: Screens,
+    /// What lies over the screen.
+    pub(crate) overlay: Overlay,
+    /// A short notice and when it goes away.
+    pub(crate) toast: Option<(String, Mono)>,
+    /// The world as it was when the display was paused.
+    frozen: Option<Box<Frozen>>,
+    /// States that changed lately.
+    pub(crate) changes: standing::Changes,
+    /// When to draw.
+    pub(crate) frames: Frames,
+    /// When the rules ran last, and whether anything moved since.
+    rules_ran: Option<Mono>,
+    rules_wanted: bool,
+    ended: bool,
+}
+
+/// What lies over the screen and takes the keys.
+#[derive(Debug, Default)]
+pub(crate) enum Overlay {
+    /// Nothing.
+    #[default]
+    None,
+    /// The explanation of this screen and this row; first visible line.
+    Help(usize),
+    /// Commands, nodes and servers by name.
+    Palette(Palette),
+    /// The filter of the current screen is being typed.
+    Filter,
+    /// A question of a connection.
+    Prompt(Prompt),
+}
+
+/// What the display shows while it is paused.
+#[derive(Debug)]
+struct Frozen {
+    world: World,
+    history: History,
+    findings: Vec<Finding>,
+    at: Now,
+}
+
+/// What the screens look at: the present, or the moment at which the display was paused.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) inventory: &'a Inventory,
+    pub(crate) world: &'a World,
+    pub(crate) history: &'a History,
+    pub(crate) findings: &'a [Finding],
+    pub(crate) now: Now,
+}
+
+impl App {
+    /// A console that knows nothing yet but the inventory.
+    pub fn new(inventory: impl Into<Arc<Inventory>>, options: Options, now: Now) -> Self {
+        let inventory = inventory.into();
+        Self {
+            world: World::new(&inventory),
+            history: History::new(inventory.settings.poll.host_ms, inventory.settings.poll.haproxy_ms),
+            schedule: Schedule::new(&inventory),
+            rules: Rules::default(),
+            findings: Vec::new(),
+            complaints: BTreeMap::new(),
+            keymap: Keymap::embedded(),
+            options,
+            now,
+            size: Size { width: 80, height: 24 },
+            place: Place::new(ScreenId::Overview),
+            trail: Vec::new(),
+            screens: Screens::default(),
+            overlay: Overlay::None,
+            toast: None,
+            frozen: None,
+            changes: standing::Changes::default(),
+            frames: Frames::new(now.mono),
+            rules_ran: None,
+            rules_wanted: true,
+            ended: false,
+            inventory,
+        }
+    }
+
+    /// Whether typed keys and pasted text go into a prompt that must not be shown, logged or recorded.
+    /// While this holds, a recorder replaces keys by [`msg::KeyCode::Redacted`] and drops pastes.
+    pub fn secret_prompt_open(&self) -> bool {
+        matches!(&self.overlay, Overlay::Prompt(prompt) if prompt.is_secret())
+    }
+
+    /// Whether a frame should be drawn now. Call [`App::frame_drawn`] after drawing.
+    pub fn frame_due(&self) -> bool {
+        self.frames.due(self.now.mono)
+    }
+
+    /// Notes that a frame was drawn.
+    pub fn frame_drawn(&mut self) {
+        self.frames.drawn(self.now.mono);
+    }
+
+    /// The latest moment for the next [`msg::Event::Tick`]: a probe is due, a frame is wanted, or ages move.
+    pub fn wake_at(&self) -> Mono {
+        let next = self.frames.next(self.now.mono);
+        self.schedule.next_due().map_or(next, |due| due.min(next)).max(self.now.mono)
+    }
+
+    /// Whether the console has asked to end.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether the display is paused.
+    pub fn is_paused(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// The screen the operator is on.
+    pub fn screen(&self) -> ScreenId {
+        self.place.screen
+    }
+
+    /// The moment at which the display was paused.
+    pub(crate) fn paused_at(&self) -> Option<Now> {
+        self.frozen.as_ref().map(|frozen| frozen.at)
+    }
+
+    /// What the screens look at.
+    pub(crate) fn seen(&self) -> Seen<'_> {
+        match &self.frozen {
+            Some(frozen) => Seen {
+                inventory: &self.inventory,
+                world: &frozen.world,
+                history: &frozen.history,
+                findings: &frozen.findings,
+                now: frozen.at,
+            },
+            None => Seen {
+                inventory: &self.inventory,
+                world: &self.world,
+                history: &self.history,
+                findings: &self.findings,
+                now: self.now,
+            },
+        }
+    }
+
+    /// Freezes the display, or lets it go on. Polling never stops.
+    pub(crate) fn toggle_pause(&mut self) {
+        self.frozen = match self.frozen.take() {
+            Some(_) => None,
+            // The one whole copy of the world that is ever made, on a key press.
+            None => Some(Box::new(Frozen {
+                world: self.world.clone(),
+                history: self.history.clone(),
+                findings: self.findings.clone(),
+                at: self.now,
+            })),
+        };
+    }
+
+    /// Ends the console.
+    pub(crate) fn end(&mut self) -> Vec<effect::Effect> {
+        self.ended = true;
+        vec![effect::Effect::Quit]
+    }
+
+    /// Shows a short notice for a few seconds.
+    pub(crate) fn notify(&mut self, text: impl Into<String>) {
+        self.toast = Some((text.into(), self.now.mono.plus_ms(4000)));
+    }
+
+    /// Goes to a place and remembers where from.
+    pub(crate) fn go(&mut self, place: Place) {
+        if self.place != place {
+            let from = std::mem::replace(&mut self.place, place);
+            self.trail.push(from);
+            if self.trail.len() > 32 {
+                self.trail.remove(0);
+            }
+        }
+    }
+}

@@ -1,3 +1,222 @@
-//! The command line.
+//! The command line: what each subcommand does, what it prints where, and its exit code.
+//!
+//! Standard output carries only the answer, so that it can be piped; everything else goes to standard error.
 
+mod args;
+mod check;
 pub mod config_file;
+mod exit;
+mod gather;
+pub mod output;
+pub mod replay;
+mod status;
+pub mod status_document;
+mod table;
+
+pub use exit::Exit;
+
+use crate::{
+    app::{App, Options},
+    config::{Loaded, Secrets},
+    model::{
+        inventory::{Glyphs, Inventory, ThemeName},
+        time::{Clock, Wall},
+    },
+    runtime::{self, clock::SystemClock, recorder},
+};
+use args::{Args, Command, ConfigCommand, Theme};
+use clap::Parser;
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Err(report) = runtime::terminal::install_panic_hook() {
+        output::note(&format!("vakt: no panic reports: {report}"));
+    }
+    match run(&args) {
+        Ok(exit) => exit.into(),
+        Err(Stop { exit, text }) => {
+            if !text.is_empty() {
+                output::note(&text);
+            }
+            exit.into()
+        }
+    }
+}
+
+/// A command that ends before its answer.
+#[derive(Debug)]
+struct Stop {
+    exit: Exit,
+    text: String,
+}
+
+impl Stop {
+    fn usage(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, text: text.into() }
+    }
+
+    fn failed(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, text: text.into() }
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        if output::reader_gone(&error) {
+            Self { exit: Exit::Ok, text: String::new() }
+        } else {
+            Self::failed(format!("vakt: {error}"))
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<Exit, Stop> {
+    if let Some(file) = &args.log {
+        start_log(file)?;
+    }
+    match &args.command {
+        Some(Command::Config(ConfigCommand::Example)) => {
+            output::out(crate::config::EXAMPLE)?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Config(ConfigCommand::Path)) => {
+            output::out(&format!("{}\n", load(args)?.path.display()))?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Config(ConfigCommand::Check)) => {
+            let loaded = load(args)?;
+            let inventory = &loaded.inventory;
+            output::out(&format!(
+                "{}: valid; cluster {}, {} nodes\n",
+                loaded.path.display(),
+                inventory.cluster,
+                inventory.nodes.len()
+            ))?;
+            Ok(Exit::Ok)
+        }
+        Some(Command::Replay { file, svg, until, size }) => replay::run(file, svg.as_deref(), *until, *size),
+        Some(Command::Status { json, watch, wait }) => {
+            let cluster = cluster(args)?;
+            let options = options(args, &cluster.inventory);
+            block_on(status::run(cluster, options, status::Wanted { json: *json, watch: *watch, wait_s: *wait }))?
+        }
+        Some(Command::Check { nodes }) => block_on(check::run(cluster(args)?, nodes.clone()))?,
+        None => console(args),
+    }
+}
+
+fn console(args: &Args) -> Result<Exit, Stop> {
+    let Cluster { inventory, secrets } = cluster(args)?;
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return Err(Stop::usage(
+            "vakt: the console needs a terminal on standard input and output; for pipes use `vakt status`",
+        ));
+    }
+    let clock = Arc::new(SystemClock::start());
+    let started = clock.now();
+    let recorder = match &args.record {
+        Some(file) => {
+            let header = recorder::Header {
+                format: recorder::FORMAT,
+                vakt: env!("CARGO_PKG_VERSION").into(),
+                started,
+                inventory: inventory.as_ref().clone(),
+                options: (&options(args, &inventory)).into(),
+            };
+            Some(recorder::Recorder::create(file, header).map_err(|error| {
+                Stop::usage(format!(
+                    "vakt: cannot record into {}: {error}; name a file that does not exist yet",
+                    file.display()
+                ))
+            })?)
+        }
+        None => None,
+    };
+    let app = App::new(Arc::clone(&inventory), options(args, &inventory), started);
+    block_on(async move { runtime::console::run(app, &inventory, secrets, clock, recorder).await })?
+        .map_err(|error| Stop::failed(format!("vakt: the terminal cannot be used: {error}")))?;
+    Ok(Exit::Ok)
+}
+
+fn load(args: &Args) -> Result<Loaded, Stop> {
+    config_file::read(args.config.as_deref()).map_err(|failure| Stop::usage(failure.to_string()))
+}
+
+/// The configuration as commands use it.
+#[derive(Debug, Clone)]
+struct Cluster {
+    inventory: Arc<Inventory>,
+    secrets: Secrets,
+}
+
+/// The configuration with what the command line overrides.
+fn cluster(args: &Args) -> Result<Cluster, Stop> {
+    let Loaded { mut inventory, secrets, .. } = load(args)?;
+    inventory.settings.policy.read_only |= args.read_only;
+    runtime::limits::raise_open_files();
+    Ok(Cluster { inventory: Arc::new(inventory), secrets })
+}
+
+/// How the application looks, from the command line, the configuration and the environment, in that order.
+fn options(args: &Args, inventory: &Inventory) -> Options {
+    let console = &inventory.settings.console;
+    let theme = match args.theme {
+        Some(Theme::Dark) => ThemeName::Dark,
+        Some(Theme::Light) => ThemeName::Light,
+        Some(Theme::Mono) => ThemeName::Mono,
+        None if environment("NO_COLOR").is_some_and(|value| !value.is_empty()) => ThemeName::Mono,
+        None => console.theme,
+    };
+    let unicode = match (args.ascii, console.glyphs) {
+        (true, _) | (false, Glyphs::Ascii) => false,
+        (false, Glyphs::Unicode) => true,
+        (false, Glyphs::Auto) => locale_is_utf8(),
+    };
+    Options { read_only: inventory.settings.policy.read_only, theme, unicode, zone: jiff::tz::TimeZone::system() }
+}
+
+fn locale_is_utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| environment(name).filter(|value| !value.is_empty()))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    // The Linux console shows few symbols whatever the locale says.
+    let console = environment("TERM").is_some_and(|term| term == "linux");
+    !console && (locale.contains("utf-8") || locale.contains("utf8"))
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A moment as people read it, in the bastion's time zone.
+fn wall_text(wall: Wall) -> String {
+    jiff::Timestamp::from_millisecond(wall.0).map_or_else(
+        |_| "?".into(),
+        |stamp| stamp.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+    )
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Stop> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Stop::failed(format!("vakt: cannot start: {error}")))?;
+    let value = runtime.block_on(future);
+    // Everything worth waiting for has been awaited. A blocked thread (a terminal that vanished, a name server that
+    // hangs) must not hold the end up.
+    runtime.shutdown_background();
+    Ok(value)
+}
+
+fn start_log(file: &std::path::Path) -> Result<(), Stop> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let open = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file);
+    let file = open.map_err(|error| Stop::usage(format!("vakt: cannot write the log {}: {error}", file.display())))?;
+    tracing_subscriber::fmt().with_writer(std::sync::Mutex::new(file)).with_ansi(false).init();
+    Ok(())
+}

@@ -101,11 +101,8 @@ pub fn load(path: &Path, text: &str, metadata: &FileMetadata) -> Result<Loaded, 
         // The parser goes on after an error, but a broken header puts what follows into the wrong section.
         problems.keep_before(first);
         for error in &errors {
-            problems.add(
-                position_of(error, &problems),
-                syntax(error.message()),
-                "correct the line; see https://toml.io",
-            );
+            let (what, cure) = syntax(error.message());
+            problems.add(position_of(error, &problems), what, cure);
         }
         return Err(problems.into_sorted());
     }
@@ -121,8 +118,11 @@ fn position_of(error: &toml::de::Error, problems: &Problems<'_>) -> Position {
     error.span().map_or(Position::START, |span| problems.position(&span))
 }
 
-fn syntax(message: &str) -> String {
-    format!("not TOML: {}", message.lines().collect::<Vec<_>>().join(", "))
+fn syntax(message: &str) -> (String, &'static str) {
+    if message.starts_with("duplicate key") {
+        return ("the same key or section a second time".into(), "remove one of the two");
+    }
+    (format!("not TOML: {}", message.lines().collect::<Vec<_>>().join(", ")), "correct the line; see https://toml.io")
 }
 
 fn secrets(document: &Document) -> Secrets {

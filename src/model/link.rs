@@ -1,6 +1,10 @@
 //! The connection to one node: its state, what goes wrong, and which way each service is reached.
 
-use super::{text::Clean, time::Now, trouble::Trouble};
+use super::{
+    text::Clean,
+    time::Now,
+    trouble::{Trouble, TroubleKind},
+};
 use serde::{Deserialize, Serialize};
 
 /// Where the connection to a node stands.
@@ -37,10 +41,23 @@ pub struct Link {
     pub since: Now,
     /// When the connection last went up.
     pub up_at: Option<Now>,
+    /// Why the last attempt failed; stays while it is tried again, gone once the connection is up.
+    pub trouble: Option<Trouble>,
     /// How each service socket is reached: "haproxy: /run/haproxy/admin.sock by sudo socat".
     pub routes: Vec<Route>,
     /// Settings of the connection worth showing: user, address, host key, cipher, where each came from.
     pub settings: Vec<LinkSetting>,
+}
+
+impl Link {
+    /// Why the node cannot be reached: also while the connection is tried again, because only success changes that.
+    pub fn lost(&self) -> Option<&Trouble> {
+        match &self.state {
+            LinkState::Down { trouble, .. } => Some(trouble),
+            LinkState::Idle | LinkState::Connecting { .. } => self.trouble.as_ref(),
+            LinkState::Asking | LinkState::Up => None,
+        }
+    }
 }
 
 /// One resolved connection setting with its source.
@@ -140,4 +157,27 @@ pub enum Ask {
         /// The file it would be written to.
         file: Clean,
     },
+}
+
+impl Ask {
+    /// The question as a trouble, for commands that have nobody to ask.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Passphrase { file } => Trouble::new(
+                TroubleKind::KeyEncrypted,
+                format!("the key {file} needs a passphrase"),
+                format!("add it to an agent (ssh-add {file}), or answer in the console"),
+            ),
+            Self::Prompt { text, .. } => Trouble::new(
+                TroubleKind::AuthenticationRefused,
+                format!("the server asks \u{201c}{text}\u{201d}"),
+                "answer in the console, or log in with a key",
+            ),
+            Self::UnknownHostKey { host, algorithm, fingerprint, file } => Trouble::new(
+                TroubleKind::HostKeyUnknown,
+                format!("the host key of {host} is not known: {algorithm} {fingerprint}"),
+                format!("compare the fingerprint and accept it in the console, or add the key to {file}"),
+            ),
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub struct Now {
 }
 
 /// Where a layer that waits gets its time from; `runtime::clock` has the real one, tests have their own.
-pub trait Clock: Send + Sync {
+pub trait Clock: std::fmt::Debug + Send + Sync {
     /// Both clocks, now.
     fn now(&self) -> Now;
 }

@@ -76,7 +76,7 @@ impl NodeFacts {
 
     /// The state in one word: a broken connection first, then the age of the newest host facts.
     pub fn state(&self, now: Mono, stale_after_ms: u64) -> NodeState {
-        if matches!(self.link.state, LinkState::Down { .. }) {
+        if self.link.lost().is_some() {
             return NodeState::Unreachable;
         }
         match self.host.age_ms(now) {

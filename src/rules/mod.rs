@@ -1,7 +1,29 @@
 //! Findings: what is wrong, with evidence, since when.
+//!
+//! A rule looks at the world as it is and names conditions ([`track::Condition`]); [`Rules`] makes findings of them:
+//! it waits for the hold time, keeps a finding open while the figure is not clearly back, and remembers since when.
+//! [`catalogue`] is the table of all rules; the documentation comes from it.
+//!
+//! Deliberately absent: history (a rule that needs the past keeps what it needs in its track) and acknowledgement,
+//! which is the operator's and lives in the application.
+
+mod catalogue;
+mod host;
+mod node;
+mod scene;
+mod servers;
+mod track;
+mod traffic;
+mod words;
+
+pub use catalogue::{Rule, RuleId, catalogue, reference};
 
 use crate::model::{ids::NodeName, inventory::Inventory, text::Clean, time::Now, world::World};
+use node::Lost;
+use scene::Scene;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use track::Tracks;
 
 /// How bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -13,7 +35,7 @@ pub enum Severity {
     Critical,
 }
 
-/// One thing that is wrong.
+/// One thing that is wrong. `rule` and `subject` together are unique.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// Which rule: "node.unreachable", "haproxy.server.down".
@@ -24,23 +46,34 @@ pub struct Finding {
     pub node: Option<NodeName>,
     /// What it is about, as the first column shows it: "web03", "web_cluster/web03".
     pub subject: Clean,
-    /// One sentence: what is. ("Down on both load balancers: /health times out after 0.5 s")
+    /// One sentence: what is. ("Down on both load balancers for 12 s: L7TOUT /health answered nothing in 500 ms")
     pub sentence: Clean,
     /// Values it rests on, one a line.
     pub evidence: Vec<Clean>,
     /// What to do.
     pub hint: Clean,
-    /// Since when the condition holds.
+    /// Since when the condition holds. What began before vakt did has the program's start on the monotonic clock; the
+    /// wall clock is right in any case.
     pub since: Now,
 }
 
 /// Keeps findings open across evaluations (hold time, hysteresis, `since`).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Rules {}
+pub struct Rules {
+    tracks: Tracks,
+    lost: BTreeMap<NodeName, Lost>,
+}
 
 impl Rules {
     /// Every finding that holds now, worst first, then oldest.
-    pub fn evaluate(&mut self, _world: &World, _inventory: &Inventory, _now: Now) -> Vec<Finding> {
-        Vec::new()
+    pub fn evaluate(&mut self, world: &World, inventory: &Inventory, now: Now) -> Vec<Finding> {
+        node::remember(&mut self.lost, world);
+        let scene = Scene::new(world, inventory, &self.lost, now);
+        let mut conditions = Vec::new();
+        node::judge(&scene, &mut conditions);
+        host::judge(&scene, &mut conditions);
+        servers::judge(&scene, &mut conditions);
+        traffic::judge(&scene, &mut conditions);
+        self.tracks.follow(conditions, now, |node| scene.is_up(node))
     }
 }

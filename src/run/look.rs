@@ -109,23 +109,21 @@ impl Readings {
             Need::All | Need::Any => Tri::Unknown,
         };
         let line = |(check, verdict): &(&Check, Verdict)| format!("{}: {}", check.node, verdict.seen());
-        let trouble: Vec<String> = verdicts
+        let mut trouble: Vec<String> = verdicts
             .iter()
-            .filter(|(_, verdict)| !matches!(verdict, Verdict::Holds(_)))
-            .map(|(check, verdict)| {
-                format!("{}: {}, where {} is needed", check.node, verdict.seen(), need_words(check))
+            .filter_map(|(check, verdict)| match verdict {
+                Verdict::Holds(_) => None,
+                Verdict::Fails(seen) => Some(format!("{}: {seen}, where \"{}\" is needed", check.node, check.expect)),
+                Verdict::Unknown(why) => Some(format!("{}: {why}", check.node)),
             })
             .collect();
+        trouble.dedup();
         Judgement {
             verdict,
             seen: verdicts.iter().map(|pair| Clean::line(&line(pair))).collect(),
             trouble: Clean::line(&trouble.join("; ")),
         }
     }
-}
-
-fn need_words(check: &Check) -> String {
-    format!("\"{}\"", check.expect)
 }
 
 /// The sources of these checks.

@@ -1,1 +1,11 @@
-//! Not begun.
+//! Where the values meet the world: the loop, the terminal, the collectors, the clock, the recorder.
+
+pub mod clock;
+pub mod collector;
+pub mod console;
+pub mod inbox;
+pub mod limits;
+pub mod recorder;
+pub mod session;
+pub mod signals;
+pub mod terminal;

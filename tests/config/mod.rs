@@ -164,11 +164,9 @@ fn the_origin_of_a_setting_is_known() {
 fn a_thousand_nodes_load_quickly() {
     let mut text = String::from("[cluster]\nname = \"big\"\n[ssh]\njump = \"n0\"\n");
     for node in 0..1000 {
-        text += &format!(
-            "[[node]]\nname = \"n{node}\"\nroles = [\"web\"]\nmanagement = \"10.{}.{}.1\"\n",
-            node / 250,
-            node % 250
-        );
+        let (high, low) = (node / 250, node % 250);
+        let lines = [format!("name = \"n{node}\""), format!("management = \"10.{high}.{low}.1\"")];
+        text += &["[[node]]\nroles = [\"web\"]\n", &lines.join("\n"), "\n"].concat();
     }
     assert_eq!(inventory(&text).nodes.len(), 1000);
 }

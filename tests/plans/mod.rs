@@ -52,7 +52,7 @@ fn golden(name: &str, planned: &Result<Planned, Refusal>) {
                 line.contains("'set server") || line.contains("'set weight") || line.contains("'shutdown");
             assert!(line.chars().count() <= width || is_one_long_word, "{name}: wider than {width}: {line}");
         }
-        page += &format!("── {width} columns {}\n{text}", "─".repeat(width - 15));
+        page.extend([format!("── {width} columns {}\n", "─".repeat(width - 15)), text]);
     }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/plans/{name}.txt"));
     if std::env::var_os("UPDATE").is_some() {

@@ -32,6 +32,9 @@ fn word(text: &'static str) -> Clean {
     WORDS.with_borrow_mut(|words| words.entry(text).or_insert_with(|| text.into()).clone())
 }
 
+/// What a command does to a server.
+type Change = Box<dyn Fn(&mut SimServer)>;
+
 /// The state of every load balancer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Cluster {
@@ -47,6 +50,7 @@ pub(crate) struct Balancer {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a server, set one by one in tests")]
 pub(crate) struct SimServer {
     pub(crate) backend: &'static str,
     pub(crate) name: &'static str,
@@ -180,7 +184,7 @@ impl Balancer {
             let (backend, name) = path.split_once('/').unwrap();
             servers.iter().position(|server| server.backend == backend && server.name == name)
         };
-        let (path, change): (&str, Box<dyn Fn(&mut SimServer)>) = match words[..] {
+        let (path, change): (&str, Change) = match words[..] {
             ["set", "server", path, "state", state] => {
                 let told = match state {
                     "ready" => AdminState::Ready,

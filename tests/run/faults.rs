@@ -8,7 +8,7 @@ use super::{
 use crate::plans::{corpus, plan_of};
 use std::collections::{BTreeMap, BTreeSet};
 use vakt::{
-    model::haproxy::AdminState,
+    model::{haproxy::AdminState, text::Clean},
     plan::Plan,
     run::{Ending, EndingKind, Entry, Recovery, journal},
 };
@@ -349,7 +349,7 @@ fn an_ending_that_needs_an_operator_says_what_is_true_and_what_to_type() {
     let faults = vec![(1, super::harness::Fault::Gone)];
     let (_, ending) = run(&case, Script { faults, ..Script::default() });
     assert_eq!(ending.kind, EndingKind::NeedsOperator);
-    let lines = |list: &[vakt::model::text::Clean]| list.iter().map(|line| format!("  {line}\n")).collect::<String>();
-    let text = format!("{}\n{}\n{}", ending.why, lines(&ending.now_true), lines(&ending.type_next));
+    let lines = |list: &[Clean]| list.iter().map(Clean::as_str).collect::<Vec<_>>().join("\n  ");
+    let text = format!("{}\n  {}\n\n  {}", ending.why, lines(&ending.now_true), lines(&ending.type_next));
     insta::assert_snapshot!(text);
 }

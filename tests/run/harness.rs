@@ -51,6 +51,9 @@ pub(crate) const FAULTS: [Fault; 9] = [
     Fault::Gone,
 ];
 
+/// Something that somebody else does to the cluster.
+pub(crate) type Meddling = fn(&mut Cluster);
+
 /// What happens to a run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
@@ -63,7 +66,7 @@ pub(crate) struct Script {
     /// The journal's disk is full from that record on.
     pub(crate) journal_full_at: Option<u64>,
     /// Somebody else acts after so many events.
-    pub(crate) meanwhile: Option<(usize, fn(&mut Cluster))>,
+    pub(crate) meanwhile: Option<(usize, Meddling)>,
 }
 
 pub(crate) struct Harness {
@@ -148,7 +151,7 @@ impl Harness {
             } else if let Some(event) = events.pop_front() {
                 event
             } else {
-                let next = waits.pop_first().expect("the machine waits for nothing");
+                let next = waits.pop_first().unwrap_or_else(|| panic!("the machine waits for nothing"));
                 self.now.mono = self.now.mono.max(next);
                 self.cluster.pass();
                 RunEvent::Tick

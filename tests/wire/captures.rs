@@ -84,12 +84,12 @@ fn render(facts: Option<&Facts>, complaints: &[Complaint]) -> String {
 
 fn lines(path: &str, value: &Value, text: &mut String) {
     match value {
-        Value::Object(fields) if value.to_string().len() > 100 => {
+        Value::Object(fields) if path.matches('.').count() < 2 || value.to_string().len() > 900 => {
             for (name, field) in fields {
                 lines(&format!("{path}.{name}"), field, text);
             }
         }
-        Value::Array(items) if value.to_string().len() > 100 => {
+        Value::Array(items) if value.to_string().len() > 900 => {
             for (index, item) in items.iter().enumerate() {
                 lines(&format!("{path}[{index}]"), item, text);
             }

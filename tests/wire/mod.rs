@@ -1,5 +1,8 @@
 //! What nodes send, and what is made of it.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
 mod captures;
+mod cost;
 mod hostile;
 mod real_shells;

@@ -37,7 +37,7 @@ pub(super) fn plan(field: &Field<'_>, deadline_ms: u64, on_deadline: OnDeadline,
         }
     }
     let title = format!("{}: {} gets no new sessions", field.names(), field.path.server);
-    steps.push(prove(field, title, ServerExpect::OutOfRotation));
+    steps.push(prove(field, &title, ServerExpect::OutOfRotation));
     let closes = waits && on_deadline == OnDeadline::MaintAndClose;
     let (confirm, why) = if closes {
         (Blast::Target, "sessions that are open at the deadline are closed".to_owned())

@@ -32,7 +32,7 @@ pub(super) fn plan(field: &Field<'_>, reasons: &mut Vec<Reason>) -> Outcome {
     let mut steps: Vec<_> =
         field.seats.iter().filter(|seat| seat.sessions() > 0).map(|seat| close(field, seat, When::Always)).collect();
     let title = format!("{}: {} has no session left", field.names(), field.path.server);
-    steps.push(prove(field, title, ServerExpect::Empty));
+    steps.push(prove(field, &title, ServerExpect::Empty));
     let sessions = match field.sessions() {
         1 => "1 session is closed; its client loses".to_owned(),
         sessions => format!("{sessions} sessions are closed; their clients lose"),

@@ -40,7 +40,7 @@ pub(super) fn plan(field: &Field<'_>, reasons: &mut Vec<Reason>) -> Option<Outco
         ));
     }
     let title = format!("{}: {} is in maintenance", field.names(), field.path.server);
-    steps.push(prove(field, title, ServerExpect::Told(AdminState::Maint)));
+    steps.push(prove(field, &title, ServerExpect::Told(AdminState::Maint)));
     let mut effect = vec![format!(
         "{} gets no sessions at all, also none that a cookie or stick table binds to it, and is not checked any more.",
         field.path.server

@@ -280,7 +280,7 @@ fn wait(title: &str, when: When, until: Until, guards: Vec<Check>, on_late: OnLa
 }
 
 /// The last step of a plan: every load balancer is looked at once more.
-fn prove(field: &Field<'_>, title: String, is: ServerExpect) -> Step {
+fn prove(field: &Field<'_>, title: &str, is: ServerExpect) -> Step {
     let until = Until {
         checks: field.checks(is),
         need: Need::All,
@@ -288,7 +288,7 @@ fn prove(field: &Field<'_>, title: String, is: ServerExpect) -> Step {
         poll_ms: limits::VERIFY_POLL_MS,
         deadline_ms: limits::VERIFY_DEADLINE_MS,
     };
-    wait(&title, When::Always, until, Vec::new(), OnLate::Fail)
+    wait(title, When::Always, until, Vec::new(), OnLate::Fail)
 }
 
 /// "a", "a and b", "a, b and c".

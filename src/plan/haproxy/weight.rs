@@ -14,7 +14,7 @@ pub(super) fn plan(field: &Field<'_>, weight: u64, reasons: &mut Vec<Reason>) ->
     let guards = |seat: &Seat<'_>| if weight == 0 && takes_traffic(seat.server) { &guard[..] } else { &[] };
     let mut steps: Vec<_> = changing.iter().map(|seat| set_weight(field, seat, weight, guards(seat))).collect();
     let title = format!("{}: {} has weight {weight}", field.names(), field.path.server);
-    steps.push(prove(field, title, ServerExpect::Weight(weight)));
+    steps.push(prove(field, &title, ServerExpect::Weight(weight)));
     let premises = changing.iter().flat_map(|seat| {
         let others = guards(seat).iter().map(|is| seat.check(&field.path, *is));
         [seat.check(&field.path, ServerExpect::Weight(seat.weight()))].into_iter().chain(others)

@@ -318,7 +318,8 @@ impl Machine {
 
 /// What is wrong with these, in one line.
 pub(super) fn look_words(judged: &[Judgement]) -> Clean {
-    let words: Vec<&str> =
+    let mut words: Vec<&str> =
         judged.iter().filter(|one| one.verdict != Tri::Holds).map(|one| one.trouble.as_str()).collect();
+    words.dedup();
     Clean::line(&words.join("; "))
 }

@@ -146,7 +146,7 @@ impl Machine {
             RunEvent::Started => self.started(),
             RunEvent::Journalled { seq } => self.journalled(seq),
             RunEvent::JournalFailed { why } => self.journal_failed(&why),
-            RunEvent::Read { ticket, node, probe, outcome } => self.read(ticket, (node, probe), outcome),
+            RunEvent::Read { ticket, node, probe, outcome } => self.read(ticket, &(node, probe), outcome),
             RunEvent::Replied { ticket, reply } => self.replied(ticket, &reply),
             RunEvent::ReplyLost { ticket, why } => self.reply_lost(ticket, &why),
             RunEvent::NotSent { ticket, why } => self.not_sent(ticket, &why),
@@ -199,14 +199,14 @@ impl Machine {
         self.phase = Phase::Premises(poll);
     }
 
-    fn read(&mut self, ticket: u64, source: SourceKey, outcome: Result<crate::wire::probe::Facts, Clean>) {
+    fn read(&mut self, ticket: u64, source: &SourceKey, outcome: Result<crate::wire::probe::Facts, Clean>) {
         let Some(poll) = self.phase.poll() else { return };
         let PollState::Looking { ticket: awaited, waiting_for, .. } = &mut poll.state else { return };
-        if *awaited != ticket || !waiting_for.remove(&source) {
+        if *awaited != ticket || !waiting_for.remove(source) {
             return; // an answer to an earlier look
         }
         let is_complete = waiting_for.is_empty();
-        self.readings.take(&source, outcome);
+        self.readings.take(source, outcome);
         if is_complete {
             self.looked();
         }

@@ -1,35 +1,134 @@
 //! One SSH connection per node, carrying everything.
+//!
+//! [`Fleet`] is all the rest of vakt sees. Behind it, every node and jump host has an actor ([`peer`]) that makes one
+//! [`attempt`] after the other until it has a [`session`], and watches that. Requests go straight to the session:
+//! over the kept [`shell`], a channel of their own, or the kept conversation with HAProxy ([`haproxy`]), by the way
+//! that [`route`] finds. Deliberately absent: agent forwarding, port forwarding to this machine, and writes.
+
+mod attempt;
+mod authentication;
+mod backoff;
+mod channel;
+mod connector;
+mod gate;
+mod haproxy;
+mod haproxy_cli;
+mod identity;
+mod known_hosts;
+mod known_hosts_file;
+mod operator;
+mod peer;
+mod proxy_command;
+mod questions;
+mod registry;
+mod route;
+mod session;
+mod settings;
+mod shell;
+mod ssh_config;
+mod stream;
+
+pub use connector::{Connector, Dialled, TcpConnector};
+pub use settings::Local;
+pub use stream::{BoxStream, Stream};
 
 use super::{Answer, TransportEvent};
 use crate::{
-    model::{ids::NodeName, inventory::Inventory, time::Clock, trouble::Trouble},
-    wire::request::{Reply, Request},
+    model::{
+        ids::NodeName,
+        inventory::Inventory,
+        link::LinkState,
+        time::Clock,
+        trouble::{Trouble, TroubleKind},
+    },
+    wire::request::{Access, Reply, Request},
 };
+use registry::Shared;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// All connections.
+/// All connections. Dropping it ends them without a goodbye; [`Fleet::shutdown`] takes leave.
 #[derive(Debug)]
-pub struct Fleet {}
+pub struct Fleet {
+    shared: Arc<Shared>,
+}
 
 impl Fleet {
     /// Starts connecting to every node; events arrive in `events`.
-    pub fn start(_inventory: Arc<Inventory>, _clock: Arc<dyn Clock>, _events: mpsc::Sender<TransportEvent>) -> Self {
-        Self {}
+    pub fn start(inventory: Arc<Inventory>, clock: Arc<dyn Clock>, events: mpsc::Sender<TransportEvent>) -> Self {
+        Self::start_with(inventory, clock, events, Arc::new(TcpConnector), Local::of_this_process())
+    }
+
+    /// As [`Fleet::start`], over other streams than TCP and for another operator than the one who runs this process.
+    pub fn start_with(
+        inventory: Arc<Inventory>,
+        clock: Arc<dyn Clock>,
+        events: mpsc::Sender<TransportEvent>,
+        connector: Arc<dyn Connector>,
+        local: Local,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(inventory, clock, connector, local, events));
+        shared.start_nodes();
+        Self { shared }
     }
 
     /// Sends one request over the node's connection and waits for the answer, at most its deadline.
     /// A write is refused: only the executor's own transport may write.
-    pub async fn call(&self, _node: &NodeName, _request: &Request) -> Result<Reply, Trouble> {
-        Err(Trouble::new(crate::model::trouble::TroubleKind::Internal, "not built", "build it"))
+    pub async fn call(&self, node: &NodeName, request: &Request) -> Result<Reply, Trouble> {
+        if request.access == Access::Write {
+            return Err(Trouble::new(
+                TroubleKind::ReadOnly,
+                format!("this connection only reads; not sent to {node}: {request}"),
+                "changes go through a plan: vakt do",
+            ));
+        }
+        let peer = self.shared.node(node).ok_or_else(|| {
+            Trouble::new(TroubleKind::Internal, format!("no node is called {node}"), "report this as a bug of vakt")
+        })?;
+        if self.shared.stop.is_cancelled() {
+            return Err(registry::closed());
+        }
+        match peer.session() {
+            Some(session) => session.call(request).await,
+            None => Err(not_connected(node, peer.operator().state())),
+        }
     }
 
     /// The operator's answer to a question.
-    pub fn answer(&self, _node: &NodeName, _question: u64, _answer: Answer) {}
+    pub fn answer(&self, node: &NodeName, question: u64, answer: Answer) {
+        self.shared.questions.answer(node, question, answer);
+    }
 
     /// Try again now instead of waiting for the back-off.
-    pub fn reconnect(&self, _node: &NodeName) {}
+    pub fn reconnect(&self, node: &NodeName) {
+        if let Some(peer) = self.shared.node(node) {
+            peer.reconnect();
+        }
+    }
 
     /// Closes every connection, removes what was made for them, and waits for it.
-    pub async fn shutdown(self) {}
+    pub async fn shutdown(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.forget();
+    }
+}
+
+/// Why a request cannot be sent now.
+fn not_connected(node: &NodeName, state: LinkState) -> Trouble {
+    let why = match state {
+        LinkState::Down { trouble, .. } => return trouble,
+        LinkState::Connecting { stage } => stage.to_string(),
+        LinkState::Asking => "waiting for an answer of the operator".into(),
+        LinkState::Idle | LinkState::Up => "just begun".into(),
+    };
+    Trouble::new(TroubleKind::ConnectionLost, format!("{node} is not connected yet ({why})"), "wait for it")
 }

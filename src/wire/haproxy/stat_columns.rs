@@ -92,7 +92,9 @@ impl StatColumns {
         Traffic {
             sessions_current: number(&self.sessions_current),
             sessions_max_seen: number(&self.sessions_max),
-            sessions_limit: number(&self.sessions_limit),
+            // 0 (1.4) and nothing (later) both mean that there is no limit.
+            sessions_limit: number(&self.sessions_limit)
+                .and_then(|limit| if limit == 0 { Figure::Unknown(Unknown::Missing) } else { Figure::Known(limit) }),
             sessions_total: number(&self.sessions_total),
             chosen_total: number(&self.chosen),
             queue_current: number(&self.queue_current),

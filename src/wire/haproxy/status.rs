@@ -13,8 +13,7 @@ mod bit {
     pub(super) const FORCED_DRAIN: u64 = 0x08;
     pub(super) const INHERITED_DRAIN: u64 = 0x10;
     pub(super) const RESOLUTION_MAINT: u64 = 0x20;
-    /// Told by the socket what its name is; says nothing about traffic.
-    pub(super) const FQDN_SET: u64 = 0x40;
+    /// All of the above and 0x40: told by the socket what its name is, which says nothing about traffic.
     pub(super) const ALL: u64 = 0x7f;
 }
 
@@ -74,7 +73,6 @@ pub(super) fn admin(mask: u64) -> (AdminState, ConfiguredState, bool) {
         AdminState::Ready
     };
     let configured = if has(bit::CONFIG_MAINT) { ConfiguredState::Disabled } else { ConfiguredState::Ready };
-    debug_assert!(bit::FQDN_SET & bit::ALL != 0);
     (admin, configured, mask & !bit::ALL == 0)
 }
 

@@ -10,7 +10,11 @@ use crate::{
     wire::complaints::Complaints,
 };
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::{HashMap, hash_map::Entry},
+};
 
 /// Columns that are looked at; 3.x prints about 100.
 const COLUMNS_MAX: usize = 512;
@@ -33,12 +37,15 @@ impl Columns {
             let raw = if index == 0 { first } else { raw };
             let name = String::from_utf8_lossy(raw).trim().to_owned();
             if name.is_empty() {
-                continue; // a trailing comma, up to 3.4
+                continue; // a trailing comma: every version so far prints one
             }
-            if by_name.contains_key(&name) {
-                complaints.add(format!("column {name}"), "appears twice; the first is used");
-            } else {
-                by_name.insert(name, index);
+            match by_name.entry(name) {
+                Entry::Vacant(slot) => {
+                    slot.insert(index);
+                }
+                Entry::Occupied(slot) => {
+                    complaints.add(format!("column {}", slot.key()), "appears twice; the first is used");
+                }
             }
         }
         required.iter().all(|name| by_name.contains_key(*name)).then_some(Self { by_name, count: header.len() })
@@ -56,16 +63,18 @@ impl Columns {
 }
 
 /// One column of a table, looked up once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Column {
     name: &'static str,
     position: Option<usize>,
+    /// The text of an earlier row and what became of it: neighbours say the same mode, check and reason.
+    earlier: RefCell<Option<(Vec<u8>, Clean)>>,
 }
 
 impl Column {
     /// The column of that name, which may be absent.
     pub(super) fn new(columns: &Columns, name: &'static str) -> Self {
-        Self { name, position: columns.position(name) }
+        Self { name, position: columns.position(name), earlier: RefCell::default() }
     }
 
     /// The raw value: unknown when this version has no such column or this row no value in it.
@@ -79,18 +88,25 @@ impl Column {
 
     /// The value as text.
     pub(super) fn text(&self, row: &ByteRecord) -> Figure<Clean> {
-        self.raw(row).map(Clean::line_from_bytes)
+        self.raw(row).map(|value| match &mut *self.earlier.borrow_mut() {
+            Some((earlier, text)) if earlier == value => text.clone(),
+            other => {
+                let text = Clean::line_from_bytes(value);
+                *other = Some((value.to_vec(), text.clone()));
+                text
+            }
+        })
     }
 
     /// The value as a count.
     pub(super) fn number(&self, row: &ByteRecord, complaints: &mut Complaints) -> Figure<u64> {
-        self.raw(row).and_then(|value| match parse_u64(value) {
-            Some(number) => Figure::Known(number),
-            None => {
-                let text = Clean::line_from_bytes(value);
-                complaints.add(format!("column {}", self.name), format!("not a number in range: {text}"));
-                Figure::Unknown(Unknown::Malformed)
+        self.raw(row).and_then(|value| {
+            if let Some(number) = parse_u64(value) {
+                return Figure::Known(number);
             }
+            let text = Clean::line_from_bytes(value);
+            complaints.add(format!("column {}", self.name), format!("not a number in range: {text}"));
+            Figure::Unknown(Unknown::Malformed)
         })
     }
 }
@@ -107,8 +123,8 @@ fn parse_u64(value: &[u8]) -> Option<u64> {
 }
 
 /// A reader over the answer; rows of any length, header included.
-pub(super) fn reader<'b>(bytes: &'b Cow<'_, [u8]>) -> Reader<&'b [u8]> {
-    ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes.as_ref())
+pub(super) fn reader(bytes: &[u8]) -> Reader<&[u8]> {
+    ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes)
 }
 
 /// The answer without quotes that never end: one of them would swallow every row behind it.

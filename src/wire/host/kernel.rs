@@ -13,22 +13,17 @@ use crate::{
 /// The decimal sign follows the node's locale. Whole seconds (busybox has no `%N`) are too coarse to compare clocks.
 pub(super) fn clock_ms(sources: &Sources<'_>, complaints: &mut Complaints) -> Figure<i64> {
     let Some(text) = sources.first("clock") else { return Figure::Unknown(Unknown::Missing) };
-    let Some((seconds, fraction)) = text.split_once(['.', ',']) else {
-        complaints.add("clock", format!("not a time: {text}"));
-        return Figure::Unknown(Unknown::Malformed);
-    };
+    let (seconds, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
     if fraction.is_empty() || fraction.starts_with(['%', 'N']) {
         return Figure::Unknown(Unknown::NotOffered);
     }
     let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
     let parsed = seconds.parse::<u32>().ok().zip(millis.parse::<u16>().ok());
-    match parsed {
-        Some((seconds, millis)) => Figure::Known(i64::from(seconds) * 1000 + i64::from(millis)),
-        None => {
-            complaints.add("clock", format!("not a time: {text}"));
-            Figure::Unknown(Unknown::Malformed)
-        }
+    if let Some((seconds, millis)) = parsed {
+        return Figure::Known(i64::from(seconds) * 1000 + i64::from(millis));
     }
+    complaints.add("clock", format!("not a time: {text}"));
+    Figure::Unknown(Unknown::Malformed)
 }
 
 /// First figure of `/proc/uptime`, seconds with two decimals, as milliseconds.

@@ -37,7 +37,7 @@ pub const PROFILE_DEADLINE_MS: u64 = 10_000;
 const HOST_SCRIPT: &str = concat!(
     r"printf 'clock:%s\n' ",
     r#""${EPOCHREALTIME:-$(date +%s.%N)}"; "#,
-    r"o=$(LC_ALL=C grep -saEv '^(intr|softirq|(nr|numa|pg|thp|workingset|compact|unevictable|htlb|zone)[a-z0-9_]*) |",
+    r"o=$(LC_ALL=C grep -saEv '^(intr|softirq|(nr|numa|pg|thp|workingset|compact|unevictable|htlb|zone|allocstall|kswapd|balloon|direct)[a-z0-9_]*) |",
     r" (loop|ram)[0-9]+ 0 0 0 0 0 0 0 ' ",
     "/proc/stat /proc/loadavg /proc/meminfo /proc/vmstat /proc/uptime /proc/diskstats /proc/net/dev ",
     "/proc/pressure/cpu /proc/pressure/memory /proc/pressure/io /proc/sys/kernel/random/boot_id ",

@@ -257,7 +257,7 @@ fn resident_by_unit<'a>(sources: &'a Sources<'_>) -> BTreeMap<&'a str, u64> {
 fn unit_in(line: &str) -> Option<&str> {
     let path = line.rsplit_once(':')?.1;
     let mut parts = path.split('/');
-    parts.find(|part| part.ends_with(".slice")).and_then(|slice| match slice {
+    parts.find(|part| part.strip_suffix(".slice").is_some()).and_then(|slice| match slice {
         "system.slice" | "machine.slice" => parts.next(),
         _ => Some(slice),
     })

@@ -1,0 +1,105 @@
+//! Commands, declared once: from this registry come the key line, the help, the palette and the README's key table.
+
+use super::{
+    App, commands,
+    effect::Effect,
+    rows::{RowId, Rows},
+    screen::ScreenId,
+};
+
+/// Where a command can be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// On every screen.
+    Everywhere,
+    /// On these screens.
+    Screens(&'static [ScreenId]),
+}
+
+impl Scope {
+    /// Whether the command can be given on `screen`.
+    pub fn includes(self, screen: ScreenId) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Screens(screens) => screens.contains(&screen),
+        }
+    }
+}
+
+/// How much a command touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Danger {
+    /// It changes what this console shows.
+    Looks,
+    /// It changes this console or its connections; the cluster is not touched.
+    Console,
+}
+
+/// What commands look at when they say whether they can act: the console, and the row under the cursor, which is found
+/// once for all of them.
+#[derive(Debug)]
+pub struct Here<'a> {
+    /// The console.
+    pub app: &'a App,
+    /// The row under the cursor; on the node screen, the node.
+    pub(crate) row: Option<RowId>,
+}
+
+impl<'a> Here<'a> {
+    /// The console as it is now.
+    pub fn of(app: &'a App) -> Self {
+        Self::with(app, &Rows::of(app))
+    }
+
+    /// The same, for those who have the rows already.
+    pub(crate) fn with(app: &'a App, rows: &Rows<'_>) -> Self {
+        let row = match rows {
+            Rows::None => app.place.node.clone().map(RowId::Node),
+            rows => rows.current(app),
+        };
+        Self { app, row }
+    }
+}
+
+/// Something the operator can do.
+#[derive(Debug)]
+pub struct Command {
+    /// Names it to keymap, tests and recordings: `go.traffic`.
+    pub id: &'static str,
+    /// In the palette and in help: "Open the traffic screen".
+    pub title: &'static str,
+    /// In the key line: "traffic"; empty for commands that are not shown there.
+    pub hint: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// Where it can be given.
+    pub scope: Scope,
+    /// How much it touches.
+    pub danger: Danger,
+    /// Whether it can act now; otherwise why not, as a sentence.
+    pub available: fn(&Here<'_>) -> Result<(), String>,
+    /// Does it.
+    pub act: fn(&mut App) -> Vec<Effect>,
+}
+
+/// Every command. The order is that of the key line, the help and the palette.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    commands::rows::COMMANDS.iter().chain(commands::screens::COMMANDS).chain(commands::console::COMMANDS)
+}
+
+/// The command of that id.
+pub fn find(id: &str) -> Option<&'static Command> {
+    all().find(|command| command.id == id)
+}
+
+/// Gives a command: acts, or says why it cannot.
+pub(crate) fn give(app: &mut App, command: &Command) -> Vec<Effect> {
+    let available = (command.available)(&Here::of(app));
+    match available {
+        Ok(()) => (command.act)(app),
+        Err(reason) => {
+            app.notify(reason);
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The screens there are, where the operator stands, and what each screen remembers.
+
+use super::{list::Cursor, rows::RowId};
+use crate::model::ids::{NodeName, ProxyName, ServerName};
+use std::collections::BTreeSet;
+
+/// Every screen. The number before the name is the key that opens it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScreenId {
+    /// Is it all right?
+    Overview,
+    /// Frontends, backends and servers of all load balancers.
+    Traffic,
+    /// Every node as a row.
+    Nodes,
+    /// One node in depth.
+    Node,
+    /// Everything that is wrong.
+    Findings,
+}
+
+impl ScreenId {
+    /// Every screen.
+    pub const ALL: [Self; 5] = [Self::Overview, Self::Traffic, Self::Nodes, Self::Node, Self::Findings];
+
+    /// The name on its tab.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Traffic => "Traffic",
+            Self::Nodes => "Nodes",
+            Self::Node => "Node",
+            Self::Findings => "Findings",
+        }
+    }
+
+    /// What the screen answers.
+    pub fn doc(self) -> &'static str {
+        match self {
+            Self::Overview => "Is it all right? What is wrong, the path of the traffic, and every node.",
+            Self::Traffic => {
+                "Every frontend, backend and server of all load balancers. A server is one row while the load \
+                 balancers agree about it; where they differ it opens into one row each. Sessions, queues and rates \
+                 are sums over the load balancers."
+            }
+            Self::Nodes => "Every node with its figures, those with a problem first.",
+            Self::Node => "One host in depth: processor, disks, memory, network, and the connection to it.",
+            Self::Findings => "Everything that is wrong, worst first, with what it rests on.",
+        }
+    }
+
+    /// The command that opens it, for screens with a tab of their own.
+    pub(crate) fn command(self) -> Option<&'static str> {
+        match self {
+            Self::Overview => Some("go.overview"),
+            Self::Traffic => Some("go.traffic"),
+            Self::Nodes => Some("go.nodes"),
+            Self::Findings => Some("go.findings"),
+            Self::Node => None,
+        }
+    }
+
+    /// The tab that is lit while this screen is open.
+    pub(crate) fn tab(self) -> Self {
+        if self == Self::Node { Self::Nodes } else { self }
+    }
+}
+
+/// Where the operator is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Which screen.
+    pub(crate) screen: ScreenId,
+    /// Of which node, on the node screen.
+    pub(crate) node: Option<NodeName>,
+}
+
+impl Place {
+    /// A screen that is about the whole cluster.
+    pub(crate) fn new(screen: ScreenId) -> Self {
+        Self { screen, node: None }
+    }
+
+    /// The node screen.
+    pub(crate) fn node(name: NodeName) -> Self {
+        Self { screen: ScreenId::Node, node: Some(name) }
+    }
+}
+
+/// What a screen remembers while the operator is elsewhere.
+#[derive(Debug, Default)]
+pub(crate) struct ScreenState {
+    /// The row.
+    pub(crate) cursor: Cursor<RowId>,
+    /// Only rows that contain this text.
+    pub(crate) filter: String,
+    /// Which of the screen's orders.
+    pub(crate) sort: usize,
+    /// More columns instead of more space.
+    pub(crate) wide: bool,
+    /// Whether the details pane is open; `None` while the operator has not said.
+    pub(crate) details: Option<bool>,
+    /// Whether keys move in the details pane.
+    pub(crate) in_details: bool,
+    /// First visible line of the details pane, or of the node screen.
+    pub(crate) scroll: usize,
+}
+
+/// What all screens remember.
+#[derive(Debug, Default)]
+pub(crate) struct Screens {
+    states: [ScreenState; ScreenId::ALL.len()],
+    /// Servers the operator opened into one row per load balancer.
+    pub(crate) opened: BTreeSet<(ProxyName, ServerName)>,
+    /// Backends the operator folded into their head.
+    pub(crate) folded: BTreeSet<ProxyName>,
+}
+
+impl Screens {
+    /// What `screen` remembers.
+    pub(crate) fn of(&self, screen: ScreenId) -> &ScreenState {
+        &self.states[screen as usize]
+    }
+
+    /// What `screen` remembers, to change it.
+    pub(crate) fn of_mut(&mut self, screen: ScreenId) -> &mut ScreenState {
+        &mut self.states[screen as usize]
+    }
+}

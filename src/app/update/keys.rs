@@ -1,0 +1,124 @@
+//! Keys: to what lies over the screen, else by the keymap to a command.
+
+use crate::app::{
+    App, Overlay, command,
+    effect::Effect,
+    msg::{Key, KeyCode},
+    palette, prompt,
+};
+
+/// Longest filter or palette query.
+const TEXT_MAX: usize = 100;
+
+pub(super) fn key(app: &mut App, key: Key) -> Vec<Effect> {
+    // The quitting key ends everything, whatever lies over the screen.
+    if key.ctrl && key.code == KeyCode::Char('c') {
+        return app.end();
+    }
+    if key.ctrl && key.code == KeyCode::Char('l') {
+        return vec![Effect::Redraw];
+    }
+    match std::mem::take(&mut app.overlay) {
+        Overlay::Prompt(open) => prompt::key(app, open, key),
+        Overlay::Palette(open) => palette_key(app, open, key),
+        Overlay::Filter => {
+            filter_key(app, key);
+            after_overlay(app);
+            Vec::new()
+        }
+        Overlay::Help(line) => {
+            help_key(app, line, key);
+            after_overlay(app);
+            Vec::new()
+        }
+        Overlay::None => {
+            if let Some(command) = app.keymap.command(key, app.place.screen) {
+                return command::give(app, command);
+            }
+            app.notify(format!("{key} means nothing here; ? shows the keys"));
+            Vec::new()
+        }
+    }
+}
+
+/// A question that arrived meanwhile is asked once the operator is done.
+fn after_overlay(app: &mut App) {
+    prompt::open_if_idle(app);
+}
+
+pub(super) fn paste(app: &mut App, text: &str) {
+    let typed: String = text.chars().filter(|c| !c.is_control()).take(TEXT_MAX).collect();
+    match &mut app.overlay {
+        Overlay::Prompt(prompt) => prompt.add(text),
+        Overlay::Palette(open) => open.edit(|query| append(query, &typed)),
+        Overlay::Filter => append(&mut app.screens.of_mut(app.place.screen).filter, &typed),
+        Overlay::None | Overlay::Help(_) => {}
+    }
+}
+
+fn append(text: &mut String, typed: &str) {
+    let room = TEXT_MAX.saturating_sub(text.chars().count());
+    text.extend(typed.chars().take(room));
+}
+
+fn palette_key(app: &mut App, mut open: palette::Palette, key: Key) -> Vec<Effect> {
+    match (key.code, key.ctrl) {
+        (KeyCode::Enter, _) => {
+            let effects = palette::take(app, &open);
+            after_overlay(app);
+            return effects;
+        }
+        (KeyCode::Esc, _) => {
+            after_overlay(app);
+            return Vec::new();
+        }
+        (KeyCode::Down | KeyCode::Tab, _) | (KeyCode::Char('n' | 'j'), true) => open.mark(1),
+        (KeyCode::Up | KeyCode::BackTab, _) | (KeyCode::Char('p' | 'k'), true) => open.mark(-1),
+        (KeyCode::PageDown, _) => open.mark(10),
+        (KeyCode::PageUp, _) => open.mark(-10),
+        (KeyCode::Backspace, _) => open.edit(|query| {
+            query.pop();
+        }),
+        (KeyCode::Char('u'), true) => open.edit(String::clear),
+        (KeyCode::Char(c), false) => open.edit(|query| append(query, c.encode_utf8(&mut [0; 4]))),
+        _ => {}
+    }
+    app.overlay = Overlay::Palette(open);
+    Vec::new()
+}
+
+/// The filter acts while it is typed; Enter keeps it, Esc removes it.
+fn filter_key(app: &mut App, key: Key) {
+    let filter = &mut app.screens.of_mut(app.place.screen).filter;
+    match (key.code, key.ctrl) {
+        (KeyCode::Enter, _) => return,
+        (KeyCode::Esc, _) => {
+            filter.clear();
+            return;
+        }
+        (KeyCode::Backspace, _) => {
+            filter.pop();
+        }
+        (KeyCode::Char('u'), true) => filter.clear(),
+        (KeyCode::Char(c), false) => append(filter, c.encode_utf8(&mut [0; 4])),
+        _ => {}
+    }
+    app.overlay = Overlay::Filter;
+}
+
+fn help_key(app: &mut App, line: usize, key: Key) {
+    let page = usize::from(app.size.height.saturating_sub(6)).max(1);
+    let line = match key.code {
+        KeyCode::Down | KeyCode::Char('j') => line + 1,
+        KeyCode::Up | KeyCode::Char('k') => line.saturating_sub(1),
+        KeyCode::PageDown | KeyCode::Char(' ') => line + page,
+        KeyCode::PageUp => line.saturating_sub(page),
+        KeyCode::Home => 0,
+        KeyCode::End => HELP_LINES_MAX,
+        _ => return,
+    };
+    app.overlay = Overlay::Help(line.min(HELP_LINES_MAX));
+}
+
+/// More lines than the help has; drawing stops at the last one.
+const HELP_LINES_MAX: usize = 200;

@@ -1,0 +1,73 @@
+//! Connections come up, go down and ask. The last values of a node stay when its connection goes.
+
+use crate::{
+    app::{App, Overlay, prompt, rows::RowId},
+    model::{
+        ids::NodeName,
+        link::{LinkEvent, LinkState, Question},
+    },
+};
+use std::mem::discriminant;
+
+/// More questions than this at once are not kept; the transport asks again when it tries again.
+const QUESTIONS_MAX: usize = 8;
+
+pub(super) fn event(app: &mut App, name: &NodeName, event: LinkEvent) {
+    let now = app.now;
+    let Some(node) = app.world.node_mut(name) else { return };
+    match event {
+        LinkEvent::State(state) => {
+            let was = std::mem::replace(&mut node.link.state, state);
+            let is = &node.link.state;
+            let moved = discriminant(&was) != discriminant(is);
+            // Between attempts a link goes down, connecting, down: for the operator it has been down since the first.
+            let retries = node.link.trouble.is_some() && !matches!(is, LinkState::Up);
+            if moved && !retries {
+                node.link.since = now;
+            }
+            if let LinkState::Down { trouble, .. } = is {
+                node.link.trouble = Some(trouble.clone());
+            }
+            match is {
+                LinkState::Up => {
+                    node.link.trouble = None;
+                    node.link.up_at = Some(now);
+                    app.schedule.node_up(name, now.mono);
+                    app.changes.note(RowId::Node(name.clone()), now.mono);
+                }
+                LinkState::Down { .. } if moved && !retries => {
+                    app.schedule.node_down(name);
+                    app.changes.note(RowId::Node(name.clone()), now.mono);
+                }
+                _ if matches!(was, LinkState::Up) => app.schedule.node_down(name),
+                _ => {}
+            }
+        }
+        LinkEvent::Route(route) => match node.link.routes.iter_mut().find(|known| known.path == route.path) {
+            Some(known) => *known = route,
+            None => node.link.routes.push(route),
+        },
+        LinkEvent::Settings(settings) => node.link.settings = settings,
+    }
+    app.rules_wanted = true;
+}
+
+pub(super) fn question(app: &mut App, name: &NodeName, question: Question) {
+    let Some(node) = app.world.node_mut(name) else { return };
+    node.questions.retain(|known| known.id != question.id);
+    if node.questions.len() < QUESTIONS_MAX {
+        node.questions.push(question);
+    }
+    prompt::open_if_idle(app);
+}
+
+pub(super) fn question_gone(app: &mut App, name: &NodeName, id: u64) {
+    if let Some(node) = app.world.node_mut(name) {
+        node.questions.retain(|known| known.id != id);
+    }
+    if matches!(&app.overlay, Overlay::Prompt(open) if open.node == *name && open.question.id == id) {
+        app.overlay = Overlay::None;
+        app.notify(format!("{name} no longer waits for the answer."));
+        prompt::open_if_idle(app);
+    }
+}

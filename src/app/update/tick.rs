@@ -1,0 +1,45 @@
+//! Time passes: probes become due, rules look again, notices go away.
+
+use crate::app::{App, effect::Effect, rows};
+
+/// The rules run at most this often.
+const RULES_MS: u64 = 250;
+/// Without any report the rules still run this often: silence is a symptom.
+const RULES_IDLE_MS: u64 = 1000;
+
+pub(super) fn tick(app: &mut App) -> Vec<Effect> {
+    let now = app.now.mono;
+    if app.toast.as_ref().is_some_and(|(_, until)| *until <= now) {
+        app.toast = None;
+        app.frames.want_now(now);
+    }
+    judge(app);
+    app.frames.tick(now);
+    due(app)
+}
+
+/// What is due is polled.
+pub(super) fn due(app: &mut App) -> Vec<Effect> {
+    let due = app.schedule.take_due(app.now.mono);
+    due.into_iter().map(|(node, probe)| Effect::Poll { node, probe }).collect()
+}
+
+fn judge(app: &mut App) {
+    let wait = if app.rules_wanted { RULES_MS } else { RULES_IDLE_MS };
+    if app.rules_ran.is_some_and(|ran| app.now.mono.since_ms(ran) < wait) {
+        return;
+    }
+    app.rules_ran = Some(app.now.mono);
+    app.rules_wanted = false;
+    let findings = app.rules.evaluate(&app.world, &app.inventory, app.now);
+    for finding in &findings {
+        let is_new = !app.findings.iter().any(|known| known.rule == finding.rule && known.subject == finding.subject);
+        if is_new {
+            app.changes.note(rows::finding_id(finding), app.now.mono);
+        }
+    }
+    if findings != app.findings {
+        app.findings = findings;
+        app.frames.want_soon(app.now.mono);
+    }
+}

@@ -1,0 +1,232 @@
+//! `vakt check`: the doctor. Per node and capability: found, or missing and what to do.
+
+use super::{
+    Cluster, Exit, Stop,
+    gather::Gather,
+    output,
+    table::{Align, Table},
+};
+use crate::{
+    app::Options,
+    model::{
+        figure::Unknown,
+        host::Virtualisation,
+        ids::NodeName,
+        inventory::{Inventory, Node},
+        link::{LinkState, Route},
+        trouble::{Trouble, TroubleKind},
+        world::NodeFacts,
+    },
+    runtime::clock::SystemClock,
+    transport::ssh::Fleet,
+    wire::request::{Call, Request},
+};
+use std::{sync::Arc, time::Duration};
+
+/// Longest wait for all nodes together.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// What was found of one capability.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    /// It is there; how.
+    Yes(String),
+    /// It is there with a limit that costs figures but no function.
+    Partly(String),
+    /// It is missing; what is, and what to do.
+    No(String, String),
+}
+
+struct Row {
+    node: String,
+    capability: &'static str,
+    found: Found,
+}
+
+/// Looks at every node, or at those named.
+pub(super) async fn run(cluster: Cluster, wanted: Vec<String>) -> Result<Exit, Stop> {
+    let inventory = Arc::new(narrowed(&cluster.inventory, &wanted)?);
+    let cluster = Cluster { inventory: Arc::clone(&inventory), secrets: cluster.secrets };
+    let mut gather = Gather::start(cluster, Options::default(), Arc::new(SystemClock::start()));
+    gather.until_complete(WAIT).await;
+    let mut rows = Vec::new();
+    for node in &inventory.nodes {
+        if let Some(facts) = gather.app().world.node(&node.name) {
+            examine(node, facts, gather.fleet(), &mut rows).await;
+        }
+    }
+    gather.end().await;
+    let missing = rows.iter().filter(|row| matches!(row.found, Found::No(..))).count();
+    output::out(&text(&rows))?;
+    output::note(&match missing {
+        0 => format!("{} nodes have everything vakt needs", inventory.nodes.len()),
+        count => format!("{count} missing; the last column says what to do"),
+    });
+    Ok(if missing == 0 { Exit::Ok } else { Exit::NotWell })
+}
+
+/// The inventory with only the wanted nodes, and the jump hosts they go through as plain jump hosts.
+fn narrowed(inventory: &Inventory, wanted: &[String]) -> Result<Inventory, Stop> {
+    if wanted.is_empty() {
+        return Ok(inventory.clone());
+    }
+    let unknown: Vec<&str> =
+        wanted.iter().map(String::as_str).filter(|name| inventory.node(&NodeName::from(*name)).is_none()).collect();
+    if !unknown.is_empty() {
+        return Err(Stop::usage(format!("vakt check: not in the configuration: {}", unknown.join(", "))));
+    }
+    let mut narrowed = inventory.clone();
+    let through: Vec<String> = narrowed.nodes.iter().filter_map(|node| node.ssh.jump.clone()).flatten().collect();
+    narrowed.nodes.retain(|node| {
+        let name = node.name.as_str();
+        wanted.iter().any(|wanted| wanted == name) || through.iter().any(|jump| jump == name)
+    });
+    Ok(narrowed)
+}
+
+async fn examine(node: &Node, facts: &NodeFacts, fleet: &Fleet, rows: &mut Vec<Row>) {
+    let mut add = |capability, found| rows.push(Row { node: node.name.to_string(), capability, found });
+    let connection = connection(facts);
+    let connected = matches!(connection, Found::Yes(_));
+    add("connection", connection);
+    if !connected {
+        return;
+    }
+    add("host figures", host_figures(facts));
+    add("virtualisation", virtualisation(facts));
+    if let Some(found) = sudo(node, facts, fleet).await {
+        add("sudo", found);
+    }
+    if let Some(socket) = &node.haproxy_socket {
+        add("HAProxy", haproxy(facts, socket));
+    }
+}
+
+fn connection(facts: &NodeFacts) -> Found {
+    match &facts.link.state {
+        LinkState::Up => Found::Yes(setting(facts, "address").map_or_else(
+            || "connected".to_owned(),
+            |address| match setting(facts, "user") {
+                Some(user) => format!("{user}@{address}"),
+                None => address,
+            },
+        )),
+        LinkState::Down { trouble, .. } => missing(trouble),
+        LinkState::Asking => facts.questions.first().map_or_else(
+            || Found::No("the connection asks a question".into(), "open the console and answer it".into()),
+            |question| missing(&question.ask.trouble()),
+        ),
+        LinkState::Connecting { stage } => Found::No(
+            format!("no connection after {} s; it is still {stage}", WAIT.as_secs()),
+            "check the address and the firewall".into(),
+        ),
+        LinkState::Idle => Found::No("no connection was tried".into(), "report this as a bug".into()),
+    }
+}
+
+fn setting(facts: &NodeFacts, name: &str) -> Option<String> {
+    facts.link.settings.iter().find(|setting| setting.name.as_str() == name).map(|setting| setting.value.to_string())
+}
+
+fn host_figures(facts: &NodeFacts) -> Found {
+    if let Some(failure) = facts.host.failure() {
+        return Found::No(failure.reason.to_string(), "run the probe by hand on the node; see --log".into());
+    }
+    let Some(host) = facts.host.last() else {
+        return Found::No("no figures arrived".into(), "check that /proc is mounted and sh exists".into());
+    };
+    let mut absent = Vec::new();
+    let figures = [
+        ("CPU", host.cpu.why()),
+        ("memory", host.sample.memory.why()),
+        ("load", host.sample.load.why()),
+        ("pressure (PSI)", host.sample.pressure.why()),
+        ("OOM kills", host.sample.oom_kills.why()),
+    ];
+    for (name, why) in figures {
+        match why {
+            Some(Unknown::NeedsTwoSamples) | None => {}
+            Some(why) => absent.push(format!("{name}: {why}")),
+        }
+    }
+    if absent.is_empty() {
+        Found::Yes(format!("{} disks, {} interfaces", host.disks.len(), host.interfaces.len()))
+    } else {
+        Found::Partly(absent.join("; "))
+    }
+}
+
+fn virtualisation(facts: &NodeFacts) -> Found {
+    let kind = facts.profile.last().and_then(|profile| profile.virtualisation.as_ref().known());
+    match kind {
+        Some(Virtualisation::BareMetal) => Found::Yes("bare metal".into()),
+        Some(Virtualisation::Kvm) => Found::Yes("KVM guest".into()),
+        Some(Virtualisation::Machine(name)) => Found::Yes(format!("{name} guest")),
+        Some(Virtualisation::Container(name)) => Found::Yes(format!("container ({name})")),
+        Some(Virtualisation::OpenVz) => {
+            Found::Partly("OpenVZ container: no kernel of its own, no bridges, shared disks".into())
+        }
+        None => Found::Partly("not known".into()),
+    }
+}
+
+/// Whether an unprivileged login may become root without a password. Root needs no answer.
+async fn sudo(node: &Node, facts: &NodeFacts, fleet: &Fleet) -> Option<Found> {
+    if setting(facts, "user").is_some_and(|user| user == "root") {
+        return None;
+    }
+    let argv = ["sudo", "-n", "true"].map(str::to_owned).to_vec();
+    let request = Request::read(Call::Exec { argv }, 5000, 4096);
+    Some(match fleet.call(&node.name, &request).await {
+        Ok(reply) if reply.exit == Some(0) => Found::Yes("without a password".into()),
+        Ok(reply) => {
+            let said = crate::model::text::Clean::line_from_bytes(reply.stderr.trim_ascii());
+            let cause = if said.is_empty() { "sudo -n true failed".to_owned() } else { said.to_string() };
+            Found::No(cause, "allow this login to use sudo without a password (sudoers: NOPASSWD)".into())
+        }
+        Err(trouble) => missing(&trouble),
+    })
+}
+
+fn haproxy(facts: &NodeFacts, socket: &str) -> Found {
+    let way = facts.link.routes.iter().find(|route| route.path.as_str() == socket);
+    if let Some(Route { way: Err(trouble), .. }) = way {
+        return missing(trouble);
+    }
+    if let Some(failure) = facts.haproxy.failure() {
+        return Found::No(failure.reason.to_string(), format!("check that HAProxy runs and {socket} answers"));
+    }
+    let Some(haproxy) = facts.haproxy.last() else {
+        return Found::No("no answer arrived".into(), format!("check that HAProxy runs and {socket} answers"));
+    };
+    let version = haproxy.sample.info.version.as_ref().known().map_or("version unknown", |version| version.as_str());
+    let by = match way {
+        Some(Route { way: Ok(way), .. }) => way.words(),
+        _ => "unknown way",
+    };
+    Found::Yes(format!("{version} through {socket} by {by}"))
+}
+
+fn missing(trouble: &Trouble) -> Found {
+    let cure = if trouble.kind == TroubleKind::Internal { "report this as a bug" } else { trouble.cure.as_str() };
+    Found::No(trouble.cause.to_string(), cure.to_owned())
+}
+
+fn text(rows: &[Row]) -> String {
+    let mut table = Table::new(&[
+        ("NODE", Align::Left),
+        ("CAPABILITY", Align::Left),
+        ("STATE", Align::Left),
+        ("WHAT IS", Align::Left),
+        ("WHAT TO DO", Align::Left),
+    ]);
+    for row in rows {
+        let (state, what, cure) = match &row.found {
+            Found::Yes(what) => ("found", what.clone(), String::new()),
+            Found::Partly(what) => ("partly", what.clone(), String::new()),
+            Found::No(what, cure) => ("missing", what.clone(), cure.clone()),
+        };
+        table.row(vec![row.node.clone(), row.capability.to_owned(), state.to_owned(), what, cure]);
+    }
+    table.text()
+}

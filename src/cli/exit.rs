@@ -1,0 +1,54 @@
+//! What the exit codes mean. The README's table is this one; a test compares them.
+
+use std::process::ExitCode;
+
+/// How a run of the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything asked was done, and all is well.
+    Ok,
+    /// The answer is on standard output, and something in it is not well (a node down, a check that failed).
+    NotWell,
+    /// The command line or the configuration cannot be used; nothing was contacted.
+    Usage,
+    /// vakt itself failed (a bug, or the terminal cannot be used).
+    Failed,
+}
+
+impl Exit {
+    /// Every code with its meaning.
+    pub const TABLE: [(Self, u8, &'static str); 4] = [
+        (Self::Ok, 0, "everything asked was done, and all is well"),
+        (Self::NotWell, 1, "the answer is complete, and something in it is not well: a node is not up, a check failed"),
+        (Self::Usage, 2, "the command line or the configuration cannot be used; nothing was contacted"),
+        (Self::Failed, 3, "vakt itself failed, or the terminal cannot be used"),
+    ];
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::NotWell => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_the_code() {
+        for (exit, code, _) in Exit::TABLE {
+            assert_eq!(exit.code(), code);
+        }
+    }
+}

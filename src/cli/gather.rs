@@ -1,0 +1,136 @@
+//! Watching the cluster just long enough to answer once: until every node has said everything or cannot be reached, or
+//! the wait is over. The same session and application as the console's, without a terminal.
+
+use super::Cluster;
+use crate::{
+    app::{
+        App, Options,
+        msg::{Event, Msg},
+    },
+    model::{
+        figure::Unknown,
+        ids::NodeName,
+        inventory::Inventory,
+        link::LinkState,
+        time::{Clock, Mono},
+        world::NodeFacts,
+    },
+    runtime::session::{Left, Session},
+    transport::ssh::Fleet,
+    wire::probe::ProbeId,
+};
+use std::{sync::Arc, time::Duration};
+
+/// Rates need two samples; the second one comes this long after the first.
+const SECOND_SAMPLE_MS: u64 = 250;
+
+/// A headless watch.
+#[derive(Debug)]
+pub(super) struct Gather {
+    session: Session,
+    inventory: Arc<Inventory>,
+    /// Nodes whose second sample is due.
+    second: Vec<(Mono, NodeName)>,
+}
+
+impl Gather {
+    /// Starts connecting.
+    pub(super) fn start(cluster: Cluster, options: Options, clock: Arc<dyn Clock>) -> Self {
+        let Cluster { inventory, secrets } = cluster;
+        let app = App::new(Arc::clone(&inventory), options, clock.now());
+        let session = Session::start(app, &inventory, secrets, clock);
+        Self { session, inventory, second: Vec::new() }
+    }
+
+    /// The state so far.
+    pub(super) fn app(&self) -> &App {
+        &self.session.app
+    }
+
+    /// The connections, to ask nodes directly.
+    pub(super) fn fleet(&self) -> &Fleet {
+        self.session.fleet()
+    }
+
+    /// Watches until every node has answered completely or `wait` is over.
+    pub(super) async fn until_complete(&mut self, wait: Duration) {
+        let deadline = tokio::time::Instant::now() + wait;
+        while !self.complete() {
+            if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
+                break;
+            }
+        }
+        // Rules have a rate limit; the answer is judged once more at its end.
+        self.handle(Event::Tick);
+    }
+
+    /// Watches for `wait`.
+    pub(super) async fn for_a_while(&mut self, wait: Duration) {
+        let deadline = tokio::time::Instant::now() + wait;
+        while tokio::time::timeout_at(deadline, self.step()).await.is_ok() {}
+    }
+
+    /// Closes the connections.
+    pub(super) async fn end(self) -> App {
+        self.session.end().await
+    }
+
+    async fn step(&mut self) {
+        let now = self.session.now().mono;
+        let second_ms = self.second.iter().map(|(due, _)| due.since_ms(now)).min();
+        let event = match second_ms {
+            Some(ms) => match tokio::time::timeout(Duration::from_millis(ms), self.session.next()).await {
+                Ok(event) => event,
+                Err(_) => Event::Tick,
+            },
+            None => self.session.next().await,
+        };
+        self.handle(event);
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.session.now();
+        let (due, later) = std::mem::take(&mut self.second).into_iter().partition(|(due, _)| *due <= now.mono);
+        self.second = later;
+        for (_, node) in due as Vec<(Mono, NodeName)> {
+            self.session.app.schedule.hurry(&node, now.mono);
+        }
+        let reported = match &event {
+            Event::Report(report) if report.probe == ProbeId::Host => Some(report.node.clone()),
+            _ => None,
+        };
+        for left in self.session.handle(Msg { at: now, event }) {
+            // Headless there is no clipboard, nothing to suspend, and nobody to quit.
+            debug_assert!(!matches!(left, Left::Suspend));
+        }
+        if let Some(node) = reported
+            && self.session.app.world.node(&node).is_some_and(needs_second)
+        {
+            self.second.push((now.mono.plus_ms(SECOND_SAMPLE_MS), node));
+        }
+    }
+
+    fn complete(&self) -> bool {
+        self.session.app.world.nodes.iter().all(|facts| self.answered(facts))
+    }
+
+    fn answered(&self, facts: &NodeFacts) -> bool {
+        match &facts.link.state {
+            LinkState::Down { .. } | LinkState::Asking => true,
+            LinkState::Up => self.inventory.node(&facts.name).is_some_and(|node| {
+                ProbeId::ALL.into_iter().filter(|probe| probe.applies_to(node)).all(|probe| match probe {
+                    ProbeId::Host => {
+                        facts.host.failure().is_some() || (facts.host.last().is_some() && !needs_second(facts))
+                    }
+                    ProbeId::HostProfile => facts.profile.last().is_some() || facts.profile.failure().is_some(),
+                    ProbeId::Haproxy => facts.haproxy.last().is_some() || facts.haproxy.failure().is_some(),
+                })
+            }),
+            LinkState::Idle | LinkState::Connecting { .. } => false,
+        }
+    }
+}
+
+fn needs_second(facts: &NodeFacts) -> bool {
+    facts.host.last().is_some_and(|host| host.cpu.why() == Some(Unknown::NeedsTwoSamples))
+}

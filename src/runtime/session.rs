@@ -1,0 +1,142 @@
+//! A watch over the cluster: connections, collectors, inbox and the application, without a terminal. The console adds
+//! drawing and keys; headless commands just wait until enough is known.
+
+use super::{
+    collector::Collector,
+    inbox::{Inbox, inbox},
+};
+use crate::{
+    app::{
+        App,
+        effect::{Effect, Reply},
+        msg::{Event, Msg},
+        update,
+    },
+    config::Secrets,
+    model::{
+        ids::NodeName,
+        inventory::Inventory,
+        link::{Ask, Question},
+        text::Clean,
+        time::{Clock, Now},
+    },
+    transport::{Answer, ssh::Fleet},
+};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// The loop has something to do at least this often: ages move.
+const TICK_MS_MAX: u64 = 500;
+/// The loop rests at least this long between two ticks.
+const TICK_MS_MIN: u64 = 2;
+
+/// Connections, collectors and the application.
+#[derive(Debug)]
+pub struct Session {
+    /// The state of everything.
+    pub app: App,
+    clock: Arc<dyn Clock>,
+    fleet: Arc<Fleet>,
+    collector: Collector,
+    inbox: Inbox,
+    secrets: Secrets,
+    /// Keys whose passphrase from the configuration was tried; a second question is the operator's.
+    tried: BTreeSet<(NodeName, Clean)>,
+}
+
+/// What the session leaves to its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// Put this on the clipboard.
+    Copy(String),
+    /// Forget what is on the screen and draw everything.
+    Redraw,
+    /// Stop the process until the shell continues it.
+    Suspend,
+    /// End.
+    Quit,
+}
+
+impl Session {
+    /// Starts connecting to every node.
+    pub fn start(app: App, inventory: &Arc<Inventory>, secrets: Secrets, clock: Arc<dyn Clock>) -> Self {
+        let (senders, inbox) = inbox();
+        let fleet = Arc::new(Fleet::start(Arc::clone(inventory), Arc::clone(&clock), senders.transport));
+        let collector = Collector::new(Arc::clone(&fleet), Arc::clone(inventory), Arc::clone(&clock), senders.reports);
+        Self { app, clock, fleet, collector, inbox, secrets, tried: BTreeSet::new() }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Waits for news of the cluster or for the moment at which something is due.
+    pub async fn next(&mut self) -> Event {
+        let now = self.clock.now().mono;
+        let due_ms = self.app.wake_at().since_ms(now);
+        let wait = Duration::from_millis(due_ms.clamp(TICK_MS_MIN, TICK_MS_MAX));
+        tokio::select! {
+            event = self.inbox.next() => event,
+            () = tokio::time::sleep(wait) => Event::Tick,
+        }
+    }
+
+    /// News that is already there.
+    pub fn ready(&mut self) -> Option<Event> {
+        self.inbox.ready()
+    }
+
+    /// Takes one event through `update` and does what it asks; what only the owner can do is returned.
+    pub fn handle(&mut self, msg: Msg) -> Vec<Left> {
+        if let Event::Question { node, question } = &msg.event
+            && self.answered_by_configuration(node, question)
+        {
+            return Vec::new();
+        }
+        let effects = update(&mut self.app, msg);
+        effects.into_iter().filter_map(|effect| self.perform(effect)).collect()
+    }
+
+    /// Whether the configuration holds the passphrase asked for, and it has not been tried yet.
+    fn answered_by_configuration(&mut self, node: &NodeName, question: &Question) -> bool {
+        let Ask::Passphrase { file } = &question.ask else { return false };
+        let Some(passphrase) = self.secrets.passphrase(node.as_str()) else { return false };
+        let first = self.tried.insert((node.clone(), file.clone()));
+        if first {
+            self.fleet.answer(node, question.id, Answer::Secret(passphrase.clone()));
+        }
+        first
+    }
+
+    fn perform(&mut self, effect: Effect) -> Option<Left> {
+        match effect {
+            Effect::Poll { node, probe } => self.collector.poll(node, probe),
+            Effect::Answer { node, question, answer } => self.fleet.answer(&node, question, transport_answer(answer)),
+            Effect::Reconnect { node } => self.fleet.reconnect(&node),
+            Effect::Copy(text) => return Some(Left::Copy(text)),
+            Effect::Redraw => return Some(Left::Redraw),
+            Effect::Suspend => return Some(Left::Suspend),
+            Effect::Quit => return Some(Left::Quit),
+        }
+        None
+    }
+
+    /// The connections, for commands that ask nodes directly.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Closes every connection.
+    pub async fn end(self) -> App {
+        self.fleet.shutdown().await;
+        self.app
+    }
+}
+
+fn transport_answer(answer: Reply) -> Answer {
+    match answer {
+        Reply::Secret(text) => Answer::Secret(text.into()),
+        Reply::Accept => Answer::Accept,
+        Reply::Refuse => Answer::Refuse,
+    }
+}

@@ -1,0 +1,291 @@
+//! HAProxy's stats sockets of one session: finds the way, keeps one conversation per socket, lets it go when idle.
+//!
+//! HAProxy serves ten stats connections by default, and accepts more without ever answering them; so there is one
+//! per node, and none where nobody looks.
+
+use super::{
+    channel::{Drained, UNREAD_BYTES_MAX},
+    haproxy_cli::{CliFault, HaproxyCli, is_one_command},
+    route::{self, Failed, Look},
+    session::{OpenFault, Session, Target, micros},
+};
+use crate::{
+    model::{
+        link::Way,
+        trouble::{Trouble, TroubleKind},
+    },
+    wire::request::Reply,
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::Mutex as TurnMutex,
+    time::{Instant, timeout},
+};
+
+/// A connection that HAProxy has accepted but not answered for so long waits in a full queue.
+const GREETING_WAIT_MAX: Duration = Duration::from_secs(2);
+/// A conversation nobody uses gives its place back.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(180);
+/// Pause after sudo did not help, before it is asked again.
+const SUDO_REST: Duration = Duration::from_secs(5);
+/// The look at the node answers a few words.
+const LOOK_BYTES_MAX: usize = 4096;
+/// Sockets per node.
+const SOCKETS_MAX: usize = 16;
+
+/// The conversations, by socket.
+#[derive(Debug, Default)]
+pub(super) struct Haproxy(Mutex<HashMap<String, Arc<TurnMutex<Kept>>>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    cli: Option<HaproxyCli<Drained>>,
+    used: Option<Instant>,
+}
+
+/// Why one way did not lead to a conversation.
+enum WayFault {
+    /// This way does not work; another may.
+    Closed(Failed),
+    /// No way would.
+    Trouble(Trouble),
+}
+
+impl Haproxy {
+    /// One command, one answer.
+    pub(super) async fn ask(
+        &self,
+        session: &Session,
+        socket: &str,
+        command: &str,
+        cap: usize,
+        limit: Duration,
+        sent: &AtomicBool,
+    ) -> Result<Reply, Trouble> {
+        if !is_one_command(command) {
+            return Err(internal("HAProxy takes one command at a time, without ; or line breaks"));
+        }
+        if !route::is_usable_path(socket) {
+            return Err(internal("the socket's path is not absolute, or has characters other than A-Za-z0-9/._-+@"));
+        }
+        let slot = self.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
+        let mut kept = slot.lock().await;
+        let started = Instant::now();
+        sent.store(true, Ordering::Relaxed);
+        // Within the deadline, so that a full socket is told apart from a node that has vanished.
+        let greeting_wait = GREETING_WAIT_MAX.min(limit / 2);
+        // Taken out: if this future is dropped at the deadline, the conversation goes with it.
+        let fresh = kept.cli.take().filter(|cli| cli.stream().unread() == 0 && !cli.stream().is_ended());
+        let was_kept = fresh.is_some();
+        let mut cli = match fresh {
+            Some(cli) => cli,
+            None => connect(session, socket, greeting_wait).await?,
+        };
+        let mut answer = cli.ask(command, cap).await;
+        let gone = matches!(answer, Err(CliFault::Ended | CliFault::Io(_)));
+        if was_kept && (gone || answer.as_deref().is_ok_and(is_leaving)) {
+            // HAProxy was restarted or reloaded meanwhile: the kept conversation led to the old process. A read may
+            // be repeated.
+            cli = connect(session, socket, greeting_wait).await?;
+            answer = cli.ask(command, cap).await;
+        }
+        let bytes = answer.map_err(|fault| trouble(session, &fault, command))?;
+        kept.cli = Some(cli);
+        kept.used = Some(Instant::now());
+        Ok(Reply { bytes, stderr: Vec::new(), exit: None, elapsed_us: micros(started) })
+    }
+
+    /// Ends the conversations that nobody has used for `idle_max`.
+    pub(super) fn release_idle(&self, idle_max: Duration) {
+        for slot in self.lock().values() {
+            // One that is in use is not idle.
+            if let Ok(mut kept) = slot.try_lock()
+                && kept.used.is_some_and(|used| used.elapsed() >= idle_max)
+            {
+                *kept = Kept::default();
+            }
+        }
+    }
+
+    fn slot(&self, socket: &str) -> Option<Arc<TurnMutex<Kept>>> {
+        let mut sockets = self.lock();
+        if sockets.len() >= SOCKETS_MAX && !sockets.contains_key(socket) {
+            return None;
+        }
+        Some(Arc::clone(sockets.entry(socket.to_owned()).or_default()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<TurnMutex<Kept>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether `show info` says that this process only finishes its connections: a reload has replaced it.
+fn is_leaving(answer: &[u8]) -> bool {
+    answer.starts_with(b"Name: ") && answer.split(|&byte| byte == b'\n').any(|line| line == b"Stopping: 1")
+}
+
+/// Opens a conversation by the way that worked last, or by looking for one.
+async fn connect(session: &Session, socket: &str, greeting_wait: Duration) -> Result<HaproxyCli<Drained>, Trouble> {
+    let result = find(session, socket, greeting_wait).await;
+    let way = result.as_ref().map(|(way, _)| *way).map_err(Clone::clone);
+    if !session.is_ended() {
+        session.tell_route(socket, &way).await;
+    }
+    result.map(|(_, cli)| cli)
+}
+
+async fn find(session: &Session, socket: &str, greeting_wait: Duration) -> Result<(Way, HaproxyCli<Drained>), Trouble> {
+    if let Some(trouble) = session.routes.resting(socket) {
+        return Err(trouble);
+    }
+    let mut failed = Vec::new();
+    let first = session.routes.remembered(socket).unwrap_or(Way::StreamLocal);
+    for way in [first, Way::StreamLocal] {
+        if failed.iter().any(|failed: &Failed| failed.way == way) {
+            continue;
+        }
+        match attempt(session, socket, way, greeting_wait).await {
+            Ok(cli) => return Ok((way, cli)),
+            Err(WayFault::Closed(fault)) => failed.push(fault),
+            Err(WayFault::Trouble(trouble)) => return Err(trouble),
+        }
+    }
+    let looked = session.shell(&route::look(socket), LOOK_BYTES_MAX, &AtomicBool::default()).await?;
+    let look = Look::parse(&looked.bytes);
+    for way in look.relays() {
+        if failed.iter().any(|failed| failed.way == way) {
+            continue;
+        }
+        match attempt(session, socket, way, greeting_wait).await {
+            Ok(cli) => return Ok((way, cli)),
+            Err(WayFault::Closed(fault)) => failed.push(fault),
+            Err(WayFault::Trouble(trouble)) => return Err(trouble),
+        }
+    }
+    let trouble = route::explain(session.name(), socket, &look, &failed);
+    if look.sudo && !look.root && !look.permitted {
+        // Every try leaves a line in the node's auth log.
+        session.routes.rest(socket, &trouble, SUDO_REST);
+    }
+    Err(trouble)
+}
+
+/// Tries one way, up to HAProxy's greeting.
+async fn attempt(
+    session: &Session,
+    socket: &str,
+    way: Way,
+    greeting_wait: Duration,
+) -> Result<HaproxyCli<Drained>, WayFault> {
+    let target = match route::relay(way, socket) {
+        Some(command) => Target::Talk(command),
+        None => Target::Socket(socket.to_owned()),
+    };
+    let mut stream = match session.open(target, UNREAD_BYTES_MAX, &AtomicBool::default()).await {
+        Ok(stream) => stream,
+        Err(OpenFault::Refused(_)) if way == Way::StreamLocal => {
+            return Err(WayFault::Closed(Failed { way, said: String::new() }));
+        }
+        Err(fault) => return Err(WayFault::Trouble(session.open_trouble(&fault))),
+    };
+    match timeout(greeting_wait, HaproxyCli::begin(&mut stream)).await {
+        Ok(Ok(())) => Ok(HaproxyCli::new(stream)),
+        Ok(Err(_)) if session.is_ended() => Err(WayFault::Trouble(session.end())),
+        Ok(Err(CliFault::Ended | CliFault::Io(_))) => {
+            // The relay's last words may come after the end of its data.
+            let _ = timeout(greeting_wait, stream.exit()).await;
+            let said = String::from_utf8_lossy(&stream.stderr()).into_owned();
+            Err(WayFault::Closed(Failed { way, said }))
+        }
+        Ok(Err(_)) => Err(WayFault::Trouble(not_haproxy(session, socket))),
+        Err(_) => Err(WayFault::Trouble(full(session, socket, greeting_wait))),
+    }
+}
+
+fn full(session: &Session, socket: &str, waited: Duration) -> Trouble {
+    Trouble::new(
+        TroubleKind::StatsSocketFull,
+        format!(
+            "HAProxy on {} accepted a connection to {socket} and said nothing for {} ms",
+            session.name(),
+            waited.as_millis()
+        ),
+        "its stats connections are all in use, or it is frozen: close other consoles, or raise stats maxconn",
+    )
+}
+
+fn not_haproxy(session: &Session, socket: &str) -> Trouble {
+    Trouble::new(
+        TroubleKind::AnswerNotUnderstood,
+        format!("what listens behind {socket} on {} does not talk like HAProxy's stats socket", session.name()),
+        "correct haproxy_socket in the configuration",
+    )
+}
+
+fn trouble(session: &Session, fault: &CliFault, command: &str) -> Trouble {
+    match fault {
+        _ if session.is_ended() => session.end(),
+        CliFault::TooLong { cap } => session.too_long(*cap, command),
+        CliFault::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            session.too_long(UNREAD_BYTES_MAX, command)
+        }
+        CliFault::Ended | CliFault::Io(_) => Trouble::new(
+            TroubleKind::ConnectionLost,
+            format!("HAProxy on {} ended the conversation during: {command}", session.name()),
+            "look at HAProxy on the node: it was stopped, or is being reloaded",
+        ),
+        CliFault::OutOfStep | CliFault::NotACommand => Trouble::new(
+            TroubleKind::AnswerNotUnderstood,
+            format!("HAProxy on {} answered out of step: {command}", session.name()),
+            "the conversation was closed and will be opened anew",
+        ),
+    }
+}
+
+fn internal(cause: &str) -> Trouble {
+    Trouble::new(TroubleKind::Internal, cause, "report this as a bug of vakt, with its configuration")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_idle_conversations_are_let_go() {
+        let haproxy = Haproxy::default();
+        let slot = haproxy.slot("/run/x.sock").unwrap();
+        slot.lock().await.used = Some(Instant::now());
+        haproxy.release_idle(Duration::from_secs(3600));
+        assert!(slot.lock().await.used.is_some());
+        let in_use = slot.lock().await;
+        haproxy.release_idle(Duration::ZERO);
+        assert!(in_use.used.is_some());
+        drop(in_use);
+        haproxy.release_idle(Duration::ZERO);
+        assert!(slot.lock().await.used.is_none());
+    }
+
+    #[test]
+    fn a_process_that_a_reload_has_replaced_says_so() {
+        assert!(is_leaving(b"Name: HAProxy\nStopping: 1\nPid: 7\n"));
+        assert!(!is_leaving(b"Name: HAProxy\nStopping: 0\n"));
+        assert!(!is_leaving(b"# pxname\nStopping: 1\n"));
+    }
+
+    #[test]
+    fn sockets_are_limited() {
+        let haproxy = Haproxy::default();
+        for index in 0..SOCKETS_MAX {
+            assert!(haproxy.slot(&format!("/run/{index}")).is_some());
+        }
+        assert!(haproxy.slot("/run/one/more").is_none() && haproxy.slot("/run/0").is_some());
+    }
+}

@@ -1,0 +1,7 @@
+//! One file per screen.
+
+pub(super) mod findings;
+pub(super) mod node;
+pub(super) mod nodes;
+pub(super) mod overview;
+pub(super) mod traffic;

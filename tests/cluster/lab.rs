@@ -1,0 +1,153 @@
+//! The lab as tests see it.
+
+use crate::program::{now, pause};
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::{Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A lab that is up, for one test at a time.
+pub(crate) struct Lab {
+    config: String,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Lab {
+    /// The lab, or `None` (with a word about it) when tests run without one.
+    pub(crate) fn take() -> Option<Self> {
+        // A test that failed has healed the lab while unwinding; the next one may go on.
+        let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if std::env::var("VAKT_LAB").as_deref() != Ok("1") {
+            println!("skipped: no lab (VAKT_LAB is not 1)");
+            return None;
+        }
+        let config = std::env::var("VAKT_LAB_CONFIG").unwrap_or_else(|_| run(&["config"]).trim().to_owned());
+        Some(Self { config, _turn: turn })
+    }
+
+    /// Path of the configuration of this lab.
+    pub(crate) fn config(&self) -> &str {
+        &self.config
+    }
+
+    /// Runs vakt to its end.
+    pub(crate) fn vakt(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_vakt")).arg("--config").arg(&self.config).args(args).output().unwrap()
+    }
+
+    /// `vakt status --json`, parsed.
+    pub(crate) fn status(&self) -> Value {
+        let output = self.vakt(&["status", "--json"]);
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// `vakt status --json --watch`, one document after the other.
+    pub(crate) fn watch(&self) -> Watch {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vakt"))
+            .args(["--config", &self.config, "status", "--json", "--watch"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Watch { child, lines }
+    }
+
+    /// Breaks something with a verb of the lab and heals it when the guard goes.
+    #[expect(clippy::unused_self, reason = "only who holds the lab may break it")]
+    pub(crate) fn fault(&self, verb: &[&str], heal: &'static [&'static str]) -> Fault {
+        run(verb);
+        Fault { heal, at: now() }
+    }
+}
+
+/// A fault that heals when it is dropped, also when the test fails.
+pub(crate) struct Fault {
+    heal: &'static [&'static str],
+    /// When it was caused.
+    pub(crate) at: Instant,
+}
+
+impl Fault {
+    /// Heals now.
+    pub(crate) fn heal(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        run(self.heal);
+    }
+}
+
+/// Documents of a running `vakt status --watch`.
+pub(crate) struct Watch {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Watch {
+    /// The next document.
+    pub(crate) fn next(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
+    }
+
+    /// Reads documents until one satisfies `holds`; fails after `limit`.
+    pub(crate) fn until(&mut self, what: &str, limit: Duration, holds: impl Fn(&Value) -> bool) -> Value {
+        let start = now();
+        loop {
+            let document = self.next();
+            if holds(&document) {
+                return document;
+            }
+            assert!(start.elapsed() < limit, "{what}: not within {limit:?}: {document:#}");
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A node's row of a status document.
+pub(crate) fn node<'a>(document: &'a Value, name: &str) -> &'a Value {
+    document["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name).unwrap()
+}
+
+/// Runs a verb of the lab; fails when it fails.
+pub(crate) fn run(args: &[&str]) -> String {
+    let output = lab(args);
+    assert!(output.status.success(), "lab {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Waits until a TCP port answers with a banner; returns when it did.
+pub(crate) fn sshd_answers(address: &str, limit: Duration) -> Instant {
+    use std::{io::Read, net::TcpStream};
+    let start = now();
+    loop {
+        let target = format!("{address}:22").parse().unwrap();
+        if let Ok(mut stream) = TcpStream::connect_timeout(&target, Duration::from_millis(200)) {
+            let mut banner = [0; 4];
+            stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            if stream.read_exact(&mut banner).is_ok() && &banner == b"SSH-" {
+                return now();
+            }
+        }
+        assert!(start.elapsed() < limit, "no sshd at {address} within {limit:?}");
+        pause();
+    }
+}
+
+fn lab(args: &[&str]) -> Output {
+    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/lab")).args(args).output().unwrap()
+}

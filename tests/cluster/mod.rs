@@ -1,0 +1,8 @@
+//! The program on the lab: real daemons, real faults.
+//!
+//! With `VAKT_LAB=1` a missing lab is a failure; without it these tests say that they are skipped. Faults change the
+//! lab, so they take turns, and each heals what it broke.
+
+mod faults;
+mod headless;
+mod lab;

@@ -1,0 +1,7 @@
+//! The console: messages in, screens out. Every story goes through `update` and `draw`.
+
+mod keys;
+mod polling;
+mod properties;
+mod screens;
+pub(crate) mod world;

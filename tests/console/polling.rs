@@ -1,0 +1,114 @@
+//! From a connection that comes up to figures on the screen and findings about their absence, with nothing but
+//! messages.
+
+use super::world::{self, resize, text};
+use vakt::{
+    app::{
+        App, Options,
+        effect::Effect,
+        msg::{Event, Msg, Report},
+        update,
+    },
+    model::{
+        ids::NodeName,
+        link::{LinkEvent, LinkState},
+        trouble::{Trouble, TroubleKind},
+    },
+    wire::probe::{Facts, ProbeId},
+};
+
+/// Sends an event at a moment of the story.
+fn happens(app: &mut App, ms: u64, event: Event) -> Vec<Effect> {
+    update(app, Msg { at: world::at(ms), event })
+}
+
+/// Answers whatever is polled, as a healthy cluster does, except on the nodes that are silent. Counts the polls.
+fn answer(app: &mut App, ms: u64, effects: Vec<Effect>, silent: &[&str]) -> usize {
+    let mut polls = 0;
+    for effect in effects {
+        let Effect::Poll { node, probe } = effect else { continue };
+        polls += 1;
+        if silent.contains(&node.as_str()) {
+            continue;
+        }
+        let facts = match probe {
+            ProbeId::Host => Facts::Host(Box::new(world::host(10.0, 1.0, 0.3, 40.0, 1e6).sample)),
+            ProbeId::HostProfile => Facts::HostProfile(Box::new(world::profile(node.as_str(), 9, false))),
+            ProbeId::Haproxy => Facts::Haproxy(Box::new(world::haproxy(1.0).sample)),
+        };
+        let report = Report { node, probe, outcome: Ok(facts), complaints: Vec::new(), round_trip_ms: 4 };
+        happens(app, ms + 10, Event::Report(report));
+    }
+    polls
+}
+
+/// Time passes.
+fn live(app: &mut App, from_ms: u64, to_ms: u64, silent: &[&str]) -> usize {
+    (from_ms..to_ms)
+        .step_by(50)
+        .map(|ms| {
+            let effects = happens(app, ms, Event::Tick);
+            answer(app, ms, effects, silent)
+        })
+        .sum()
+}
+
+fn all_up() -> App {
+    let mut app = App::new(world::inventory(), Options::default(), world::at(0));
+    resize(&mut app, 120, 40);
+    assert!(happens(&mut app, 0, Event::Tick).is_empty(), "nothing is polled before a connection is up");
+    for node in world::inventory().nodes {
+        let up = Event::Link { node: node.name, event: LinkEvent::State(LinkState::Up) };
+        let effects = happens(&mut app, 10, up);
+        assert!(!effects.is_empty(), "a node that comes up is polled at once");
+        answer(&mut app, 10, effects, &[]);
+    }
+    app
+}
+
+#[test]
+fn nodes_appear_as_they_answer_and_each_is_polled_once_a_second() {
+    let mut app = all_up();
+    let polls = live(&mut app, 50, 3_050, &[]);
+    assert!(text(&app).contains("10 of 10 nodes"), "{}", text(&app));
+    // Twelve probes a second; the first of each came with the connection.
+    assert!((24..=40).contains(&polls), "{polls} polls in three seconds");
+}
+
+#[test]
+fn a_silent_node_ages_becomes_stale_and_a_finding_and_the_others_do_not() {
+    let mut app = all_up();
+    live(&mut app, 50, 3_050, &[]);
+    live(&mut app, 3_050, 12_000, &["db03"]);
+    let shown = text(&app);
+    assert!(shown.contains("9 of 10 nodes"), "{shown}");
+    let row =
+        shown.lines().find(|line| line.contains("db03   database") && line.contains("stale")).expect("db03 is stale");
+    assert!(row.contains("◌ stale"), "{row}");
+    assert!(app.findings.iter().any(|finding| finding.node == Some(NodeName::from("db03"))), "{:?}", app.findings);
+    assert!(shown.contains("What is wrong") && !shown.contains("Nothing is wrong"), "{shown}");
+}
+
+#[test]
+fn a_failed_probe_keeps_the_last_figures_and_says_why() {
+    let mut app = all_up();
+    live(&mut app, 50, 2_050, &[]);
+    let trouble = Trouble::new(TroubleKind::DeadlineMissed, "no answer within 2 s", "look at the load of web01");
+    let node = NodeName::from("web01");
+    let report =
+        Report { node, probe: ProbeId::Host, outcome: Err(trouble), complaints: Vec::new(), round_trip_ms: 2000 };
+    happens(&mut app, 2_100, Event::Report(report));
+    let facts = app.world.node(&NodeName::from("web01")).unwrap();
+    assert!(facts.host.last().is_some() && facts.host.failure().is_some());
+    let shown = text(&app);
+    assert!(shown.contains("no answer within 2 s"), "{shown}");
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_move_the_console_back() {
+    let mut app = all_up();
+    live(&mut app, 50, 1_050, &[]);
+    let before = app.now;
+    happens(&mut app, 0, Event::Tick);
+    assert_eq!(app.now, before);
+}

@@ -1,0 +1,167 @@
+//! Every key of `vakt status --json` is described in docs/status-json.md, and every described key exists.
+
+use serde_json::Value;
+use std::{collections::BTreeSet, fs};
+use vakt::{
+    cli::status_document::document,
+    model::{
+        figure::{Figure, Unknown},
+        haproxy::{Backend, Check, Frontend, HaproxyFacts, OperationalState, Server, Traffic},
+        host::{DiskRates, Filesystem, HostFacts, HostProfile, InterfaceRates, Virtualisation},
+        inventory::Inventory,
+        link::LinkState,
+        text::Clean,
+        time::{Mono, Now, Wall},
+        trouble::{Trouble, TroubleKind},
+        world::World,
+    },
+    rules::{Finding, Severity},
+};
+
+const AT: Now = Now { mono: Mono(5_000), wall: Wall(1_780_000_000_000) };
+
+#[test]
+fn the_document_and_its_description_have_the_same_keys() {
+    let (inventory, world) = sample();
+    let document = document(&world, &inventory, &[finding()], AT);
+    let mut keys = BTreeSet::new();
+    walk("", &serde_json::to_value(&document).unwrap(), &mut keys);
+    let described = described();
+    let undescribed: Vec<_> = keys.difference(&described).collect();
+    let missing: Vec<_> = described.difference(&keys).collect();
+    assert!(undescribed.is_empty() && missing.is_empty(), "not described: {undescribed:?}; not there: {missing:?}");
+}
+
+#[test]
+fn invariant_3_an_unknown_figure_is_null_with_its_reason_never_zero() {
+    let (inventory, world) = sample();
+    let document = serde_json::to_value(document(&world, &inventory, &[], AT)).unwrap();
+    let host = &document["nodes"][0]["host"];
+    assert_eq!(host["pressure_io_full_percent"], Value::Null);
+    assert_eq!(host["unknown"]["pressure"], "not offered by this kernel or daemon");
+    assert_eq!(host["cpu_iowait_percent"], Value::Null);
+    assert_eq!(host["unknown"]["cpu"], "needs a second sample");
+    // A node that never answered has no host at all.
+    assert_eq!(document["nodes"][1]["host"], Value::Null);
+    assert_eq!(document["nodes"][1]["age_ms"], Value::Null);
+}
+
+/// Paths of all keys; elements of lists are `[]`; the reasons in `unknown` are figure names, not keys.
+fn walk(prefix: &str, value: &Value, keys: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) if !prefix.ends_with("host.unknown") && !prefix.ends_with("virtualisation") => {
+            for (key, value) in map {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                if !matches!(value, Value::Array(items) if items.iter().any(Value::is_object)) && key != "haproxy" {
+                    keys.insert(path.clone());
+                }
+                walk(&path, value, keys);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            keys.insert(format!("{prefix}[]"));
+            for item in items {
+                walk(&format!("{prefix}[]"), item, keys);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn described() -> BTreeSet<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/status-json.md");
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned)).collect()
+}
+
+fn sample() -> (Inventory, World) {
+    let metadata = vakt::config::FileMetadata { mode: Some(0o600), home: Some("/home/operator".into()) };
+    let loaded = vakt::config::load("example.toml".as_ref(), vakt::config::EXAMPLE, &metadata).unwrap().inventory;
+    let mut world = World::new(&loaded);
+    let known = |text: &str| Figure::Known(Clean::line(text));
+    let edge = &mut world.nodes[0];
+    edge.host.take(
+        HostFacts {
+            cpu: Figure::Unknown(Unknown::NeedsTwoSamples),
+            sample: vakt::model::host::HostSample {
+                pressure: Figure::Unknown(Unknown::NotOffered),
+                ..Default::default()
+            },
+            disks: vec![DiskRates::default()],
+            interfaces: vec![InterfaceRates::default()],
+            ..HostFacts::default()
+        },
+        AT,
+    );
+    edge.profile.take(
+        HostProfile {
+            virtualisation: Figure::Known(Virtualisation::Container("lxc".into())),
+            filesystems: vec![Filesystem {
+                mount: "/".into(),
+                device: "/dev/vda1".into(),
+                kind: "ext4".into(),
+                total_bytes: 10,
+                used_bytes: 5,
+                available_bytes: 5,
+            }],
+            kernel: known("6.1.0"),
+            ..HostProfile::default()
+        },
+        AT,
+    );
+    edge.haproxy.take(haproxy(), AT);
+    world.nodes[1].link.state = LinkState::Down {
+        trouble: Trouble::new(TroubleKind::Refused, "connection refused", "start sshd"),
+        retry: None,
+    };
+    (loaded, world)
+}
+
+fn haproxy() -> HaproxyFacts {
+    let mut facts = HaproxyFacts::default();
+    facts.sample.frontends.push(Frontend {
+        name: "http_front".into(),
+        mode: Figure::Known("http".into()),
+        status: "OPEN".into(),
+        traffic: Traffic::default(),
+    });
+    facts.sample.backends.push(Backend {
+        name: "web_cluster".into(),
+        mode: Figure::Known("http".into()),
+        algorithm: Figure::default(),
+        status: "UP".into(),
+        active_servers: Figure::Known(1),
+        backup_servers: Figure::Known(0),
+        traffic: Traffic::default(),
+        servers: vec![Server {
+            name: "web01".into(),
+            address: Figure::default(),
+            operational: OperationalState::Up,
+            admin: Figure::default(),
+            configured: Figure::default(),
+            backup: Figure::default(),
+            weight: Figure::Known(1),
+            weight_configured: Figure::Known(1),
+            last_change_s: Figure::default(),
+            downtime_s: Figure::default(),
+            checks_failed_total: Figure::default(),
+            downs_total: Figure::default(),
+            check: Check::default(),
+            traffic: Traffic::default(),
+        }],
+    });
+    facts
+}
+
+fn finding() -> Finding {
+    Finding {
+        rule: "node.unreachable".into(),
+        severity: Severity::Critical,
+        node: None,
+        subject: "web03".into(),
+        sentence: "Not reachable".into(),
+        evidence: Vec::new(),
+        hint: "Start it".into(),
+        since: AT,
+    }
+}

@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# The vakt configuration that describes this lab.
+
+write_config() {
+    local node user public
+    {
+        cat <<EOF
+# Written by the lab. It is made anew by 'lab up' and 'lab config'.
+[cluster]
+name = "lab"
+
+[ssh]
+identity_files = ["$CLIENT_KEY"]
+known_hosts_files = ["$KNOWN_HOSTS"]
+use_agent = false
+ssh_config_file = "none"
+EOF
+        for node in "${NODES[@]}"; do
+            public=$(node_address "$node" public)
+            user=${NODE_LOGIN[$node]}
+            cat <<EOF
+
+[[node]]
+name = "$node"
+roles = ["${NODE_ROLE[$node]}"]
+management = "$(node_address "$node" management)"
+private = "$(node_address "$node" private)"
+${public:+public = \"$public\"
+}site = "${NODE_SITE[$node]}"
+jurisdiction = "${NODE_JURISDICTION[$node]}"
+user = "$user"
+EOF
+        done
+        cat <<EOF
+
+[haproxy]
+socket = "/run/haproxy/admin.sock"
+
+[[vip]]
+address = "203.0.113.100"
+nodes = ["lb01", "lb02"]
+
+[[vip]]
+address = "10.10.0.100"
+nodes = ["lb01", "lb02"]
+EOF
+    } | sed 's/\\"/"/g' >"$CONFIG_FILE.new"
+    chmod 0600 "$CONFIG_FILE.new"
+    chown "$(owner_of_secrets)" "$CONFIG_FILE.new"
+    mv "$CONFIG_FILE.new" "$CONFIG_FILE"
+}
+
+# Only the path goes to stdout: this stands inside "$(...)".
+verb_config() {
+    if ((EUID == 0)); then
+        prepare_directories
+        ensure_keys
+        write_config
+    elif [[ ! -r $CONFIG_FILE ]]; then
+        require_root config
+    fi
+    printf '%s\n' "$CONFIG_FILE"
+}
