@@ -177,7 +177,11 @@ fn policy(policy: &Setting<'_>) -> Policy {
         "always_typed" => Confirm::AlwaysTyped,
         _ => Confirm::ByBlastRadius,
     };
-    Policy { read_only: policy.switch("read_only"), confirm }
+    Policy {
+        read_only: policy.switch("read_only"),
+        confirm,
+        capacity_floor_percent: policy.count("capacity_floor_percent"),
+    }
 }
 
 fn console(console: &Setting<'_>) -> ConsoleSettings {

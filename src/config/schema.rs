@@ -358,6 +358,11 @@ const POLICY: &[Key] = &[
         Kind::Choice(CONFIRM),
         "\"by_blast_radius\": Enter, the target's name or the cluster's name. \"always_typed\": at least the target's name.",
     ),
+    tunable(
+        "capacity_floor_percent",
+        Kind::Integer,
+        "A change that would leave a backend with less than this share of its servers' weight is refused.",
+    ),
 ];
 
 const CONSOLE: &[Key] = &[

@@ -208,6 +208,13 @@ pub struct Server {
     pub traffic: Traffic,
 }
 
+impl Server {
+    /// Whether the balancer may choose this server. Weight 0 takes none, and only HAProxy 1.5 says so in its status.
+    pub fn takes_traffic(&self) -> bool {
+        self.operational.takes_traffic() && self.weight != Figure::Known(0)
+    }
+}
+
 /// The last health check.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Check {

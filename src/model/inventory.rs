@@ -238,6 +238,8 @@ pub struct Policy {
     pub read_only: bool,
     /// Ask for more than Enter even for small changes.
     pub confirm: Confirm,
+    /// A change may not leave a backend with less than this share of its servers' weight, percent.
+    pub capacity_floor_percent: u32,
 }
 
 /// How changes are confirmed.

@@ -7,6 +7,7 @@ pub mod figure;
 pub mod haproxy;
 pub mod host;
 pub mod ids;
+pub mod intent;
 pub mod inventory;
 pub mod link;
 pub mod observation;

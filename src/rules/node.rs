@@ -87,9 +87,10 @@ fn unreachable(scene: &Scene<'_>, seen: &Seen<'_>, lost: &Lost) -> Condition {
 
 fn next_attempt(scene: &Scene<'_>, seen: &Seen<'_>) -> String {
     match &seen.facts.link.state {
-        LinkState::Down { retry: Some(at), .. } => {
-            format!("next attempt in {}", duration(at.mono.since_ms(scene.now.mono)))
-        }
+        LinkState::Down { retry: Some(at), .. } => match at.mono.since_ms(scene.now.mono) {
+            0 => "trying again now".to_owned(),
+            ms => format!("next attempt in {}", duration(ms)),
+        },
         LinkState::Down { retry: None, .. } => "no further attempt: it would end the same way".into(),
         LinkState::Connecting { stage } => format!("trying again now: {stage}"),
         _ => "trying again now".into(),

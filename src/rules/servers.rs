@@ -54,7 +54,7 @@ pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
             dead.insert(&backend.name);
         }
         for (place, server) in backend.servers.iter().enumerate() {
-            if !server.operational.takes_traffic() {
+            if !server.takes_traffic() {
                 odd.entry(&backend.name).or_default().insert(&server.name, place);
             }
         }
@@ -70,7 +70,7 @@ pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
 }
 
 fn is_usable(backend: &Backend) -> bool {
-    backend.servers.iter().any(|server| server.operational.takes_traffic())
+    backend.servers.iter().any(Server::takes_traffic)
 }
 
 fn sides_of_backend<'a>(balancers: &[Balancer<'a>], name: &ProxyName) -> Vec<Side<'a, Backend>> {
@@ -138,8 +138,8 @@ impl Treatment {
             (_, Some(AdminState::MaintResolution)) | (OperationalState::Down | OperationalState::GoingUp { .. }, _) => {
                 Self::Down
             }
-            (state, _) if state.takes_traffic() => Self::Up,
-            (OperationalState::Draining, _) => Self::Draining,
+            _ if server.takes_traffic() => Self::Up,
+            (state, _) if state.takes_traffic() || *state == OperationalState::Draining => Self::Draining,
             (OperationalState::Maintenance, _) => Self::Maintenance,
             _ => Self::Other,
         }

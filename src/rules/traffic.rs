@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::{
     figure::Figure,
-    haproxy::{Backend, HaproxyFacts, Traffic},
+    haproxy::{Backend, HaproxyFacts, Server, Traffic},
     ids::{NodeName, ProxyName},
     time::Now,
 };
@@ -49,7 +49,7 @@ fn queue(scene: &Scene<'_>, backend: &ProxyName, sides: &[(&NodeName, Now, u64)]
 fn errors_of(scene: &Scene<'_>, facts: &HaproxyFacts, index: usize, backend: &Backend) -> Option<f64> {
     let share = facts.backend_rates.get(index)?.server_errors_percent.known()?;
     Level::of(share, scene.limits.errors_percent)?;
-    backend.servers.iter().any(|server| server.operational.takes_traffic()).then_some(share)
+    backend.servers.iter().any(Server::takes_traffic).then_some(share)
 }
 
 fn server_errors(scene: &Scene<'_>, backend: &ProxyName, sides: &[(&NodeName, Now, f64)]) -> Option<Condition> {

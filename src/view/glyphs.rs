@@ -44,7 +44,8 @@ pub(super) const UNICODE: Glyphs = Glyphs {
     unknown: "?",
     standby: "○",
     drain: "▼",
-    maint: "⏸",
+    // Not U+23F8: terminals draw it as an emoji, two cells wide, or not at all.
+    maint: "‖",
     line: "─",
     bar: "│",
     cursor: "▸",

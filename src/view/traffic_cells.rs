@@ -11,7 +11,9 @@ use crate::{
     history::recent::TrafficFigure,
     model::{
         figure::{Figure, Unknown},
-        haproxy::{AdminState, Check, ConfiguredState, OperationalState, Server, Traffic as Counters, TrafficRates},
+        haproxy::{
+            AdminState, Backend, Check, ConfiguredState, OperationalState, Server, Traffic as Counters, TrafficRates,
+        },
     },
 };
 
@@ -140,6 +142,8 @@ fn frontend_cell(app: &App, traffic: &Traffic<'_>, index: usize, column: Traffic
             let mode = mode.map_or("?".to_owned(), |mode| mode.as_str().to_owned());
             vec![Span::dim(format!("{mode}, clients come in here"))]
         }
+        // Requests queue in front of backends and servers only.
+        TrafficColumn::Queue | TrafficColumn::QueueTime => vec![Span::dim("-")],
         _ => totals(app, &counted().map(|(frontend, rates)| (&frontend.traffic, rates)), column),
     }
 }
@@ -160,13 +164,11 @@ fn backend_cell(app: &App, traffic: &Traffic<'_>, index: usize, column: TrafficC
     match column {
         TrafficColumn::Name => vec![Span::new(pool.proxy.name.as_str(), Meaning::Accent)],
         TrafficColumn::State => {
-            let fewest = counted().filter_map(|(backend, _)| backend.active_servers.known()).min();
-            vec![usable(fewest, pool.servers.len())]
+            let fewest = counted().map(|(backend, _)| backend).min_by_key(|backend| backend.active_servers.known());
+            vec![fewest.map_or_else(|| Span::new("?", Meaning::Unknown), usable)]
         }
         TrafficColumn::StateOn(balancer) => match traffic.backend(index, balancer) {
-            Some((backend, _)) => {
-                aged(traffic, balancer, usable(backend.active_servers.known(), backend.servers.len()))
-            }
+            Some((backend, _)) => aged(traffic, balancer, usable(backend)),
             None => absent(traffic, balancer),
         },
         TrafficColumn::Check => {
@@ -181,15 +183,20 @@ fn backend_cell(app: &App, traffic: &Traffic<'_>, index: usize, column: TrafficC
     }
 }
 
-/// How many of the servers take traffic.
-fn usable(active: Option<u64>, servers: usize) -> Span {
-    let Some(active) = active else { return Span::new("?", Meaning::Unknown) };
+/// How many of the servers take traffic. Servers in maintenance were taken out on purpose and are not missed.
+fn usable(backend: &Backend) -> Span {
+    let Some(active) = backend.active_servers.known() else { return Span::new("?", Meaning::Unknown) };
+    let total = backend.servers.len();
+    if total == 0 {
+        return Span::dim("no servers");
+    }
+    let wanted = backend.servers.iter().filter(|server| server.operational != OperationalState::Maintenance).count();
     let meaning = match usize::try_from(active).unwrap_or(usize::MAX) {
         0 => Meaning::Crit,
-        all if all >= servers => Meaning::Ok,
+        enough if enough >= wanted => Meaning::Ok,
         _ => Meaning::Warn,
     };
-    Span::signed(&format!("{active} of {servers} up"), meaning)
+    Span::signed(&format!("{active} of {total} up"), meaning)
 }
 
 fn server_cell(app: &App, traffic: &Traffic<'_>, pool: usize, server: usize, column: TrafficColumn) -> Line {

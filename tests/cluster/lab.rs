@@ -26,9 +26,7 @@ impl Lab {
             println!("skipped: no lab (VAKT_LAB is not 1)");
             return None;
         }
-        let config = lab(&["config"]);
-        assert!(config.status.success(), "lab config: {}", String::from_utf8_lossy(&config.stderr));
-        let config = String::from_utf8(config.stdout).unwrap().trim().to_owned();
+        let config = std::env::var("VAKT_LAB_CONFIG").unwrap_or_else(|_| run(&["config"]).trim().to_owned());
         Some(Self { config, _turn: turn })
     }
 

@@ -84,7 +84,7 @@ pub(crate) fn settings() -> Settings {
             hold_ms: 3000,
             host_hold_ms: 30_000,
         },
-        policy: Policy { read_only: false, confirm: Confirm::ByBlastRadius },
+        policy: Policy { read_only: false, confirm: Confirm::ByBlastRadius, capacity_floor_percent: 50 },
         console: ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true },
     }
 }

@@ -21,7 +21,8 @@ pub(super) async fn bed(node: &str) -> Option<Bed> {
 }
 
 async fn find(name: &str) -> Result<Bed, String> {
-    let file = env::var("VAKT_LAB_CONFIG").map_err(|_| "VAKT_LAB_CONFIG is not set".to_owned())?;
+    let file = env::var("VAKT_LAB_CONFIG")
+        .map_err(|_| "VAKT_LAB_CONFIG is not set: VAKT_LAB_CONFIG=$(tests/lab/lab config)".to_owned())?;
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
     let config: toml::Table = text.parse().map_err(|error| format!("{file}: {error}"))?;
     let nodes = config.get("node").and_then(toml::Value::as_array).ok_or("no nodes")?;

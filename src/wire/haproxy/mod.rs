@@ -4,6 +4,7 @@
 //!
 //! Deliberately absent: the JSON and typed forms (45 and 8 times the bytes for the same figures).
 
+pub mod commands;
 mod info;
 mod servers_state;
 mod stat;

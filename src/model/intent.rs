@@ -1,0 +1,419 @@
+//! What an operator wants changed, as a value: an [`Intent`], written and read as the words of `vakt do`.
+//!
+//! An intent says nothing about how, and nothing about whether it is possible: `plan` answers both. Names are taken as
+//! they were typed; it is the plan that refuses an unsafe one, so that the console and the command line refuse with the
+//! same words.
+//!
+//! Deliberately absent: quoting for a shell (`plan::text` prints the line).
+
+use super::{
+    ids::{ProxyName, ServerName},
+    text::Clean,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How long sessions may take to end, unless the operator says otherwise.
+pub const DEADLINE_MS_DEFAULT: u64 = 60_000;
+/// Longest deadline that can be asked for: a day.
+pub const DEADLINE_MS_MAX: u64 = 24 * 3600 * 1000;
+/// Shortest deadline: less could not even be measured.
+pub const DEADLINE_MS_MIN: u64 = 1_000;
+/// HAProxy's largest weight.
+pub const WEIGHT_MAX: u64 = 256;
+
+/// What is wanted, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The change.
+    pub change: Change,
+    /// Why, in the operator's words; kept in the journal.
+    pub reason: Option<Clean>,
+}
+
+/// One server of one backend, on every load balancer that has the backend.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ServerPath {
+    /// The backend.
+    pub backend: ProxyName,
+    /// The server in it.
+    pub server: ServerName,
+}
+
+impl fmt::Display for ServerPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.backend, self.server)
+    }
+}
+
+impl ServerPath {
+    /// From `backend/server`. HAProxy allows no `/` in names.
+    fn parse(word: &str) -> Option<Self> {
+        let (backend, server) = word.split_once('/')?;
+        (!backend.is_empty() && !server.is_empty()).then(|| Self {
+            backend: ProxyName::from(&Clean::line(backend)),
+            server: ServerName::from(&Clean::line(server)),
+        })
+    }
+}
+
+/// Every change there is. Adding an action adds a variant, its words below, and a file under `plan`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// `haproxy.drain`: no new sessions; wait until the present ones are gone.
+    HaproxyDrain {
+        /// Which server.
+        server: ServerPath,
+        /// How long sessions may take to end.
+        deadline_ms: u64,
+        /// What then.
+        on_deadline: OnDeadline,
+    },
+    /// `haproxy.ready`: back into traffic, once a check passes.
+    HaproxyReady {
+        /// Which server.
+        server: ServerPath,
+        /// How long a check may take to pass.
+        deadline_ms: u64,
+        /// The weight to return with; as it is (or as the file says, where it is 0) when absent.
+        weight: Option<u64>,
+    },
+    /// `haproxy.maint`: out of traffic at once, not checked any more.
+    HaproxyMaint {
+        /// Which server.
+        server: ServerPath,
+    },
+    /// `haproxy.weight`: another share of new sessions.
+    HaproxyWeight {
+        /// Which server.
+        server: ServerPath,
+        /// The new weight.
+        weight: u64,
+    },
+    /// `haproxy.kill-sessions`: end the sessions of a server that gets no new ones.
+    HaproxyKillSessions {
+        /// Which server.
+        server: ServerPath,
+    },
+}
+
+/// What happens to a draining server that still has sessions at the deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDeadline {
+    /// It keeps draining; the run ends *stopped*.
+    #[default]
+    Keep,
+    /// It goes into maintenance; what is open stays open.
+    Maint,
+    /// It goes into maintenance and its sessions are closed.
+    MaintAndClose,
+}
+
+impl OnDeadline {
+    /// Every policy.
+    pub const ALL: [Self; 3] = [Self::Keep, Self::Maint, Self::MaintAndClose];
+
+    /// The word of `--on-deadline`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Maint => "maint",
+            Self::MaintAndClose => "maint+close",
+        }
+    }
+}
+
+impl Change {
+    /// The command's id.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::HaproxyDrain { .. } => "haproxy.drain",
+            Self::HaproxyReady { .. } => "haproxy.ready",
+            Self::HaproxyMaint { .. } => "haproxy.maint",
+            Self::HaproxyWeight { .. } => "haproxy.weight",
+            Self::HaproxyKillSessions { .. } => "haproxy.kill-sessions",
+        }
+    }
+
+    /// The server it is about.
+    pub fn server(&self) -> &ServerPath {
+        match self {
+            Self::HaproxyDrain { server, .. }
+            | Self::HaproxyReady { server, .. }
+            | Self::HaproxyMaint { server }
+            | Self::HaproxyWeight { server, .. }
+            | Self::HaproxyKillSessions { server } => server,
+        }
+    }
+}
+
+/// Why words are no intent. `Display` says what is wrong and what to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnIntent {
+    /// No words at all.
+    #[error("nothing to do; name an action, such as haproxy.drain web_cluster/web03")]
+    Empty,
+    /// An action that does not exist.
+    #[error("unknown action {0:?}; use one of {actions}", actions = ACTIONS.join(", "))]
+    UnknownAction(Clean),
+    /// The target is missing or has another form.
+    #[error("{action} needs a server as backend/server, such as web_cluster/web03")]
+    NoServer {
+        /// The action.
+        action: Clean,
+    },
+    /// An option that this action does not have.
+    #[error("{action} has no option {option:?}; it has {known}")]
+    UnknownOption {
+        /// The action.
+        action: Clean,
+        /// What was typed.
+        option: Clean,
+        /// What there is.
+        known: Clean,
+    },
+    /// An option without its value, given twice, or with a value it cannot have.
+    #[error("{option} needs {needs}")]
+    BadValue {
+        /// The option.
+        option: &'static str,
+        /// What it takes.
+        needs: &'static str,
+    },
+}
+
+/// The ids of every action.
+pub const ACTIONS: [&str; 5] =
+    ["haproxy.drain", "haproxy.ready", "haproxy.maint", "haproxy.weight", "haproxy.kill-sessions"];
+
+const DEADLINE: &str = "--deadline";
+const ON_DEADLINE: &str = "--on-deadline";
+const WEIGHT: &str = "--weight";
+const REASON: &str = "--reason";
+
+const DEADLINE_NEEDS: &str = "a time between 1s and 24h, such as 1500ms, 60s or 5m";
+const ON_DEADLINE_NEEDS: &str = "one of keep, maint, maint+close";
+const WEIGHT_NEEDS: &str = "a whole number from 0 to 256";
+const REASON_NEEDS: &str = "a sentence in quotes";
+
+/// The options of an action, in the order they are printed.
+fn options_of(action: &str) -> &'static [&'static str] {
+    match action {
+        "haproxy.drain" => &[DEADLINE, ON_DEADLINE, REASON],
+        "haproxy.ready" => &[DEADLINE, WEIGHT, REASON],
+        "haproxy.weight" => &[WEIGHT, REASON],
+        _ => &[REASON],
+    }
+}
+
+impl Intent {
+    /// From the words behind `vakt do`: `haproxy.drain web_cluster/web03 --deadline 60s`. Options that concern the
+    /// doing (`--plan`, `--yes`, `--json`, `--detach`) belong to the command line and are no part of the intent.
+    pub fn parse<S: AsRef<str>>(words: &[S]) -> Result<Self, NotAnIntent> {
+        let mut words = words.iter().map(AsRef::as_ref);
+        let action = words.next().ok_or(NotAnIntent::Empty)?;
+        let action = *ACTIONS
+            .iter()
+            .find(|known| **known == action)
+            .ok_or_else(|| NotAnIntent::UnknownAction(Clean::line(action)))?;
+        let server = words
+            .next()
+            .and_then(ServerPath::parse)
+            .ok_or_else(|| NotAnIntent::NoServer { action: Clean::line(action) })?;
+        let options = Options::parse(action, words)?;
+        let deadline_ms = options.deadline_ms.unwrap_or(DEADLINE_MS_DEFAULT);
+        let change = match action {
+            "haproxy.drain" => {
+                Change::HaproxyDrain { server, deadline_ms, on_deadline: options.on_deadline.unwrap_or_default() }
+            }
+            "haproxy.ready" => Change::HaproxyReady { server, deadline_ms, weight: options.weight },
+            "haproxy.weight" => Change::HaproxyWeight {
+                server,
+                weight: options.weight.ok_or(NotAnIntent::BadValue { option: WEIGHT, needs: WEIGHT_NEEDS })?,
+            },
+            "haproxy.maint" => Change::HaproxyMaint { server },
+            _ => Change::HaproxyKillSessions { server },
+        };
+        Ok(Self { change, reason: options.reason })
+    }
+
+    /// The words that [`Intent::parse`] reads; options at their default are left out.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = vec![self.change.id().to_owned(), self.change.server().to_string()];
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        match &self.change {
+            Change::HaproxyDrain { deadline_ms, on_deadline, .. } => {
+                // Always told: it is what an operator asks about when a drain takes long.
+                option(DEADLINE, duration_word(*deadline_ms));
+                if *on_deadline != OnDeadline::default() {
+                    option(ON_DEADLINE, on_deadline.word().to_owned());
+                }
+            }
+            Change::HaproxyReady { deadline_ms, weight, .. } => {
+                option(DEADLINE, duration_word(*deadline_ms));
+                if let Some(weight) = weight {
+                    option(WEIGHT, weight.to_string());
+                }
+            }
+            Change::HaproxyWeight { weight, .. } => option(WEIGHT, weight.to_string()),
+            Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } => {}
+        }
+        if let Some(reason) = &self.reason {
+            option(REASON, reason.to_string());
+        }
+        words
+    }
+}
+
+#[derive(Default)]
+struct Options {
+    deadline_ms: Option<u64>,
+    on_deadline: Option<OnDeadline>,
+    weight: Option<u64>,
+    reason: Option<Clean>,
+}
+
+impl Options {
+    fn parse<'a>(action: &str, mut words: impl Iterator<Item = &'a str>) -> Result<Self, NotAnIntent> {
+        let mut options = Self::default();
+        while let Some(word) = words.next() {
+            let (name, inline) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+            let known = options_of(action);
+            let name = *known.iter().find(|option| **option == name).ok_or_else(|| NotAnIntent::UnknownOption {
+                action: Clean::line(action),
+                option: Clean::line(name),
+                known: Clean::line(&known.join(", ")),
+            })?;
+            options.set(name, inline.or_else(|| words.next()).unwrap_or_default())?;
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), NotAnIntent> {
+        let (set, needs) = match name {
+            DEADLINE => (once(&mut self.deadline_ms, duration_ms(value)), DEADLINE_NEEDS),
+            ON_DEADLINE => {
+                let policy = OnDeadline::ALL.into_iter().find(|policy| policy.word() == value);
+                (once(&mut self.on_deadline, policy), ON_DEADLINE_NEEDS)
+            }
+            WEIGHT => (once(&mut self.weight, value.parse().ok().filter(|weight| *weight <= WEIGHT_MAX)), WEIGHT_NEEDS),
+            _ => {
+                let reason = Some(Clean::line(value.trim())).filter(|reason| !reason.is_empty());
+                (once(&mut self.reason, reason), REASON_NEEDS)
+            }
+        };
+        set.ok_or(NotAnIntent::BadValue { option: name, needs })
+    }
+}
+
+/// Fills an empty slot; `None` when there is no value or the slot is taken.
+fn once<T>(slot: &mut Option<T>, value: Option<T>) -> Option<()> {
+    if slot.is_some() {
+        return None;
+    }
+    *slot = Some(value?);
+    Some(())
+}
+
+const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+
+/// `500ms`, `60s`, `5m`, `1h`; within the bounds of a deadline.
+fn duration_ms(word: &str) -> Option<u64> {
+    let digits = word.len() - word.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = word.split_at(digits);
+    let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
+    let ms = number.parse::<u64>().ok()?.checked_mul(factor)?;
+    (DEADLINE_MS_MIN..=DEADLINE_MS_MAX).contains(&ms).then_some(ms)
+}
+
+/// A duration in the largest unit up to seconds (and exact minutes beyond two) that loses nothing.
+pub fn duration_word(ms: u64) -> String {
+    match ms {
+        _ if !ms.is_multiple_of(1000) => format!("{ms}ms"),
+        _ if ms > 120_000 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        _ => format!("{}s", ms / 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(line: &str) -> Result<Intent, NotAnIntent> {
+        Intent::parse(&line.split(' ').collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_words_of_an_intent_read_back_as_it() {
+        for line in [
+            "haproxy.drain web_cluster/web03 --deadline 60s",
+            "haproxy.drain web_cluster/web03 --deadline 1500ms --on-deadline maint+close --reason kernel",
+            "haproxy.ready web_cluster/web03 --deadline 5m --weight 50",
+            "haproxy.maint web_cluster/web03 --reason x",
+            "haproxy.weight web_cluster/web03 --weight 0",
+            "haproxy.kill-sessions mysql_rw/db01",
+        ] {
+            assert_eq!(parse(line).unwrap().words().join(" "), line);
+        }
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        assert_eq!(
+            parse("haproxy.drain b/s").unwrap(),
+            parse("haproxy.drain b/s --deadline=1m --on-deadline=keep").unwrap()
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_to_write() {
+        let cases = [
+            (
+                "haproxy.drian b/s",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions",
+            ),
+            ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
+            (
+                "haproxy.drain b/s --wait 3",
+                "haproxy.drain has no option \"--wait\"; it has --deadline, --on-deadline, --reason",
+            ),
+            (
+                "haproxy.drain b/s --deadline soon",
+                "--deadline needs a time between 1s and 24h, such as 1500ms, 60s or 5m",
+            ),
+            (
+                "haproxy.drain b/s --deadline 500ms",
+                "--deadline needs a time between 1s and 24h, such as 1500ms, 60s or 5m",
+            ),
+            (
+                "haproxy.drain b/s --deadline 1s --deadline 2s",
+                "--deadline needs a time between 1s and 24h, such as 1500ms, 60s or 5m",
+            ),
+            ("haproxy.drain b/s --on-deadline never", "--on-deadline needs one of keep, maint, maint+close"),
+            ("haproxy.weight b/s", "--weight needs a whole number from 0 to 256"),
+            ("haproxy.weight b/s --weight 257", "--weight needs a whole number from 0 to 256"),
+            ("haproxy.maint b/s --reason", "--reason needs a sentence in quotes"),
+        ];
+        for (line, message) in cases {
+            assert_eq!(parse(line).unwrap_err().to_string(), message, "{line}");
+        }
+        assert_eq!(Intent::parse::<&str>(&[]).unwrap_err(), NotAnIntent::Empty);
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_parse_or_are_refused_and_never_panic(words in proptest::collection::vec("\\PC{0,20}", 0..6)) {
+            if let Ok(intent) = Intent::parse(&words) {
+                prop_assert_eq!(Intent::parse(&intent.words()).unwrap(), intent);
+            }
+        }
+
+        #[test]
+        fn any_deadline_reads_back(ms in DEADLINE_MS_MIN..DEADLINE_MS_MAX) {
+            prop_assert_eq!(duration_ms(&duration_word(ms)), Some(ms));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Why there is no plan: a refusal with every reason at once, or the news that nothing is left to do.
+
+use super::parts::Plan;
+use crate::model::{intent::Intent, text::Clean};
+use serde::{Deserialize, Serialize};
+
+/// What planning gives when it does not refuse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Planned {
+    /// There is something to do.
+    Plan(Box<Plan>),
+    /// The world is already as wanted. Not an error: `vakt do` ends with 0.
+    AlreadyThere(AlreadyThere),
+}
+
+/// Nothing is left to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlreadyThere {
+    /// What was asked for.
+    pub intent: Intent,
+    /// What is: "web_cluster/web03 already drains on lb01 and lb02, without a session".
+    pub what: Clean,
+    /// Where that was seen, one line a node.
+    pub evidence: Vec<Clean>,
+}
+
+/// No plan, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What was asked for.
+    pub intent: Intent,
+    /// What is not done: "Drain web_cluster/web03".
+    pub title: Clean,
+    /// Every reason, the most fundamental first.
+    pub reasons: Vec<Reason>,
+}
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Which kind, for programs and tests.
+    pub kind: ReasonKind,
+    /// What is: a sentence.
+    pub what: Clean,
+    /// What it rests on, one value a line.
+    pub evidence: Vec<Clean>,
+    /// What to do: a sentence.
+    pub cure: Clean,
+}
+
+/// Kinds of reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonKind {
+    /// The console may not write.
+    ReadOnly,
+    /// A name that HAProxy would not read as one name.
+    UnsafeName,
+    /// No node has what the action needs.
+    NoLoadBalancer,
+    /// No load balancer, or not every one, knows the target.
+    UnknownTarget,
+    /// Facts are too old, or were never read.
+    StaleFacts,
+    /// A figure that the plan needs is unknown.
+    UnknownFact,
+    /// Load balancers say different things.
+    Disagreement,
+    /// Another setting decides, not this one.
+    Inherited,
+    /// Nothing would be left in traffic.
+    LastServer,
+    /// Too little would be left in traffic.
+    CapacityFloor,
+    /// The server still gets new sessions.
+    InTraffic,
+    /// vakt made an inconsistent plan.
+    Internal,
+}
+
+impl Reason {
+    /// A reason with its evidence.
+    pub fn new(kind: ReasonKind, what: impl AsRef<str>, evidence: Vec<Clean>, cure: impl AsRef<str>) -> Self {
+        Self { kind, what: Clean::line(what.as_ref()), evidence, cure: Clean::line(cure.as_ref()) }
+    }
+}

@@ -1,0 +1,325 @@
+//! One write, done or undone: look, announce in the journal, send once, verify by reading back, and settle what is
+//! unclear.
+//!
+//! Doing and undoing are the same but for two things: which state is the target, and what a failure means.
+
+use super::{
+    Direction, Entry, GRACE_MS, Machine, Mono, Outcome, Phase, Poll, SETTLE_DEADLINE_MS, SETTLE_LOOKS, SETTLE_POLL_MS,
+    StepState, sources_of,
+};
+use crate::{
+    model::text::Clean,
+    plan::{
+        expect::Check,
+        parts::{Need, Undo},
+    },
+    run::{
+        event::RunCommand,
+        look::{Judgement, Tri},
+    },
+    wire::{
+        haproxy::commands,
+        request::{Call, Reply, Request},
+    },
+};
+
+/// A write in progress.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Act {
+    pub(super) step: usize,
+    pub(super) direction: Direction,
+    pub(super) stage: Stage,
+    pub(super) began: Mono,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Stage {
+    /// Looking whether it may be sent.
+    Look(Poll),
+    /// Waiting for its record to be durable.
+    Announced { seq: u64, request: Request },
+    /// Waiting for the answer.
+    Sent { ticket: u64, until: Mono },
+    /// Looking whether it had the effect.
+    Verify(Poll),
+    /// Finding out what happened.
+    Settle { poll: Poll, then: Then, why: Clean },
+}
+
+/// What follows when it turns out to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Verify it, as if the answer had come.
+    Verify,
+    /// It failed nevertheless: undo it.
+    Fail,
+}
+
+impl Machine {
+    /// Begins a step in that direction.
+    pub(super) fn look_before(&mut self, step: usize, direction: Direction) {
+        let Some(write) = self.write(step) else { return self.give_up("A step is no write.") };
+        let binds = write.binds.iter().map(|bind| &bind.from);
+        let checks = write.before.iter().chain(&write.done).chain(&write.guards).chain(binds);
+        let (sources, until) = (sources_of(checks), &write.after);
+        let (poll_ms, deadline_ms) = (until.poll_ms, until.deadline_ms);
+        let poll = self.look(sources, poll_ms, deadline_ms);
+        let began = self.now.mono;
+        self.phase = Phase::Act(Act { step, direction, stage: Stage::Look(poll), began });
+    }
+
+    pub(super) fn saw_act(&mut self, act: Act) {
+        match act.stage.clone() {
+            Stage::Look(poll) if act.direction == Direction::Forward => self.saw_before(act, poll),
+            Stage::Look(poll) => self.saw_before_undo(act, poll),
+            Stage::Verify(poll) => self.saw_after(act, poll),
+            Stage::Settle { poll, then, why } => self.saw_unsettled(act, poll, then, &why),
+            Stage::Announced { .. } | Stage::Sent { .. } => self.phase = Phase::Act(act),
+        }
+    }
+
+    /// Writes down what will be sent; it is sent when that is durable.
+    pub(super) fn announce(&mut self, mut act: Act, seen: Vec<Clean>) {
+        let Some(write) = self.write(act.step) else { return self.give_up("A step is no write.") };
+        let request = match (act.direction, &write.undo) {
+            (Direction::Forward, _) => &write.request,
+            (Direction::Back, Undo::Send { request, .. }) => request,
+            (Direction::Back, Undo::Irreversible { why }) => {
+                let why = format!("Step {} cannot be undone: {why}.", act.step + 1);
+                return self.needs_operator(&why);
+            }
+        };
+        let node = write.node.clone();
+        let request = match self.bindings.fill(request) {
+            Ok(request) => request,
+            Err(hole) => return self.give_up(&format!("Step {} has no value for {hole}.", act.step + 1)),
+        };
+        let entry = Entry::StepBegun {
+            step: act.step,
+            direction: act.direction,
+            node,
+            request: request.clone(),
+            bindings: self.bindings.clone(),
+            seen,
+        };
+        let seq = self.record(entry);
+        act.began = self.now.mono;
+        act.stage = Stage::Announced { seq, request };
+        self.phase = Phase::Act(act);
+    }
+
+    /// The record is durable: send, once.
+    pub(super) fn announced(&mut self) {
+        let Phase::Act(mut act) = std::mem::replace(&mut self.phase, Phase::Ended) else { return };
+        let Stage::Announced { request, .. } = act.stage.clone() else { return };
+        if act.direction == Direction::Forward {
+            if self.abort {
+                return self.refrain(&act, "The operator stopped it.");
+            }
+            if let Some(old) = self.too_old() {
+                return self.refrain(&act, &old);
+            }
+        }
+        let Some(node) = self.write(act.step).map(|write| write.node.clone()) else {
+            return self.give_up("A step is no write.");
+        };
+        let ticket = self.ticket();
+        let until = self.now.mono.plus_ms(request.deadline_ms + GRACE_MS);
+        self.sent = true;
+        self.out.push(RunCommand::Send { ticket, node, request });
+        self.wait_until(until);
+        act.stage = Stage::Sent { ticket, until };
+        self.phase = Phase::Act(act);
+    }
+
+    /// Premises may only be so old when the first write leaves.
+    fn too_old(&self) -> Option<String> {
+        let read_at = self.premises_at.filter(|_| !self.sent)?;
+        let age_ms = self.now.mono.since_ms(read_at);
+        let limit_ms = self.plan.body.premises.iter().map(|premise| premise.age_ms_max).min()?;
+        (age_ms > limit_ms).then(|| {
+            format!("The premises were read {age_ms} ms before the first write, at most {limit_ms} ms are allowed.")
+        })
+    }
+
+    pub(super) fn replied(&mut self, ticket: u64, reply: &Reply) {
+        let Some(act) = self.take_sent(ticket) else { return };
+        let objection = match self.write(act.step).map(|write| &write.request.call) {
+            Some(Call::Haproxy { .. }) => commands::objection(reply),
+            _ => reply
+                .exit
+                .filter(|status| *status != 0)
+                .map(|status| Clean::line(&format!("exit {status}: {}", Clean::line_from_bytes(&reply.stderr)))),
+        };
+        match objection {
+            // What it says is one thing, what is true another.
+            Some(words) => self.settle(act, Then::Fail, &format!("The node answered: {words}")),
+            None if self.abort && act.direction == Direction::Forward => {
+                self.settle(act, Then::Fail, "The operator stopped it");
+            }
+            None => self.verify(act),
+        }
+    }
+
+    pub(super) fn reply_lost(&mut self, ticket: u64, why: &Clean) {
+        let Some(act) = self.take_sent(ticket) else { return };
+        self.settle(act, Then::Verify, &format!("The answer was lost: {why}"));
+    }
+
+    pub(super) fn not_sent(&mut self, ticket: u64, why: &Clean) {
+        let Some(act) = self.take_sent(ticket) else { return };
+        let words = format!("Step {} could not be sent: {why}.", act.step + 1);
+        match act.direction {
+            Direction::Forward => self.refrain(&act, &words),
+            Direction::Back => {
+                self.step_ended(act.step, act.direction, Outcome::NotDone, &Clean::line(&words), act.began);
+                self.needs_operator(&format!("The undo of step {} could not be sent: {why}.", act.step + 1));
+            }
+        }
+    }
+
+    /// The act that waits for this answer.
+    fn take_sent(&mut self, ticket: u64) -> Option<Act> {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Act(act) if matches!(act.stage, Stage::Sent { ticket: awaited, .. } if awaited == ticket) => {
+                Some(act)
+            }
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    fn verify(&mut self, mut act: Act) {
+        let Some(write) = self.write(act.step) else { return self.give_up("A step is no write.") };
+        let until = write.after.clone();
+        let sources = sources_of(self.target(&act).0.iter());
+        act.stage = Stage::Verify(self.look(sources, until.poll_ms, until.deadline_ms));
+        self.phase = Phase::Act(act);
+    }
+
+    /// What is to be seen after doing or undoing, how many of it, and in how many looks.
+    fn target(&self, act: &Act) -> (Vec<Check>, Need, u32) {
+        match (self.write(act.step), act.direction) {
+            (Some(write), Direction::Forward) => (write.after.checks.clone(), write.after.need, write.after.holds),
+            (Some(write), Direction::Back) => (write.before.clone(), Need::All, 1),
+            (None, _) => (Vec::new(), Need::All, 1),
+        }
+    }
+
+    fn saw_after(&mut self, mut act: Act, mut poll: Poll) {
+        let (checks, need, holds) = self.target(&act);
+        let judged = self.readings.judge(&checks, need);
+        poll.held = if judged.verdict == Tri::Holds { poll.held + 1 } else { 0 };
+        if poll.held >= holds {
+            let how = Clean::line(&judged.seen.iter().map(Clean::as_str).collect::<Vec<_>>().join("; "));
+            return self.is_done(&act, &how);
+        }
+        if self.is_late(&poll) {
+            return self.settle(act, Then::Fail, &format!("It was not seen in time: {}", judged.trouble));
+        }
+        act.stage = Stage::Verify(self.pause(poll));
+        self.phase = Phase::Act(act);
+    }
+
+    /// Finds out whether a write took effect.
+    pub(super) fn settle(&mut self, mut act: Act, then: Then, why: &str) {
+        let Some(write) = self.write(act.step) else { return self.give_up("A step is no write.") };
+        let sources = sources_of(write.before.iter().chain(&write.done));
+        let poll = self.look(sources, SETTLE_POLL_MS, SETTLE_DEADLINE_MS);
+        act.stage = Stage::Settle { poll, then, why: Clean::line(why) };
+        self.phase = Phase::Act(act);
+    }
+
+    fn saw_unsettled(&mut self, mut act: Act, mut poll: Poll, then: Then, why: &Clean) {
+        let Some(write) = self.write(act.step) else { return self.give_up("A step is no write.") };
+        let done = self.readings.judge(&write.done, Need::All);
+        let before = self.readings.judge(&write.before, Need::All);
+        let (target, origin) = match act.direction {
+            Direction::Forward => (&done, &before),
+            Direction::Back => (&before, &done),
+        };
+        if target.verdict == Tri::Holds {
+            return self.took_effect(act, then, why);
+        }
+        // A step that cannot be undone may have had a part of its effect: only *done* is certain of it.
+        let is_certain = origin.verdict == Tri::Holds && !matches!(write.undo, Undo::Irreversible { .. });
+        poll.held = if is_certain { poll.held + 1 } else { 0 };
+        if poll.held >= SETTLE_LOOKS {
+            let how = Clean::line(&format!("{why}; the world shows no effect"));
+            return self.had_no_effect(&act, &how);
+        }
+        if self.is_late(&poll) {
+            let seen = super::look_words(&[done, before]);
+            return self.is_unknown(&act, &Clean::line(&format!("{why}; then {seen}")));
+        }
+        act.stage = Stage::Settle { poll: self.pause(poll), then, why: why.clone() };
+        self.phase = Phase::Act(act);
+    }
+
+    fn took_effect(&mut self, act: Act, then: Then, why: &Clean) {
+        match (act.direction, then) {
+            (Direction::Back, _) => self.is_done(&act, &Clean::line(&format!("{why}; the world shows it undone"))),
+            (Direction::Forward, Then::Verify) if !self.abort => self.verify(act),
+            (Direction::Forward, _) => {
+                self.step_ended(act.step, act.direction, Outcome::Done, why, act.began);
+                self.steps[act.step] = StepState::Done;
+                self.fail(&format!("Step {}: {why}.", act.step + 1));
+            }
+        }
+    }
+
+    fn is_done(&mut self, act: &Act, how: &Clean) {
+        self.step_ended(act.step, act.direction, Outcome::Done, how, act.began);
+        match act.direction {
+            Direction::Forward => {
+                self.steps[act.step] = StepState::Done;
+                self.next_step();
+            }
+            Direction::Back => {
+                self.steps[act.step] = StepState::Undone;
+                self.unwind();
+            }
+        }
+    }
+
+    fn had_no_effect(&mut self, act: &Act, how: &Clean) {
+        match act.direction {
+            Direction::Forward => self.refrain(act, &format!("Step {} was not done: {how}.", act.step + 1)),
+            Direction::Back => {
+                self.step_ended(act.step, act.direction, Outcome::NotDone, how, act.began);
+                self.needs_operator(&format!("The undo of step {} had no effect: {how}.", act.step + 1));
+            }
+        }
+    }
+
+    fn is_unknown(&mut self, act: &Act, how: &Clean) {
+        self.step_ended(act.step, act.direction, Outcome::Unknown, how, act.began);
+        self.steps[act.step] = StepState::Unknown;
+        let what = match act.direction {
+            Direction::Forward => "Whether step",
+            Direction::Back => "Whether the undo of step",
+        };
+        self.needs_operator(&format!("{what} {} was done is unknown: {how}.", act.step + 1));
+    }
+
+    /// The operator stops it in the middle of a write.
+    pub(super) fn abort_act(&mut self, act: Act) {
+        match &act.stage {
+            Stage::Look(_) => self.refrain(&act, "The operator stopped it."),
+            Stage::Verify(_) => self.settle(act, Then::Fail, "The operator stopped it"),
+            // Not yet sent, or on its way: decided by the journal's or the node's answer.
+            Stage::Announced { .. } | Stage::Sent { .. } | Stage::Settle { .. } => self.phase = Phase::Act(act),
+        }
+    }
+}
+
+/// What is wrong with these, in one line.
+pub(super) fn look_words(judged: &[Judgement]) -> Clean {
+    let mut words: Vec<&str> =
+        judged.iter().filter(|one| one.verdict != Tri::Holds).map(|one| one.trouble.as_str()).collect();
+    words.dedup();
+    Clean::line(&words.join("; "))
+}

@@ -1,0 +1,159 @@
+//! Towards the goal: premises, then one step after another.
+
+use super::{Act, Entry, Machine, Outcome, Phase, Poll, Stage, StepState, look_words};
+use crate::{
+    model::text::Clean,
+    plan::parts::{Action, Need, OnLate, When},
+    run::{
+        ending::EndingKind,
+        look::{Judgement, Tri, sources_of},
+        record::Direction,
+    },
+};
+
+impl Machine {
+    pub(super) fn saw_premises(&mut self, poll: Poll) {
+        let checks: Vec<_> = self.plan.body.premises.iter().map(|premise| premise.check.clone()).collect();
+        let judged = self.readings.judge(&checks, Need::All);
+        match judged.verdict {
+            Tri::Holds => {
+                self.premises_at = Some(self.now.mono);
+                self.record(Entry::PremisesHeld { seen: judged.seen });
+                self.next_step();
+            }
+            Tri::Unknown if !self.is_late(&poll) => {
+                let poll = self.pause(poll);
+                self.phase = Phase::Premises(poll);
+            }
+            Tri::Fails => self.fail(&format!("The world changed since the plan was made: {}.", judged.trouble)),
+            Tri::Unknown => self.fail(&format!("A premise cannot be read: {}.", judged.trouble)),
+        }
+    }
+
+    /// Goes on with the first step that is left.
+    pub(super) fn next_step(&mut self) {
+        if self.abort {
+            return self.fail("The operator stopped it.");
+        }
+        let next = (0..self.steps.len()).find(|index| {
+            self.steps[*index] == StepState::Pending
+                && match self.plan.body.steps[*index].when {
+                    When::Always => true,
+                    When::Late(decider) => self.late[decider],
+                }
+        });
+        let Some(step) = next else {
+            let why = format!("{}.", self.plan.body.goal);
+            return self.finish(EndingKind::Reached, &why);
+        };
+        for earlier in &mut self.steps[..step] {
+            if *earlier == StepState::Pending {
+                *earlier = StepState::Skipped;
+            }
+        }
+        match &self.plan.body.steps[step].action {
+            Action::Write(_) => self.look_before(step, Direction::Forward),
+            Action::Wait(wait) => {
+                let sources = sources_of(wait.until.checks.iter().chain(&wait.guards));
+                let (poll_ms, deadline_ms) = (wait.until.poll_ms, wait.until.deadline_ms);
+                let poll = self.look(sources, poll_ms, deadline_ms);
+                self.phase = Phase::Wait { step, poll };
+            }
+        }
+    }
+
+    /// The look before a write: has it been done, may it be done?
+    pub(super) fn saw_before(&mut self, mut act: Act, poll: Poll) {
+        let step = act.step;
+        let Some(write) = self.write(step) else { return self.give_up("A step is no write.") };
+        let done = self.readings.judge(&write.done, Need::All);
+        let before = self.readings.judge(&write.before, Need::All);
+        let guards = self.readings.judge(&write.guards, Need::All);
+        if done.verdict == Tri::Holds && before.verdict != Tri::Holds {
+            self.record(Entry::StepFound { step, direction: Direction::Forward, seen: done.seen });
+            self.steps[step] = StepState::Found;
+            return self.next_step();
+        }
+        let moved = [&before, &guards].into_iter().find(|judged| judged.verdict == Tri::Fails);
+        if let Some(Judgement { trouble, .. }) = moved {
+            let why = format!("The world changed before step {}: {trouble}.", step + 1);
+            return self.refrain(&act, &why);
+        }
+        let bound = self.bind(step);
+        if before.verdict == Tri::Holds && guards.verdict == Tri::Holds && bound.is_ok() {
+            let seen = [before.seen, guards.seen].concat();
+            return self.announce(act, seen);
+        }
+        if self.is_late(&poll) {
+            let unknown = bound.err().unwrap_or_else(|| look_words(&[before, guards]));
+            let why = format!("Before step {}, the world cannot be read: {unknown}.", step + 1);
+            return self.refrain(&act, &why);
+        }
+        act.stage = Stage::Look(self.pause(poll));
+        self.phase = Phase::Act(act);
+    }
+
+    /// Fills the holes that this step binds.
+    fn bind(&mut self, step: usize) -> Result<(), Clean> {
+        let Some(write) = self.plan.body.steps.get(step).and_then(crate::plan::parts::Step::write) else {
+            return Ok(());
+        };
+        for bind in &write.binds {
+            let facts = self.readings.facts(&(bind.from.node.clone(), bind.from.probe))?;
+            let value = bind.from.figure(facts).ok_or_else(|| Clean::line(&format!("{} is unknown", bind.name)))?;
+            if !self.bindings.bind(bind, &value) {
+                return Err(Clean::line(&format!("{} cannot be {value:?}", bind.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A step that is not sent: everything before it is undone.
+    pub(super) fn refrain(&mut self, act: &Act, why: &str) {
+        let how = Clean::line(why);
+        self.step_ended(act.step, act.direction, Outcome::NotDone, &how, act.began);
+        self.steps[act.step] = StepState::NotDone;
+        self.fail(why);
+    }
+
+    pub(super) fn saw_wait(&mut self, step: usize, mut poll: Poll) {
+        let Action::Wait(wait) = self.plan.body.steps[step].action.clone() else {
+            return self.give_up("A step is no wait.");
+        };
+        let guards = self.readings.judge(&wait.guards, Need::All);
+        let judged = self.readings.judge(&wait.until.checks, wait.until.need);
+        if guards.verdict == Tri::Fails {
+            return self.fail(&format!("While waiting in step {}: {}.", step + 1, guards.trouble));
+        }
+        let holds = judged.verdict == Tri::Holds && guards.verdict == Tri::Holds;
+        poll.held = if holds { poll.held + 1 } else { 0 };
+        if poll.held >= wait.until.holds {
+            self.steps[step] = StepState::Waited;
+            self.record(Entry::WaitEnded { step, late: false, seen: judged.seen });
+            return self.next_step();
+        }
+        if !self.is_late(&poll) {
+            let poll = self.pause(poll);
+            self.phase = Phase::Wait { step, poll };
+            return;
+        }
+        self.record(Entry::WaitEnded { step, late: true, seen: [judged.seen.clone(), guards.seen.clone()].concat() });
+        self.steps[step] = StepState::Waited;
+        if guards.verdict == Tri::Unknown {
+            return self.fail(&format!(
+                "At the end of step {}, the world cannot be read: {}.",
+                step + 1,
+                guards.trouble
+            ));
+        }
+        match wait.on_late {
+            OnLate::Fail => self.fail(&format!("Step {} ran out of time: {}.", step + 1, judged.trouble)),
+            OnLate::Rest(words) => self.finish(EndingKind::Stopped, &format!("{words}.")),
+            OnLate::GoOn(words) => {
+                self.notes.push(Clean::line(&format!("{words}.")));
+                self.late[step] = true;
+                self.next_step();
+            }
+        }
+    }
+}

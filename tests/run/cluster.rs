@@ -1,0 +1,338 @@
+//! Two load balancers in memory that behave as HAProxy 2.6 was measured to: what plans are made of and runs act on.
+
+use std::{cell::RefCell, collections::HashMap, path::Path};
+use vakt::{
+    config::{self, FileMetadata},
+    model::{
+        figure::{Figure, Unknown},
+        haproxy::{
+            AdminState, Backend, Check, ConfiguredState, HaproxyFacts, HaproxySample, OperationalState, Server, Traffic,
+        },
+        ids::{NodeName, ProxyName, ServerName},
+        inventory::Inventory,
+        text::Clean,
+        time::{Mono, Now, Wall},
+        world::World,
+    },
+    wire::{
+        probe::Facts,
+        request::{Call, Request},
+    },
+};
+
+/// When every test begins: 2026-11-23 14:03:22 UTC.
+pub(crate) const START: Now = Now { mono: Mono(1_000_000), wall: Wall(1_795_442_602_000) };
+
+thread_local! {
+    /// Sanitising the same few words for every look takes most of the time otherwise.
+    static WORDS: RefCell<HashMap<&'static str, Clean>> = RefCell::default();
+}
+
+fn word(text: &'static str) -> Clean {
+    WORDS.with_borrow_mut(|words| words.entry(text).or_insert_with(|| text.into()).clone())
+}
+
+/// What a command does to a server.
+type Change = Box<dyn Fn(&mut SimServer)>;
+
+/// The state of every load balancer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Cluster {
+    pub(crate) balancers: Vec<Balancer>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Balancer {
+    pub(crate) name: &'static str,
+    /// Whether anything can be read or written.
+    pub(crate) reachable: bool,
+    pub(crate) servers: Vec<SimServer>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a server, set one by one in tests")]
+pub(crate) struct SimServer {
+    pub(crate) backend: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) mode: &'static str,
+    pub(crate) address: Clean,
+    pub(crate) told: AdminState,
+    pub(crate) disabled: bool,
+    /// Whether its checks would pass.
+    pub(crate) healthy: bool,
+    pub(crate) checked: bool,
+    /// Whether a check passed since it left maintenance.
+    pub(crate) passed: bool,
+    /// Whether a check failed since it left maintenance.
+    pub(crate) failed: bool,
+    pub(crate) weight: u64,
+    pub(crate) sessions: u64,
+    /// Sessions that do not end by themselves.
+    pub(crate) pooled: u64,
+    pub(crate) chosen: u64,
+}
+
+impl SimServer {
+    fn new(backend: &'static str, name: &'static str, mode: &'static str, address: &'static str) -> Self {
+        Self {
+            backend,
+            name,
+            mode,
+            address: address.into(),
+            told: AdminState::Ready,
+            disabled: false,
+            healthy: true,
+            checked: true,
+            passed: true,
+            failed: false,
+            weight: 100,
+            sessions: 0,
+            pooled: 0,
+            chosen: 40,
+        }
+    }
+
+    fn operational(&self) -> OperationalState {
+        match self.told {
+            AdminState::Maint | AdminState::MaintInherited | AdminState::MaintResolution => {
+                OperationalState::Maintenance
+            }
+            _ if !self.checked => OperationalState::Unchecked,
+            _ if self.failed => OperationalState::Down,
+            AdminState::Drain | AdminState::DrainInherited => OperationalState::Draining,
+            // What makes going through drain necessary: up until the first check says otherwise.
+            AdminState::Ready if self.passed => OperationalState::Up,
+            AdminState::Ready => OperationalState::GoingDown { done: 1, needed: 2 },
+        }
+    }
+
+    fn takes_traffic(&self) -> bool {
+        self.operational().takes_traffic() && self.weight > 0
+    }
+
+    fn server(&self) -> Server {
+        let is_maint = self.operational() == OperationalState::Maintenance;
+        let check = |value: u64| {
+            if self.checked && !is_maint { Figure::Known(value) } else { Figure::Unknown(Unknown::Missing) }
+        };
+        Server {
+            name: ServerName::from(&word(self.name)),
+            address: Figure::Known(self.address.clone()),
+            operational: self.operational(),
+            admin: Figure::Known(self.told),
+            configured: Figure::Known(if self.disabled { ConfiguredState::Disabled } else { ConfiguredState::Ready }),
+            backup: Figure::Known(false),
+            weight: Figure::Known(self.weight),
+            weight_configured: Figure::Known(100),
+            last_change_s: Figure::Known(5),
+            downtime_s: Figure::Known(0),
+            checks_failed_total: Figure::Known(0),
+            downs_total: Figure::Known(0),
+            check: Check {
+                // The words of the last check survive maintenance; the health does not.
+                status: check(0).map(|_| word(if self.failed { "L4CON" } else { "L7OK" })),
+                rise: check(2),
+                fall: check(2),
+                health: check(if self.failed {
+                    0
+                } else if self.passed {
+                    3
+                } else {
+                    2
+                }),
+                ..Check::default()
+            },
+            traffic: Traffic {
+                sessions_current: Figure::Known(self.sessions),
+                queue_current: Figure::Known(0),
+                chosen_total: Figure::Known(self.chosen),
+                ..Traffic::default()
+            },
+        }
+    }
+}
+
+impl Balancer {
+    fn sample(&self) -> HaproxySample {
+        let mut backends: Vec<Backend> = Vec::new();
+        for server in &self.servers {
+            if backends.last().is_none_or(|backend| backend.name.as_str() != server.backend) {
+                backends.push(Backend {
+                    name: ProxyName::from(&word(server.backend)),
+                    mode: Figure::Known(word(server.mode)),
+                    algorithm: Figure::Known(word("roundrobin")),
+                    status: word("UP"),
+                    active_servers: Figure::default(),
+                    backup_servers: Figure::default(),
+                    traffic: Traffic::default(),
+                    servers: Vec::new(),
+                });
+            }
+            backends.last_mut().unwrap().servers.push(server.server());
+        }
+        HaproxySample { backends, ..HaproxySample::default() }
+    }
+
+    pub(crate) fn server(&mut self, name: &str) -> &mut SimServer {
+        self.servers.iter_mut().find(|server| server.name == name).unwrap()
+    }
+
+    /// Runs a command as HAProxy does; the answer is empty on success.
+    pub(crate) fn command(&mut self, command: &str) -> String {
+        let words: Vec<&str> = command.split(' ').collect();
+        let find = |servers: &mut Vec<SimServer>, path: &str| {
+            let (backend, name) = path.split_once('/').unwrap();
+            servers.iter().position(|server| server.backend == backend && server.name == name)
+        };
+        let (path, change): (&str, Change) = match words[..] {
+            ["set", "server", path, "state", state] => {
+                let told = match state {
+                    "ready" => AdminState::Ready,
+                    "drain" => AdminState::Drain,
+                    "maint" => AdminState::Maint,
+                    _ => return "'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n".into(),
+                };
+                let change = move |server: &mut SimServer| {
+                    if server.told == AdminState::Maint && told != AdminState::Maint {
+                        (server.passed, server.failed) = (false, false);
+                    }
+                    server.told = told;
+                };
+                (path, Box::new(change))
+            }
+            ["set", "weight", path, weight] => {
+                let weight: u64 = weight.parse().unwrap();
+                (path, Box::new(move |server| server.weight = weight))
+            }
+            ["shutdown", "sessions", "server", path] => {
+                (path, Box::new(|server| (server.sessions, server.pooled) = (0, 0)))
+            }
+            _ => return "Unknown command.\n".into(),
+        };
+        match find(&mut self.servers, path) {
+            Some(index) => {
+                change(&mut self.servers[index]);
+                "\n".into()
+            }
+            None => "No such server.\n".into(),
+        }
+    }
+}
+
+impl Cluster {
+    /// web_cluster with three servers, mysql_rw with one of three enabled, the same on lb01 and lb02.
+    pub(crate) fn healthy() -> Self {
+        let balancer = |name| {
+            let web = |name, address| SimServer::new("web_cluster", name, "http", address);
+            let db = |name, address, disabled| {
+                let mut server = SimServer::new("mysql_rw", name, "tcp", address);
+                if disabled {
+                    (server.disabled, server.told) = (true, AdminState::Maint);
+                }
+                server
+            };
+            Balancer {
+                name,
+                reachable: true,
+                servers: vec![
+                    web("web01", "10.10.0.21:80"),
+                    web("web02", "10.10.0.22:80"),
+                    web("web03", "10.10.0.23:80"),
+                    db("db01", "10.10.0.31:3306", false),
+                    db("db02", "10.10.0.32:3306", true),
+                    db("db03", "10.10.0.33:3306", true),
+                ],
+            }
+        };
+        let mut cluster = Self { balancers: vec![balancer("lb01"), balancer("lb02")] };
+        cluster.on("lb01").server("web03").sessions = 3;
+        cluster.on("lb02").server("web03").sessions = 1;
+        cluster
+    }
+
+    /// Changes the server on every load balancer.
+    pub(crate) fn with(mut self, server: &str, change: impl Fn(&mut SimServer)) -> Self {
+        for balancer in &mut self.balancers {
+            change(balancer.server(server));
+        }
+        self
+    }
+
+    pub(crate) fn on(&mut self, name: &str) -> &mut Balancer {
+        self.balancers.iter_mut().find(|balancer| balancer.name == name).unwrap()
+    }
+
+    /// Time passes: checks run, sessions end, clients come.
+    pub(crate) fn pass(&mut self) {
+        for balancer in &mut self.balancers {
+            for server in &mut balancer.servers {
+                if server.told != AdminState::Maint && server.checked {
+                    (server.passed, server.failed) = (server.healthy, !server.healthy);
+                }
+                if server.takes_traffic() && balancer.name == "lb01" {
+                    server.chosen += 1;
+                } else if server.sessions > server.pooled {
+                    server.sessions -= 1;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn facts(&self, node: &NodeName) -> Option<Facts> {
+        let balancer = self.balancers.iter().find(|balancer| balancer.name == node.as_str())?;
+        balancer.reachable.then(|| Facts::Haproxy(Box::new(balancer.sample())))
+    }
+
+    /// Sends a write; `None` when the node cannot be reached.
+    pub(crate) fn send(&mut self, node: &NodeName, request: &Request) -> Option<String> {
+        let Call::Haproxy { command, .. } = &request.call else { panic!("{request}") };
+        let balancer = self.on(node.as_str());
+        balancer.reachable.then(|| balancer.command(command))
+    }
+
+    /// The world as the console would know it 300 ms after reading.
+    pub(crate) fn world(&self) -> (World, Inventory) {
+        let inventory = inventory();
+        let mut world = World::new(&inventory);
+        for balancer in &self.balancers {
+            let facts = HaproxyFacts { sample: balancer.sample(), ..HaproxyFacts::default() };
+            let at = Now { mono: Mono(START.mono.0 - 300), wall: Wall(START.wall.0 - 300) };
+            let node = world.node_mut(&NodeName::from(balancer.name)).unwrap();
+            if balancer.reachable {
+                node.haproxy.take(facts, at);
+            }
+        }
+        (world, inventory)
+    }
+
+    /// What operators set, without what moves by itself.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, &'static str, AdminState, u64)> {
+        self.balancers
+            .iter()
+            .flat_map(|balancer| {
+                balancer.servers.iter().map(|server| (balancer.name, server.name, server.told, server.weight))
+            })
+            .collect()
+    }
+}
+
+pub(crate) fn inventory() -> Inventory {
+    let text = r#"
+[cluster]
+name = "oslo-prod"
+[[node]]
+name = "lb01"
+roles = ["edge"]
+management = "10.99.0.11"
+[[node]]
+name = "lb02"
+roles = ["edge"]
+management = "10.99.0.12"
+[[node]]
+name = "web03"
+roles = ["web"]
+management = "10.99.0.23"
+"#;
+    let metadata = FileMetadata { mode: Some(0o600), home: None };
+    config::load(Path::new("vakt.toml"), text, &metadata).unwrap_or_else(|problems| panic!("{problems:?}")).inventory
+}

@@ -1,0 +1,320 @@
+//! An executor in memory: it drives a machine against a [`Cluster`], injects faults, and checks at every write what must
+//! always hold: its record was durable before, and it is not sent twice.
+
+use super::cluster::{Cluster, START};
+use std::collections::{BTreeSet, VecDeque};
+use vakt::{
+    model::{
+        haproxy::AdminState,
+        time::{Mono, Now},
+    },
+    plan::Plan,
+    run::{
+        Direction, Ending, EndingKind, Entry, Machine, Operator, Outcome, Record, Recovery, RunCommand, RunEvent,
+        journal::{self, Writer},
+    },
+    wire::request::{Reply, Request},
+};
+
+/// What goes wrong with one write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It never leaves.
+    NotSent,
+    /// HAProxy objects and does nothing.
+    Objection,
+    /// HAProxy objects although it did it.
+    ObjectionAfterEffect,
+    /// It is answered well, without effect.
+    NoEffect,
+    /// It is answered well, but the server ends up in another state.
+    WrongState,
+    /// The answer is lost; the effect happened.
+    LostAfterEffect,
+    /// The answer is lost; there was no effect.
+    LostBeforeEffect,
+    /// No answer and no word about it; the effect happened.
+    Silence,
+    /// The node vanishes after the effect.
+    Gone,
+}
+
+pub(crate) const FAULTS: [Fault; 9] = [
+    Fault::NotSent,
+    Fault::Objection,
+    Fault::ObjectionAfterEffect,
+    Fault::NoEffect,
+    Fault::WrongState,
+    Fault::LostAfterEffect,
+    Fault::LostBeforeEffect,
+    Fault::Silence,
+    Fault::Gone,
+];
+
+/// Something that somebody else does to the cluster.
+pub(crate) type Meddling = fn(&mut Cluster);
+
+/// What happens to a run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Script {
+    /// Faults by the number of the write, from 0.
+    pub(crate) faults: Vec<(usize, Fault)>,
+    /// The operator stops it after so many events.
+    pub(crate) abort_after: Option<usize>,
+    /// The process dies at that boundary.
+    pub(crate) kill_at: Option<usize>,
+    /// The journal's disk is full from that record on.
+    pub(crate) journal_full_at: Option<u64>,
+    /// Somebody else acts after so many events.
+    pub(crate) meanwhile: Option<(usize, Meddling)>,
+}
+
+pub(crate) struct Harness {
+    pub(crate) cluster: Cluster,
+    machine: Machine,
+    script: Script,
+    now: Now,
+    writer: Writer,
+    pub(crate) journal: Vec<u8>,
+    pub(crate) records: Vec<Record>,
+    /// Numbers of `StepBegun` records whose request was sent.
+    announced_and_sent: BTreeSet<u64>,
+    pub(crate) sent: Vec<String>,
+    pub(crate) events: usize,
+    pub(crate) boundaries: usize,
+    /// What was durable at the last boundary: bytes of the journal, writes.
+    durable: Option<(usize, usize)>,
+}
+
+/// The process died.
+#[derive(Debug)]
+pub(crate) struct Killed;
+
+impl Harness {
+    pub(crate) fn new(cluster: Cluster, plan: Plan, script: Script) -> Self {
+        let operator = Operator { login: "eva".into(), ssh_client: None, sudo_user: None };
+        Self::with(cluster, Machine::new(plan, operator, None), script, START, Writer::default())
+    }
+
+    fn with(cluster: Cluster, machine: Machine, script: Script, now: Now, writer: Writer) -> Self {
+        Self {
+            cluster,
+            machine,
+            script,
+            now,
+            writer,
+            journal: Vec::new(),
+            records: Vec::new(),
+            announced_and_sent: BTreeSet::new(),
+            sent: Vec::new(),
+            events: 0,
+            boundaries: 0,
+            durable: None,
+        }
+    }
+
+    /// The next process, after a crash of this one. `None` when there is nothing to take up.
+    pub(crate) fn recover(mut self, choice: Recovery, script: Script) -> Option<Self> {
+        let read = journal::read(&self.journal);
+        assert!(!matches!(read.tail, journal::Tail::Damaged(_)), "a crash leaves no damage: {:?}", read.tail);
+        self.journal.truncate(read.whole_bytes);
+        let operator = Operator { login: "ola".into(), ssh_client: None, sudo_user: None };
+        let machine = Machine::recover(&read.records, choice, operator).ok()?;
+        let later = Now { mono: Mono(self.now.mono.0 + 60_000), wall: self.now.wall };
+        let writer = Writer::after(&read);
+        let mut next = Self::with(self.cluster, machine, script, later, writer);
+        next.journal = self.journal;
+        next.records = read.records;
+        Some(next)
+    }
+
+    /// Runs to the end, or to the moment the process dies.
+    pub(crate) fn run(&mut self) -> Result<Ending, Killed> {
+        let mut commands = VecDeque::new();
+        let mut events = VecDeque::from([RunEvent::Started]);
+        let mut waits = BTreeSet::new();
+        for _ in 0..50_000 {
+            if let Some(command) = commands.pop_front() {
+                self.boundary()?;
+                if let RunCommand::End(ending) = command {
+                    assert!(commands.is_empty() && self.machine.is_over(), "something follows the end");
+                    return Ok(*ending);
+                }
+                let event = self.obey(command, &mut waits)?;
+                self.boundary()?;
+                events.extend(event);
+                continue;
+            }
+            let event = if self.script.abort_after == Some(self.events) {
+                self.script.abort_after = None;
+                RunEvent::AbortAsked
+            } else if let Some(event) = events.pop_front() {
+                event
+            } else {
+                let next = waits.pop_first().unwrap_or_else(|| panic!("the machine waits for nothing"));
+                self.now.mono = self.now.mono.max(next);
+                self.cluster.pass();
+                RunEvent::Tick
+            };
+            self.events += 1;
+            if let Some((after, change)) = self.script.meanwhile
+                && after == self.events
+            {
+                change(&mut self.cluster);
+            }
+            let is_look = matches!(event, RunEvent::Read { .. } | RunEvent::Tick);
+            commands.extend(self.machine.on(self.now, event));
+            assert!(is_look || !self.machine.if_stopped_now().is_empty());
+        }
+        panic!("the run does not end: {:?}", self.machine);
+    }
+
+    /// A moment at which the process may die. Looking and waiting leave nothing behind: dying there is the same as
+    /// dying when what is durable last changed.
+    fn boundary(&mut self) -> Result<(), Killed> {
+        let durable = (self.journal.len(), self.sent.len());
+        if self.durable == Some(durable) {
+            return Ok(());
+        }
+        self.durable = Some(durable);
+        self.boundaries += 1;
+        if self.script.kill_at == Some(self.boundaries) { Err(Killed) } else { Ok(()) }
+    }
+
+    fn obey(&mut self, command: RunCommand, waits: &mut BTreeSet<Mono>) -> Result<Option<RunEvent>, Killed> {
+        Ok(match command {
+            RunCommand::Journal(record) => Some(self.write_down(*record)?),
+            RunCommand::Read { ticket, node, probe, requests } => {
+                assert!(!requests.is_empty());
+                let outcome = self.cluster.facts(&node).ok_or_else(|| "connection refused".into());
+                Some(RunEvent::Read { ticket, node, probe, outcome })
+            }
+            RunCommand::Send { ticket, node, request } => {
+                self.must_be_announced(&request);
+                let number = self.sent.len();
+                self.sent.push(format!("{node}: {request}"));
+                let fault = self.script.faults.iter().find(|(at, _)| *at == number).map(|(_, fault)| *fault);
+                self.deliver(ticket, &node, &request, fault)
+            }
+            RunCommand::Wait { until } => {
+                waits.insert(until);
+                None
+            }
+            RunCommand::End(_) => None,
+        })
+    }
+
+    fn write_down(&mut self, record: Record) -> Result<RunEvent, Killed> {
+        let seq = record.seq;
+        if self.script.journal_full_at.is_some_and(|at| seq >= at) {
+            return Ok(RunEvent::JournalFailed { why: "no space left on device".into() });
+        }
+        let line = self.writer.append(&record).unwrap();
+        // A crash in the middle of writing leaves a part of the line.
+        self.boundaries += 1;
+        if self.script.kill_at == Some(self.boundaries) {
+            self.journal.extend(&line[..line.len() / 2]);
+            return Err(Killed);
+        }
+        self.journal.extend(line);
+        self.records.push(record);
+        Ok(RunEvent::Journalled { seq })
+    }
+
+    /// Invariant 5: a write leaves only for the step that was journalled last, and once.
+    fn must_be_announced(&mut self, request: &Request) {
+        let last = self.records.iter().rev().find(|record| matches!(record.entry, Entry::StepBegun { .. }));
+        let Some(Record { seq, entry: Entry::StepBegun { request: announced, .. }, .. }) = last else {
+            panic!("{request} was sent without a record")
+        };
+        assert_eq!(announced, request, "something else was announced");
+        assert!(self.announced_and_sent.insert(*seq), "{request} was sent twice for one record");
+    }
+
+    fn deliver(
+        &mut self,
+        ticket: u64,
+        node: &vakt::model::ids::NodeName,
+        request: &Request,
+        fault: Option<Fault>,
+    ) -> Option<RunEvent> {
+        let lost = |why: &str| Some(RunEvent::ReplyLost { ticket, why: why.into() });
+        let replied =
+            |text: &str| Some(RunEvent::Replied { ticket, reply: Reply { bytes: text.into(), ..Reply::default() } });
+        match fault {
+            Some(Fault::NotSent) => return Some(RunEvent::NotSent { ticket, why: "no connection".into() }),
+            Some(Fault::Objection) => return replied("Permission denied\n"),
+            Some(Fault::NoEffect) => return replied("\n"),
+            Some(Fault::LostBeforeEffect) => return lost("connection reset"),
+            _ => {}
+        }
+        let Some(answer) = self.cluster.send(node, request) else { return lost("connection refused") };
+        match fault {
+            Some(Fault::ObjectionAfterEffect) => replied("Something is odd.\n"),
+            Some(Fault::LostAfterEffect) => lost("connection reset"),
+            Some(Fault::Silence) => None,
+            Some(Fault::Gone) => {
+                self.cluster.on(node.as_str()).reachable = false;
+                lost("connection reset")
+            }
+            Some(Fault::WrongState) => {
+                let words = request.to_string();
+                for name in ["web03", "db01", "db02"].into_iter().filter(|name| words.contains(name)) {
+                    let server = self.cluster.on(node.as_str()).server(name);
+                    if words.contains("set weight") {
+                        server.weight = 7;
+                    } else if words.contains("shutdown") {
+                        (server.sessions, server.pooled) = (1, 1);
+                    } else {
+                        server.told = AdminState::MaintInherited;
+                    }
+                }
+                replied("\n")
+            }
+            _ => replied(&answer),
+        }
+    }
+}
+
+/// The journal tells why the run ended as it did: what it says was done and undone adds up to the ending.
+pub(crate) fn explain(records: &[Record], ending: &Ending) {
+    let Entry::Opened(opening) = &records[0].entry else { panic!("no opening") };
+    let Some(Record { entry: Entry::Ended(written), .. }) = records.last() else { panic!("no ending") };
+    assert_eq!(**written, *ending);
+    assert!(records.iter().enumerate().all(|(at, record)| record.seq == at as u64));
+    let mut done = BTreeSet::new();
+    let mut open = None;
+    let mut unwinds = false;
+    for record in records {
+        match &record.entry {
+            Entry::StepBegun { step, direction, .. } => open = Some((*step, *direction)),
+            Entry::StepEnded { step, direction, outcome, how, .. } => {
+                assert!(!how.is_empty());
+                if open == Some((*step, *direction)) {
+                    open = None;
+                }
+                match (direction, outcome) {
+                    (Direction::Forward, Outcome::Done) => _ = done.insert(*step),
+                    (Direction::Back, Outcome::Done) => _ = done.remove(step),
+                    _ => {}
+                }
+            }
+            Entry::StepFound { step, direction: Direction::Back, .. } => _ = done.remove(step),
+            Entry::Unwinding { .. } => unwinds = true,
+            Entry::Recovered { .. } => (open, unwinds) = (None, true),
+            _ => {}
+        }
+    }
+    let recovered = records.iter().any(|record| matches!(record.entry, Entry::Recovered { .. }));
+    assert!(open.is_none() || ending.kind == EndingKind::NeedsOperator || recovered, "a step is open: {open:?}");
+    match ending.kind {
+        EndingKind::RolledBack => assert!(unwinds && (done.is_empty() || recovered), "still done: {done:?}"),
+        EndingKind::Reached => assert!(opening.plan.body.steps.iter().any(|step| step.write().is_none())),
+        EndingKind::Stopped => {}
+        EndingKind::NeedsOperator => {
+            assert!(!ending.type_next.is_empty() && !ending.why.is_empty());
+            assert!(ending.type_next.iter().any(|line| line.as_str().contains("vakt runs resume")));
+        }
+    }
+    assert_eq!(ending.now_true.len(), opening.plan.body.sources.len());
+}

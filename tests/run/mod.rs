@@ -1,0 +1,6 @@
+//! Runs: the machine against every fault, the journal against every flipped bit.
+
+pub(crate) mod cluster;
+mod faults;
+mod harness;
+mod journal;
