@@ -3,6 +3,5 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod captures;
-mod cost;
 mod hostile;
 mod real_shells;

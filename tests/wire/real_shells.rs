@@ -5,12 +5,10 @@ use std::{
     process::{Command, Stdio},
 };
 use vakt::{
-    history::host::derive,
     model::{
         host::{HostProfile, HostSample},
         ids::NodeName,
         inventory::{Node, SshOverrides},
-        time::Wall,
     },
     wire::{
         probe::{Facts, ProbeId},
@@ -92,45 +90,5 @@ fn the_profile_script_runs_in_every_shell() {
 fn scripts_are_one_line() {
     for probe in [ProbeId::Host, ProbeId::HostProfile] {
         assert!(!script(probe).contains('\n'));
-    }
-}
-
-/// Prints the scripts, for measuring and for new captures: `cargo test print_scripts -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints only"]
-fn print_scripts() {
-    println!("host: {}", script(ProbeId::Host));
-    println!("profile: {}", script(ProbeId::HostProfile));
-}
-
-/// Prints what two polls a second apart say of the machine behind `VAKT_SHELL` (by default `sh` here), to be compared with
-/// `vmstat 1` and `iostat` by eye: `VAKT_SHELL='ssh db01 sh' cargo test print_live -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints only"]
-fn print_live_figures() {
-    let shell = std::env::var("VAKT_SHELL").unwrap_or_else(|_| "sh".into());
-    let words: Vec<&str> = shell.split(' ').collect();
-    let host = script(ProbeId::Host);
-    let replies = run(&words, &format!("{host}; echo ====; sleep 2; {host}; echo ====; sleep 1; {host}"));
-    let text = String::from_utf8(replies[0].bytes.clone()).unwrap();
-    let mut older: Option<HostSample> = None;
-    for part in text.split("====\n") {
-        let reply = Reply { bytes: part.as_bytes().to_vec(), ..Reply::default() };
-        let (Some(Facts::Host(sample)), complaints) = ProbeId::Host.probe().interpret(&[reply]) else {
-            panic!("{part}")
-        };
-        let facts = derive(older.as_ref(), *sample, Wall(0), 0);
-        println!(
-            "{complaints:?} window {:?} cpu {:.2?}\n  memory {:.1?} io full {:.2?} blocked {:?} {:?}",
-            facts.window_ms,
-            facts.cpu,
-            facts.memory_used_percent,
-            facts.io_full_percent,
-            facts.sample.blocked_tasks,
-            facts.sample.blocked_commands,
-        );
-        facts.disks.iter().for_each(|disk| println!("  {disk:.1?}"));
-        facts.interfaces.iter().for_each(|interface| println!("  {interface:.0?}"));
-        older = Some(facts.sample);
     }
 }
