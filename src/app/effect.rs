@@ -1,6 +1,11 @@
 //! Everything the console wants done, as values: printable, comparable, assertable.
 
-use crate::{model::ids::NodeName, wire::probe::ProbeId};
+use crate::{
+    model::{ids::NodeName, text::Clean},
+    plan::{Plan, PlanId},
+    run::Recovery,
+    wire::probe::ProbeId,
+};
 use std::fmt;
 
 /// What the runtime is to do.
@@ -27,6 +32,8 @@ pub enum Effect {
         /// Which node.
         node: NodeName,
     },
+    /// Something about a run; its outcome arrives as [`super::msg::Event::Run`].
+    Run(RunEffect),
     /// Put text on the operator's clipboard (OSC 52).
     Copy(String),
     /// Forget what is on the terminal and draw every cell again.
@@ -35,6 +42,47 @@ pub enum Effect {
     Suspend,
     /// End.
     Quit,
+}
+
+/// What is to be done about runs. None of it writes to a node: the executor, another process, does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEffect {
+    /// Start an executor with this plan and follow it.
+    Begin {
+        /// The plan that was confirmed.
+        plan: Box<Plan>,
+        /// Act although somebody else holds the lock, for this reason; journalled.
+        break_glass: Option<Clean>,
+    },
+    /// Take up an interrupted run in a new executor and follow it.
+    Recover {
+        /// Which.
+        run: PlanId,
+        /// Which way.
+        choice: Recovery,
+    },
+    /// Write into the journal that a person has settled it.
+    Resolve {
+        /// Which.
+        run: PlanId,
+        /// Why.
+        why: Clean,
+    },
+    /// Follow a run that somebody else, or an earlier console, began.
+    Attach {
+        /// Which.
+        run: PlanId,
+    },
+    /// Follow it no longer; it goes on.
+    Detach {
+        /// Which.
+        run: PlanId,
+    },
+    /// Ask its executor to stop and undo.
+    Stop {
+        /// Which.
+        run: PlanId,
+    },
 }
 
 /// An answer to a question of the transport.

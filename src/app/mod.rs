@@ -96,6 +96,8 @@ pub struct App {
     pub rules: Rules,
     /// What is wrong now, worst first.
     pub findings: Vec<Finding>,
+    /// Runs, lock and ledger.
+    pub standing: msg::Standing,
     /// What was odd in the newest answer of each probe.
     pub complaints: BTreeMap<(NodeName, ProbeId), Vec<Complaint>>,
     /// When the last message was taken.
@@ -169,6 +171,7 @@ impl App {
             schedule: Schedule::new(&inventory),
             rules: Rules::default(),
             findings: Vec::new(),
+            standing: msg::Standing::default(),
             complaints: BTreeMap::new(),
             keymap: Keymap::embedded(),
             options,

@@ -4,9 +4,12 @@ use crate::{
     model::{
         ids::NodeName,
         link::{LinkEvent, Question},
+        text::Clean,
         time::Now,
         trouble::Trouble,
     },
+    plan::{PlanId, Reason},
+    run::{Record, RunSummary, ledger::Ledger, lock::LockState},
     wire::probe::{Complaint, Facts, ProbeId},
 };
 use serde::{Deserialize, Serialize};
@@ -62,8 +65,44 @@ pub enum Event {
     },
     /// A probe finished.
     Report(Report),
+    /// What is known about runs, the lock and wishes has changed.
+    Standing(Box<Standing>),
+    /// News of the run this console follows.
+    Run {
+        /// Which.
+        run: PlanId,
+        /// What.
+        news: RunNews,
+    },
     /// The program was asked to end (SIGTERM, SIGINT from outside) or comes back from a suspension.
     Signal(Signal),
+}
+
+/// Runs, lock and ledger of this cluster, as the state folder and the nodes tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Standing {
+    /// The newest first, bounded.
+    pub runs: Vec<RunSummary>,
+    /// Who acts now.
+    pub lock: LockState,
+    /// What operators want.
+    pub ledger: Ledger,
+    /// Why the state folder cannot be used; then nothing can be changed.
+    pub trouble: Option<Clean>,
+}
+
+/// What a console hears of a run it began or attached to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunNews {
+    /// Records that were not told yet, in order, from the first one on.
+    Records(Vec<Record>),
+    /// What stopping would do now.
+    StopWould(Clean),
+    /// It did not start, and nothing was sent: every reason, with cures.
+    NotStarted(Vec<Reason>),
+    /// Its executor is gone and left no ending: the run is interrupted.
+    Vanished(Clean),
 }
 
 /// The outcome of one run of a probe.

@@ -18,7 +18,7 @@ use crate::{
         world::NodeFacts,
     },
     runtime::clock::SystemClock,
-    transport::ssh::Fleet,
+    transport::Connections,
     wire::request::{Call, Request},
 };
 use std::{sync::Arc, time::Duration};
@@ -52,7 +52,7 @@ pub(super) async fn run(cluster: Cluster, wanted: Vec<String>) -> Result<Exit, S
     let mut rows = Vec::new();
     for node in &inventory.nodes {
         if let Some(facts) = gather.app().world.node(&node.name) {
-            examine(node, facts, gather.fleet(), &mut rows).await;
+            examine(node, facts, gather.connections(), &mut rows).await;
         }
     }
     gather.end().await;
@@ -84,7 +84,7 @@ fn narrowed(inventory: &Inventory, wanted: &[String]) -> Result<Inventory, Stop>
     Ok(narrowed)
 }
 
-async fn examine(node: &Node, facts: &NodeFacts, fleet: &Fleet, rows: &mut Vec<Row>) {
+async fn examine(node: &Node, facts: &NodeFacts, connections: &dyn Connections, rows: &mut Vec<Row>) {
     let mut add = |capability, found| rows.push(Row { node: node.name.to_string(), capability, found });
     let connection = connection(facts);
     let connected = matches!(connection, Found::Yes(_));
@@ -94,7 +94,7 @@ async fn examine(node: &Node, facts: &NodeFacts, fleet: &Fleet, rows: &mut Vec<R
     }
     add("host figures", host_figures(facts));
     add("virtualisation", virtualisation(facts));
-    if let Some(found) = sudo(node, facts, fleet).await {
+    if let Some(found) = sudo(node, facts, connections).await {
         add("sudo", found);
     }
     if let Some(socket) = &node.haproxy_socket {
@@ -171,13 +171,13 @@ fn virtualisation(facts: &NodeFacts) -> Found {
 }
 
 /// Whether an unprivileged login may become root without a password. Root needs no answer.
-async fn sudo(node: &Node, facts: &NodeFacts, fleet: &Fleet) -> Option<Found> {
+async fn sudo(node: &Node, facts: &NodeFacts, connections: &dyn Connections) -> Option<Found> {
     if setting(facts, "user").is_some_and(|user| user == "root") {
         return None;
     }
     let argv = ["sudo", "-n", "true"].map(str::to_owned).to_vec();
     let request = Request::read(Call::Exec { argv }, 5000, 4096);
-    Some(match fleet.call(&node.name, &request).await {
+    Some(match connections.call(&node.name, &request).await {
         Ok(reply) if reply.exit == Some(0) => Found::Yes("without a password".into()),
         Ok(reply) => {
             let said = crate::model::text::Clean::line_from_bytes(reply.stderr.trim_ascii());

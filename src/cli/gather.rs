@@ -16,7 +16,7 @@ use crate::{
         world::NodeFacts,
     },
     runtime::session::{Left, Session},
-    transport::ssh::Fleet,
+    transport::Connections,
     wire::probe::ProbeId,
 };
 use std::{sync::Arc, time::Duration};
@@ -48,8 +48,8 @@ impl Gather {
     }
 
     /// The connections, to ask nodes directly.
-    pub(super) fn fleet(&self) -> &Fleet {
-        self.session.fleet()
+    pub(super) fn connections(&self) -> &dyn Connections {
+        self.session.connections()
     }
 
     /// Watches until every node has answered completely or `wait` is over.

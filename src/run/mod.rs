@@ -23,11 +23,15 @@
 mod ending;
 mod event;
 pub mod journal;
+pub mod ledger;
+pub mod lock;
 mod look;
 mod machine;
 mod record;
+mod summary;
 
 pub use ending::{Ending, EndingKind};
 pub use event::{RunCommand, RunEvent};
 pub use machine::{Machine, NotRecoverable};
 pub use record::{Direction, Entry, Opening, Operator, Outcome, Record, Recovery};
+pub use summary::{RunState, RunSummary};

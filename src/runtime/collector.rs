@@ -4,7 +4,7 @@
 use crate::{
     app::msg::Report,
     model::{ids::NodeName, inventory::Inventory, time::Clock, trouble::Trouble, trouble::TroubleKind},
-    transport::ssh::Fleet,
+    transport::Connections,
     wire::{
         probe::{Complaint, Facts, ProbeId},
         request::Reply,
@@ -14,10 +14,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-/// Runs probes over the fleet's connections.
+/// Runs probes over the connections.
 #[derive(Debug, Clone)]
 pub struct Collector {
-    fleet: Arc<Fleet>,
+    connections: Arc<dyn Connections>,
     inventory: Arc<Inventory>,
     clock: Arc<dyn Clock>,
     reports: mpsc::Sender<Report>,
@@ -27,12 +27,12 @@ pub struct Collector {
 impl Collector {
     /// A collector that reports to `reports`.
     pub fn new(
-        fleet: Arc<Fleet>,
+        connections: Arc<dyn Connections>,
         inventory: Arc<Inventory>,
         clock: Arc<dyn Clock>,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        Self { fleet, inventory, clock, reports, tasks: TaskTracker::new() }
+        Self { connections, inventory, clock, reports, tasks: TaskTracker::new() }
     }
 
     /// Starts one run of `probe`; its outcome arrives as a report, always exactly one.
@@ -63,7 +63,7 @@ impl Collector {
         let requests = probe.probe().requests(node, self.inventory.settings.poll.deadline_ms);
         let mut replies = Vec::with_capacity(requests.len());
         for request in &requests {
-            replies.push(self.fleet.call(name, request).await?);
+            replies.push(self.connections.call(name, request).await?);
         }
         Ok(replies)
     }

@@ -3,7 +3,7 @@
 
 use super::{
     collector::Collector,
-    inbox::{Inbox, inbox},
+    inbox::{Inbox, Senders, inbox},
 };
 use crate::{
     app::{
@@ -20,7 +20,7 @@ use crate::{
         text::Clean,
         time::{Clock, Now},
     },
-    transport::{Answer, ssh::Fleet},
+    transport::{Answer, Connections, ssh::Fleet},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ pub struct Session {
     /// The state of everything.
     pub app: App,
     clock: Arc<dyn Clock>,
-    fleet: Arc<Fleet>,
+    connections: Arc<dyn Connections>,
     collector: Collector,
     inbox: Inbox,
     secrets: Secrets,
@@ -57,12 +57,25 @@ pub enum Left {
 }
 
 impl Session {
-    /// Starts connecting to every node.
+    /// Starts connecting to every node over SSH.
     pub fn start(app: App, inventory: &Arc<Inventory>, secrets: Secrets, clock: Arc<dyn Clock>) -> Self {
         let (senders, inbox) = inbox();
-        let fleet = Arc::new(Fleet::start(Arc::clone(inventory), Arc::clone(&clock), senders.transport));
-        let collector = Collector::new(Arc::clone(&fleet), Arc::clone(inventory), Arc::clone(&clock), senders.reports);
-        Self { app, clock, fleet, collector, inbox, secrets, tried: BTreeSet::new() }
+        let fleet = Fleet::start(Arc::clone(inventory), Arc::clone(&clock), senders.transport.clone());
+        Self::over(Arc::new(fleet), app, inventory, secrets, clock, (senders, inbox))
+    }
+
+    /// A session over connections that report to the inbox.
+    pub fn over(
+        connections: Arc<dyn Connections>,
+        app: App,
+        inventory: &Arc<Inventory>,
+        secrets: Secrets,
+        clock: Arc<dyn Clock>,
+        (senders, inbox): (Senders, Inbox),
+    ) -> Self {
+        let collector =
+            Collector::new(Arc::clone(&connections), Arc::clone(inventory), Arc::clone(&clock), senders.reports);
+        Self { app, clock, connections, collector, inbox, secrets, tried: BTreeSet::new() }
     }
 
     /// Now.
@@ -103,7 +116,7 @@ impl Session {
         let Some(passphrase) = self.secrets.passphrase(node.as_str()) else { return false };
         let first = self.tried.insert((node.clone(), file.clone()));
         if first {
-            self.fleet.answer(node, question.id, Answer::Secret(passphrase.clone()));
+            self.connections.answer(node, question.id, Answer::Secret(passphrase.clone()));
         }
         first
     }
@@ -111,8 +124,12 @@ impl Session {
     fn perform(&mut self, effect: Effect) -> Option<Left> {
         match effect {
             Effect::Poll { node, probe } => self.collector.poll(node, probe),
-            Effect::Answer { node, question, answer } => self.fleet.answer(&node, question, transport_answer(answer)),
-            Effect::Reconnect { node } => self.fleet.reconnect(&node),
+            Effect::Answer { node, question, answer } => {
+                self.connections.answer(&node, question, transport_answer(answer));
+            }
+            Effect::Reconnect { node } => self.connections.reconnect(&node),
+            // Nothing asks for it yet: no screen makes a plan.
+            Effect::Run(_) => {}
             Effect::Copy(text) => return Some(Left::Copy(text)),
             Effect::Redraw => return Some(Left::Redraw),
             Effect::Suspend => return Some(Left::Suspend),
@@ -122,13 +139,13 @@ impl Session {
     }
 
     /// The connections, for commands that ask nodes directly.
-    pub fn fleet(&self) -> &Fleet {
-        &self.fleet
+    pub fn connections(&self) -> &dyn Connections {
+        &*self.connections
     }
 
     /// Closes every connection.
     pub async fn end(self) -> App {
-        self.fleet.shutdown().await;
+        self.connections.shutdown().await;
         self.app
     }
 }

@@ -2,11 +2,55 @@
 
 pub mod ssh;
 
-use crate::model::{
-    ids::NodeName,
-    link::{LinkEvent, Question},
+use crate::{
+    model::{
+        ids::NodeName,
+        link::{LinkEvent, Question},
+        text::Clean,
+        trouble::Trouble,
+    },
+    wire::request::{Reply, Request},
 };
+use futures::future::BoxFuture;
 use secrecy::SecretString;
+use std::fmt;
+
+/// The way to the nodes of one cluster: SSH connections, or a simulation of them.
+pub trait Connections: fmt::Debug + Send + Sync {
+    /// Sends one read and waits for the answer, at most its deadline. A write is refused before a byte is sent.
+    fn call<'a>(&'a self, node: &'a NodeName, request: &'a Request) -> BoxFuture<'a, Result<Reply, Trouble>>;
+    /// The operator's answer to a question.
+    fn answer(&self, node: &NodeName, question: u64, answer: Answer);
+    /// Try again now instead of waiting for the back-off.
+    fn reconnect(&self, node: &NodeName);
+    /// Closes everything, and waits for it.
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Connections that may change something. Only the executor has them.
+pub trait WritingConnections: Connections {
+    /// Sends one write, once. Its record is durable: `permit` says so.
+    fn send<'a>(&'a self, node: &'a NodeName, request: &'a Request, permit: Permit) -> BoxFuture<'a, Sent>;
+}
+
+/// The word of the executor's journal that the record of a write is durable. Made there and nowhere else; a test of the
+/// architecture looks for other makers.
+#[derive(Debug)]
+pub struct Permit {
+    /// The record that announced the write.
+    pub record: u64,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// The node answered.
+    Replied(Reply),
+    /// Sent, at least in part, and no answer will come.
+    Lost(Clean),
+    /// Certainly nothing left this machine.
+    NotSent(Clean),
+}
 
 /// What the transport tells the loop.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@ mod keys;
 mod link;
 mod mouse;
 mod report;
+mod run;
 mod tick;
 
 use super::{
@@ -61,6 +62,13 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Standing(standing) => {
+            app.standing = *standing;
+            app.rules_wanted = true;
+            app.frames.want_soon(now);
+            Vec::new()
+        }
+        Event::Run { run, news } => run::news(app, &run, news),
         Event::Signal(Signal::Terminate) => app.end(),
         Event::Signal(Signal::Continue) => {
             app.frames.want_now(now);

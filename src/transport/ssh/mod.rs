@@ -32,7 +32,7 @@ pub use connector::{Connector, Dialled, TcpConnector};
 pub use settings::Local;
 pub use stream::{BoxStream, Stream};
 
-use super::{Answer, TransportEvent};
+use super::{Answer, Connections, TransportEvent};
 use crate::{
     model::{
         ids::NodeName,
@@ -43,6 +43,7 @@ use crate::{
     },
     wire::request::{Access, Reply, Request},
 };
+use futures::future::BoxFuture;
 use registry::Shared;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -111,6 +112,24 @@ impl Fleet {
         self.shared.stop.cancel();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
+    }
+}
+
+impl Connections for Fleet {
+    fn call<'a>(&'a self, node: &'a NodeName, request: &'a Request) -> BoxFuture<'a, Result<Reply, Trouble>> {
+        Box::pin(self.call(node, request))
+    }
+
+    fn answer(&self, node: &NodeName, question: u64, answer: Answer) {
+        self.answer(node, question, answer);
+    }
+
+    fn reconnect(&self, node: &NodeName) {
+        self.reconnect(node);
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.shutdown())
     }
 }
 

@@ -1,0 +1,77 @@
+//! A run as lists and the console see it, without its records.
+
+use super::{ending::EndingKind, record::Operator};
+use crate::{
+    model::{intent::Intent, text::Clean, time::Wall},
+    plan::PlanId,
+};
+use serde::{Deserialize, Serialize};
+
+/// One line of a list of runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Its name, the plan's.
+    pub id: PlanId,
+    /// What was asked for, with the reason.
+    pub intent: Intent,
+    /// One line: "Drain web_cluster/web03 on lb01 and lb02".
+    pub title: Clean,
+    /// Who began it.
+    pub operator: Operator,
+    /// When it was opened.
+    pub opened_at: Wall,
+    /// When its newest record was written.
+    pub last_at: Wall,
+    /// How many records.
+    pub records: u64,
+    /// Where it is.
+    pub state: RunState,
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Its executor lives.
+    Running,
+    /// It has no ending and its executor is gone: it can be resumed, rolled back or marked resolved.
+    Interrupted,
+    /// It is over. *Needs operator* may be taken up again or marked resolved.
+    Ended {
+        /// How.
+        kind: EndingKind,
+        /// Why, in one sentence.
+        why: Clean,
+    },
+    /// An operator declared it settled.
+    Resolved {
+        /// Who.
+        by: Clean,
+        /// Why.
+        why: Clean,
+    },
+    /// Its journal is not what was written.
+    Damaged(Clean),
+}
+
+impl RunState {
+    /// Whether a person has to decide something.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Running | Self::Interrupted | Self::Damaged(_) => true,
+            Self::Ended { kind, .. } => *kind == EndingKind::NeedsOperator,
+            Self::Resolved { .. } => false,
+        }
+    }
+
+    /// The word for people and for `--json`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Interrupted => "interrupted",
+            Self::Ended { kind, .. } => kind.word(),
+            Self::Resolved { .. } => "resolved",
+            Self::Damaged(_) => "damaged",
+        }
+    }
+}
