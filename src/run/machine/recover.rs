@@ -96,7 +96,11 @@ impl Machine {
                 (self.steps[step], self.late[step]) = (StepState::Waited, *late);
             }
             Entry::Unwinding { why } => self.back = Some(why.clone()),
-            Entry::Opened(_) | Entry::PremisesHeld { .. } | Entry::AbortAsked | Entry::Recovered { .. } => {}
+            Entry::Opened(_)
+            | Entry::PremisesHeld { .. }
+            | Entry::AbortAsked
+            | Entry::LockLost { .. }
+            | Entry::Recovered { .. } => {}
             // Who comes back to an ended run chooses anew.
             Entry::Ended(ending) => {
                 self.notes.clone_from(&ending.notes);
@@ -188,8 +192,11 @@ impl Machine {
         if let Some(why) = self.back.clone() {
             return self.fail(why.as_str());
         }
-        if choice == Recovery::RollBack || self.abort {
+        if choice == Recovery::RollBack {
             return self.fail("The operator chose to roll it back.");
+        }
+        if let Some(why) = self.why_abort() {
+            return self.fail(&why);
         }
         let nothing_begun = !self.sent;
         self.reset_for_resume();
