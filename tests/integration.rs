@@ -18,5 +18,6 @@ mod program;
 mod rules;
 mod run;
 mod schedule;
+mod state;
 mod terminal;
 mod wire;

@@ -46,3 +46,13 @@ pub enum Wanted {
     /// Another weight than the file's.
     Weight(u64),
 }
+
+impl Ledger {
+    /// Takes in what the records of one ended run say. The rules of wishes come with the ledger's own part; until then
+    /// only the run's name is remembered.
+    pub fn fold(&mut self, records: &[super::Record]) {
+        if let Some(super::Record { entry: super::Entry::Opened(opening), .. }) = records.first() {
+            self.folded = Some(opening.plan.id.clone());
+        }
+    }
+}

@@ -2,5 +2,5 @@
 
 pub(crate) mod cluster;
 mod faults;
-mod harness;
+pub(crate) mod harness;
 mod journal;
