@@ -18,5 +18,6 @@ mod program;
 mod rules;
 mod run;
 mod schedule;
+mod sim;
 mod terminal;
 mod wire;

@@ -72,6 +72,7 @@ const LAYERS: &[Layer] = &[
         forbidden: DRAWING,
     },
     Layer { name: "transport", may_use: &["model", "wire", "config"], forbidden: TRANSPORT },
+    Layer { name: "sim", may_use: &["model", "wire", "config", "transport"], forbidden: TRANSPORT },
     Layer {
         name: "runtime",
         may_use: &[
@@ -86,6 +87,7 @@ const LAYERS: &[Layer] = &[
             "app",
             "view",
             "transport",
+            "sim",
         ],
         forbidden: &[],
     },
@@ -103,6 +105,7 @@ const LAYERS: &[Layer] = &[
             "app",
             "view",
             "transport",
+            "sim",
             "runtime",
         ],
         forbidden: &["ratatui", "crossterm"],
