@@ -19,5 +19,6 @@ mod rules;
 mod run;
 mod schedule;
 mod sim;
+mod state;
 mod terminal;
 mod wire;

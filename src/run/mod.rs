@@ -33,5 +33,5 @@ mod summary;
 pub use ending::{Ending, EndingKind};
 pub use event::{RunCommand, RunEvent};
 pub use machine::{Machine, NotRecoverable};
-pub use record::{Direction, Entry, Opening, Operator, Outcome, Record, Recovery};
+pub use record::{BrokeGlass, Direction, Entry, Opening, Operator, Outcome, Record, Recovery};
 pub use summary::{RunState, RunSummary};

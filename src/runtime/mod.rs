@@ -1,4 +1,4 @@
-//! Where the values meet the world: the loop, the terminal, the collectors, the clock, the recorder.
+//! Where the values meet the world: the loop, the terminal, the collectors, the clock, the recorder, the state folder.
 
 pub mod clock;
 pub mod collector;
@@ -8,4 +8,5 @@ pub mod limits;
 pub mod recorder;
 pub mod session;
 pub mod signals;
+pub mod state;
 pub mod terminal;

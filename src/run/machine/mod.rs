@@ -15,7 +15,7 @@ use super::{
     ending::{Ending, EndingKind},
     event::{RunCommand, RunEvent},
     look::{Poll, PollState, Readings, SourceKey, sources_of},
-    record::{Direction, Entry, Opening, Operator, Outcome, Record},
+    record::{BrokeGlass, Direction, Entry, Opening, Operator, Outcome, Record},
 };
 use crate::{
     model::{
@@ -108,8 +108,18 @@ enum StepState {
 impl Machine {
     /// A new run. The caller has linted the plan.
     pub fn new(plan: Plan, operator: Operator, previous: Option<super::journal::Head>) -> Self {
-        let opening = Opening { plan: plan.clone(), operator, previous };
+        let opening = Opening { plan: plan.clone(), operator, previous, broke_glass: None };
         Self::with(plan, Opened::New(Box::new(opening)), 0)
+    }
+
+    /// The same run, begun or taken up although somebody else holds the lock; its first record says so.
+    #[must_use]
+    pub fn breaking_glass(mut self, glass: BrokeGlass) -> Self {
+        match &mut self.opening {
+            Opened::New(opening) => opening.broke_glass = Some(glass),
+            Opened::Again(again) => again.broke_glass = Some(glass),
+        }
+        self
     }
 
     fn with(plan: Plan, opening: Opened, next_seq: u64) -> Self {
