@@ -4,3 +4,4 @@ pub(crate) mod cluster;
 mod faults;
 pub(crate) mod harness;
 mod journal;
+mod ledger;

@@ -1,0 +1,6 @@
+//! The simulated cluster: its bytes, its behaviour, its faults, its connections.
+
+mod behaviour;
+mod bytes;
+mod scenarios;
+mod stage;
