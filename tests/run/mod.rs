@@ -4,3 +4,4 @@ pub(crate) mod cluster;
 mod faults;
 mod harness;
 mod journal;
+mod progress;
