@@ -66,7 +66,7 @@ impl Desk {
 
     /// A job for an executor.
     pub fn job(&self, what: What, break_glass: Option<Clean>) -> Result<Job, Vec<Reason>> {
-        let place = self.place.as_ref().map_err(|why| unusable(why))?;
+        let place = self.place.as_ref().map_err(unusable)?;
         Ok(Job {
             inventory: self.inventory.as_ref().clone(),
             state: place.path.clone(),
@@ -145,7 +145,7 @@ impl Runs {
                 shared.spawn_launch(What::Recover { run, choice }, None, passphrases.clone());
             }
             RunEffect::Resolve { run, why } => _ = tokio::spawn(async move { shared.resolve(run, why).await }),
-            RunEffect::Attach { run } => _ = tokio::spawn(async move { shared.attach(run).await }),
+            RunEffect::Attach { run } => shared.attach(run),
             RunEffect::Detach { run } => _ = shared.lock().followed.remove(&run),
             RunEffect::Stop { run } => _ = tokio::spawn(async move { shared.stop_run(run).await }),
         }
@@ -199,7 +199,7 @@ impl Shared {
                 Err(reasons) => Err(reasons),
             };
             match launched {
-                Ok(()) => self.attach(run).await,
+                Ok(()) => self.attach(run),
                 Err(reasons) => self.news(&run, RunNews::NotStarted(reasons)).await,
             }
         });
@@ -232,7 +232,7 @@ impl Shared {
         }
     }
 
-    async fn attach(self: &Arc<Self>, run: PlanId) {
+    fn attach(self: &Arc<Self>, run: PlanId) {
         let (asks, wanted) = mpsc::channel(ASKS_MAX);
         let stop = self.stop.child_token();
         {

@@ -45,7 +45,7 @@ pub(super) enum End {
 /// Carries the job out.
 pub(super) async fn carry_out(job: Job, passphrases: Passphrases) -> End {
     let clock = Arc::new(SystemClock::start());
-    match prepare(&job, passphrases, clock).await {
+    match prepare(&job, passphrases, clock) {
         Ok(prepared) => prepared.run().await,
         Err(reasons) => {
             reply(&Reply::NotStarted { reasons });
@@ -68,11 +68,11 @@ struct Prepared {
     state: StateDir,
     run: PlanId,
     parts: Parts,
-    _lock: Option<BastionLock>,
+    lock: Option<BastionLock>,
 }
 
 /// Everything that can be refused is refused here; nothing was sent, and no record exists.
-async fn prepare(job: &Job, passphrases: Passphrases, clock: Arc<dyn Clock>) -> Result<Prepared, Vec<Reason>> {
+fn prepare(job: &Job, passphrases: Passphrases, clock: Arc<dyn Clock>) -> Result<Prepared, Vec<Reason>> {
     let signals = Signals::listen().map_err(|error| internal(&format!("signals cannot be listened to: {error}")))?;
     let boundaries = Boundaries::from_environment();
     let place = Place { path: job.state.clone(), found: Found::Flag };
@@ -100,22 +100,23 @@ async fn prepare(job: &Job, passphrases: Passphrases, clock: Arc<dyn Clock>) -> 
     let lock_lost = Box::pin(std::future::pending());
     let parts =
         Parts { machine, journal, control, boundaries, connections, transport, passphrases, clock, signals, lock_lost };
-    Ok(Prepared { state, run, parts, _lock: lock })
+    Ok(Prepared { state, run, parts, lock })
 }
 
 impl Prepared {
     async fn run(self) -> End {
-        let driven = Drive::new(self.parts, || reply(&Reply::Opened)).run().await;
+        let Self { state, run, parts, lock } = self;
+        let driven = Drive::new(parts, || reply(&Reply::Opened)).run().await;
         let Parts { journal, control, boundaries, connections, .. } = driven.parts;
         let kind = driven.ending.kind;
         if driven.was_opened {
             // What cannot be told here is told by the next process that looks at the folder.
-            let announced = self.state.announce(&self.run, journal.head(), &driven.ending);
+            let announced = state.announce(&run, journal.head(), &driven.ending);
             if let Err(trouble) = announced {
                 tracing::error!("the ending was not announced: {trouble}");
             }
             drop(journal);
-            if let Err(trouble) = self.state.fold() {
+            if let Err(trouble) = state.fold() {
                 tracing::error!("the ledger was not brought up to date: {trouble}");
             }
         } else {
@@ -125,6 +126,8 @@ impl Prepared {
             reply(&Reply::NotStarted { reasons });
         }
         boundaries.told();
+        // Whoever hears that it is over may begin the next run at once.
+        drop(lock);
         control.end().await;
         let _ = timeout(LEAVE_WAIT, connections.shutdown()).await;
         if driven.was_opened { End::Run(kind) } else { End::NotStarted }
