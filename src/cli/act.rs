@@ -13,7 +13,7 @@ use crate::{
     config::Secrets,
     model::{intent::Intent, text::Clean},
     plan::{self, Plan, PlanId, Planned, Reason, Refusal, parts::ConfirmBy, text as plan_text},
-    run::{Ending, Entry, Record, Recovery},
+    run::{Ending, Entry, Record, Recovery, journal::Tail},
     runtime::{
         clock::SystemClock,
         executor::{self, control::Ask, job::What},
@@ -29,6 +29,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Longest wait for the load balancers' facts.
 const FACTS_WAIT: Duration = Duration::from_secs(10);
@@ -195,6 +196,10 @@ fn found(desk: &Desk, name: &str) -> Result<(StateDir, PlanId), Stop> {
 fn of_run(desk: Desk, state: &StateDir, run: &PlanId, json: bool) -> Result<Act, Stop> {
     let journal = state.read_run(run).map_err(|trouble| Stop::usage(format!("vakt runs: {trouble}")))?;
     let Some(Record { entry: Entry::Opened(opening), .. }) = journal.records.first() else {
+        if let Tail::Damaged(damage) = journal.tail {
+            let text = format!("vakt runs: the journal of run {run} is damaged: {damage}. Nothing was sent.");
+            return Err(Stop { exit: Exit::Refused, text });
+        }
         return Err(Stop::usage(format!("vakt runs: run {run} wrote nothing down, so it sent nothing")));
     };
     let body = &opening.plan.body;
@@ -253,10 +258,12 @@ impl Act {
         let mut teller = Teller { voice: self.voice, plan: None, ending: None };
         let mut stop_would = Clean::default();
         let mut asked = false;
+        // One for all rounds: a key pressed between two rounds is not lost.
+        let mut interrupts = signal(SignalKind::interrupt())?;
         loop {
             let news = tokio::select! {
                 news = following.next() => news,
-                _ = tokio::signal::ctrl_c() => {
+                _ = interrupts.recv() => {
                     if asked {
                         output::note(&format!("Left alone: it goes on. vakt runs attach {run} follows it."));
                         return Ok(Exit::NotWell);

@@ -74,12 +74,16 @@ fn who_follows_a_run_whose_executor_dies_hears_what_to_type() {
     std::fs::write(&journal, &bytes).unwrap();
     // A flipped bit is no crash: it is refused, and nothing is sent.
     bytes.truncate(whole);
-    bytes[whole / 2] ^= 1;
     let torn = std::fs::read(&journal).unwrap();
-    std::fs::write(&journal, &bytes).unwrap();
-    let refused = bench.vakt(&["runs", "rollback", &run[..20], "--yes"]);
-    let text = String::from_utf8_lossy(&refused.stdout);
-    assert!(refused.status.code() == Some(4) && text.contains("is damaged"), "{text}");
+    for at in [100, whole - 20] {
+        bytes[at] ^= 1;
+        std::fs::write(&journal, &bytes).unwrap();
+        bytes[at] ^= 1;
+        let refused = bench.vakt(&["runs", "rollback", &run[..20], "--yes"]);
+        let text = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();
+        assert!(refused.status.code() == Some(4) && text.contains("is damaged"), "{text}");
+        assert!(text.contains("Nothing was sent."), "{text}");
+    }
     std::fs::write(&journal, torn).unwrap();
     let undone = bench.vakt(&["runs", "rollback", &run, "--yes", "--json"]);
     assert_eq!(undone.status.code(), Some(5), "{}", String::from_utf8_lossy(&undone.stdout));

@@ -70,11 +70,12 @@ fn one_acts_and_the_other_names_who_does() {
     let Some(bench) = Bench::take() else { return };
     let mut drain = bench.start(&["do", "haproxy.drain", WEB03, "--yes", "--json", "--reason", "new kernel"]);
     let run = drain.opened();
-    let other = bench.vakt(&["do", "haproxy.maint", "web_cluster/web02", "--yes"]);
-    let text = String::from_utf8_lossy(&other.stdout);
-    assert_eq!(other.status.code(), Some(4), "{text}");
-    assert!(text.contains("Somebody else changes this cluster") && text.contains("new kernel"), "{text}");
-    assert!(text.replace("\n    ", " ").contains(&run), "{text}");
+    let other = bench.vakt(&["do", "haproxy.maint", "web_cluster/web02", "--yes", "--json"]);
+    assert_eq!(other.status.code(), Some(4));
+    let refusal = lines(&other).pop().unwrap()["refusal"].clone();
+    assert_eq!(refusal["reasons"][0]["kind"], "locked", "{refusal:#}");
+    let holder = refusal["reasons"][0]["evidence"][0].as_str().unwrap();
+    assert!(holder.contains("new kernel") && holder.contains(&run), "{holder}");
     let (ending, code) = drain.ending();
     assert_eq!((ending["kind"].as_str(), code), (Some("reached"), 0));
     // The lock is free as soon as the ending is told.
