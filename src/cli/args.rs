@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::runs::RunsCommand;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -24,6 +25,9 @@ pub(super) struct Args {
     /// Record everything the console sees and does into FILE, for `vakt replay`
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
+    /// Folder of journals and locks [default: $VAKT_STATE, the configuration, /var/lib/vakt, ~/.local/state/vakt]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
     /// Write a log of what vakt does into FILE
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
@@ -34,7 +38,8 @@ pub(super) struct Args {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 all is well · 1 the answer is complete and something in it is not well · 2 command line or \
-configuration unusable · 3 vakt itself failed";
+configuration unusable · 3 vakt itself failed · 4 refused, nothing was sent · 5 rolled back · 6 stopped · 7 needs an \
+operator";
 
 /// Colour themes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -67,6 +72,12 @@ pub(super) enum Command {
         /// Only these nodes
         #[arg(value_name = "NODE")]
         nodes: Vec<String>,
+    },
+    /// Look at runs: changes that were made, are being made, or were interrupted
+    Runs {
+        /// Without it, the newest runs are listed
+        #[command(subcommand)]
+        command: Option<RunsCommand>,
     },
     /// Print or examine configuration files
     #[command(subcommand)]

@@ -13,15 +13,27 @@ pub enum Exit {
     Usage,
     /// vakt itself failed (a bug, or the terminal cannot be used).
     Failed,
+    /// Refused, with every reason; nothing was sent.
+    Refused,
+    /// The run was undone.
+    RolledBack,
+    /// The run ended on the way.
+    Stopped,
+    /// The run cannot go on safely.
+    NeedsOperator,
 }
 
 impl Exit {
     /// Every code with its meaning.
-    pub const TABLE: [(Self, u8, &'static str); 4] = [
+    pub const TABLE: [(Self, u8, &'static str); 8] = [
         (Self::Ok, 0, "everything asked was done, and all is well"),
         (Self::NotWell, 1, "the answer is complete, and something in it is not well: a node is not up, a check failed"),
         (Self::Usage, 2, "the command line or the configuration cannot be used; nothing was contacted"),
         (Self::Failed, 3, "vakt itself failed, or the terminal cannot be used"),
+        (Self::Refused, 4, "refused, with every reason; nothing was sent"),
+        (Self::RolledBack, 5, "the run was rolled back: everything that was done is undone, step by step verified"),
+        (Self::Stopped, 6, "the run stopped: nothing was changed, or it rests where the plan says it may"),
+        (Self::NeedsOperator, 7, "the run needs an operator: it says what is true now and what to type"),
     ];
 
     /// The number.
@@ -31,6 +43,10 @@ impl Exit {
             Self::NotWell => 1,
             Self::Usage => 2,
             Self::Failed => 3,
+            Self::Refused => 4,
+            Self::RolledBack => 5,
+            Self::Stopped => 6,
+            Self::NeedsOperator => 7,
         }
     }
 }

@@ -9,6 +9,8 @@ mod exit;
 mod gather;
 pub mod output;
 pub mod replay;
+mod runs;
+pub mod runs_document;
 mod status;
 pub mod status_document;
 mod table;
@@ -102,7 +104,11 @@ fn run(args: &Args) -> Result<Exit, Stop> {
             let options = options(args, &cluster.inventory);
             block_on(status::run(cluster, options, status::Wanted { json: *json, watch: *watch, wait_s: *wait }))?
         }
-        Some(Command::Check { nodes }) => block_on(check::run(cluster(args)?, nodes.clone()))?,
+        Some(Command::Check { nodes }) => {
+            let state = args.state.clone();
+            block_on(check::run(cluster(args)?, nodes.clone(), state))?
+        }
+        Some(Command::Runs { command }) => runs::run(&cluster(args)?, args.state.as_deref(), command.as_ref()),
         None => console(args),
     }
 }
