@@ -28,6 +28,7 @@ pub mod lock;
 mod look;
 mod machine;
 mod record;
+pub mod story;
 mod summary;
 
 pub use ending::{Ending, EndingKind};

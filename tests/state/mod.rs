@@ -1,7 +1,10 @@
 //! The state folder on a real file system: who may use it, what survives a process, what an auditor finds.
 
+mod audit;
 mod folder;
 mod journal;
+mod lock;
+mod node_lock;
 
 use crate::{
     plans::{corpus, plan_of},
