@@ -19,6 +19,7 @@ mod program;
 mod rules;
 mod run;
 mod schedule;
+mod sim;
 mod state;
 mod terminal;
 mod wire;

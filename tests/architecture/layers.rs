@@ -71,6 +71,7 @@ const LAYERS: &[Layer] = &[
         forbidden: DRAWING,
     },
     Layer { name: "transport", may_use: &["model", "wire", "config"], forbidden: TRANSPORT },
+    Layer { name: "sim", may_use: &["model", "wire", "config", "transport"], forbidden: TRANSPORT },
     Layer {
         name: "runtime",
         may_use: &[
@@ -85,6 +86,7 @@ const LAYERS: &[Layer] = &[
             "app",
             "view",
             "transport",
+            "sim",
         ],
         forbidden: &[],
     },
@@ -102,6 +104,7 @@ const LAYERS: &[Layer] = &[
             "app",
             "view",
             "transport",
+            "sim",
             "runtime",
         ],
         forbidden: &["ratatui", "crossterm"],
