@@ -22,15 +22,31 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// The lab with a state folder, for one test at a time.
 pub(super) struct Bench {
     lab: Lab,
+    /// A configuration whose lock is held on nodes, too.
+    locked: Option<String>,
     state: TempDir,
 }
 
 impl Bench {
     /// `None`, with a word about it, when tests run without a lab.
     pub(super) fn take() -> Option<Self> {
-        let bench = Self { lab: Lab::take()?, state: tempfile::tempdir().unwrap() };
+        let bench = Self { lab: Lab::take()?, locked: None, state: tempfile::tempdir().unwrap() };
         bench.reset();
         Some(bench)
+    }
+
+    /// The same with a lock over three nodes, as several bastions share it.
+    pub(super) fn take_locked() -> Option<Self> {
+        let mut bench = Self::take()?;
+        let text = std::fs::read_to_string(bench.lab.config()).unwrap();
+        let path = bench.state.path().join("locked.toml");
+        std::fs::write(&path, text + "\n[lock]\nnodes = [\"lb01\", \"web01\", \"web02\"]\n").unwrap();
+        bench.locked = Some(path.to_str().unwrap().to_owned());
+        Some(bench)
+    }
+
+    fn config(&self) -> &str {
+        self.locked.as_deref().unwrap_or_else(|| self.lab.config())
     }
 
     /// web03 in traffic on both load balancers, without vakt.
@@ -68,7 +84,7 @@ impl Bench {
     /// vakt on this lab and another state folder.
     pub(super) fn command_on(&self, state: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vakt"));
-        command.arg("--config").arg(self.lab.config()).arg("--state").arg(state).args(args);
+        command.arg("--config").arg(self.config()).arg("--state").arg(state).args(args);
         command.stdin(Stdio::null()).env_remove("VAKT_FAULT");
         command
     }
@@ -76,7 +92,7 @@ impl Bench {
     /// Arguments that name this lab and state folder, for a terminal.
     pub(super) fn arguments<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
         let state = self.state.path().to_str().unwrap();
-        [&["--config", self.lab.config(), "--state", state][..], args].concat()
+        [&["--config", self.config(), "--state", state][..], args].concat()
     }
 
     /// Runs vakt to its end.
