@@ -117,9 +117,9 @@ while [ -z "$held" ]; do
     [ -n "$a" ] && [ "$a" = "$b" ] && held=yes
   else
     w=$(HOLDERS)
-    [ -n "$w" ] || [ "$i" -ge 3 ] && { echo busy; printf "%s
+    [ -n "$w" ] || [ "$i" -ge 10 ] && { echo busy; printf "%s
 " "$w"; exit 1; }
-    sleep 1
+    sleep 0.1 2>/dev/null || sleep 1
   fi
 done
 for f in "$p".by.*; do [ -d "/proc/${f##*.}" ] || rm -f "$f" 2>/dev/null; done
@@ -128,9 +128,9 @@ rm -f "$by"
 " "$h" > "$by") 2>/dev/null
 echo held
 if command -v timeout >/dev/null 2>&1; then
-  while timeout LEASE sh -c "read -r x" 9<&-; do echo alive; done
+  while timeout LEASE sh -c "read -r x" 9<&-; do echo alive 2>/dev/null || break; done
 else
-  while read -r x; do echo alive; done
+  while read -r x; do echo alive 2>/dev/null || break; done
 fi
 "#;
 

@@ -350,7 +350,8 @@ async fn most_nodes_are_enough_and_less_are_given_back() {
 #[tokio::test]
 async fn a_lock_is_lost_with_the_second_node_of_three() {
     let nodes = Nodes::new(&["lb01", "lb02", "web01"]);
-    let lock = nodes.take(1, Pace::default()).await.unwrap();
+    let pace = Pace { renew: Duration::from_millis(50), ..Pace::default() };
+    let lock = nodes.take(1, pace).await.unwrap();
     nodes.signal("lb01", rustix::process::Signal::KILL);
     let early = tokio::time::timeout(Duration::from_millis(300), lock.lost()).await;
     assert!(early.is_err() && lock.is_held(), "two of three are most of them");
