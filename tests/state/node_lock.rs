@@ -343,7 +343,7 @@ async fn most_nodes_are_enough_and_less_are_given_back() {
     assert_eq!(few.left(), 0, "what was held on one node is given back");
     assert_eq!(
         refused.to_string(),
-        "the lock could be held on 1 nodes and takes 2; lb02: connection refused; web01: connection refused"
+        "the lock needs 2 of 3 nodes and got 1; lb02: connection refused; web01: connection refused"
     );
 }
 
