@@ -58,7 +58,7 @@ fn opened(page: &mut Page, opening: &Opening, at: Now, state: &RunState, zone: &
     let body = &opening.plan.body;
     page.prose(0, body.title.as_str());
     page.blank();
-    page.prose(2, &format!("Run {} is {}.", opening.plan.id, state.word()));
+    page.prose(2, &format!("Run {}: {}.", opening.plan.id, state.word()));
     page.prose(2, &format!("Begun by {} on {}.", operator_words(&opening.operator), date(at.wall, zone)));
     match &body.intent.reason {
         Some(reason) => page.prose(2, &format!("Reason: {reason}")),
@@ -69,14 +69,9 @@ fn opened(page: &mut Page, opening: &Opening, at: Now, state: &RunState, zone: &
 
 /// "eva from 192.0.2.7, through sudo as ola".
 pub fn operator_words(operator: &Operator) -> String {
-    let mut words = operator.login.to_string();
-    if let Some(client) = &operator.ssh_client {
-        words.push_str(&format!(" from {client}"));
-    }
-    if let Some(user) = &operator.sudo_user {
-        words.push_str(&format!(", through sudo by {user}"));
-    }
-    words
+    let client = operator.ssh_client.as_ref().map(|client| format!(" from {client}")).unwrap_or_default();
+    let sudo = operator.sudo_user.as_ref().map(|user| format!(", through sudo by {user}")).unwrap_or_default();
+    format!("{}{client}{sudo}", operator.login)
 }
 
 fn date(wall: Wall, zone: &TimeZone) -> String {
@@ -131,7 +126,7 @@ fn tell(page: &mut Page, record: &Record, plan: &Plan, zone: &TimeZone) {
             broke_glass(page, glass.as_ref());
         }
         Entry::Ended(ending) => {
-            say(&format!("The run ended {}. {}", ending.kind, ending.why));
+            say(&format!("The run ended: {}. {}", ending.kind, ending.why));
             seen(page, &ending.notes);
         }
         Entry::Resolved { operator, why } => {
@@ -199,7 +194,7 @@ fn next(page: &mut Page, journal: &Journal, state: &RunState) {
         page.blank();
         page.prose(0, "What to type");
         for line in &lines {
-            page.prose(2, line.as_str());
+            page.command(2, line.as_str());
         }
     }
 }

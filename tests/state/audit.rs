@@ -190,7 +190,8 @@ fn heads_from_the_systems_log_tell_what_the_folders_own_no_longer_do() {
     let log = bed.logged();
     assert_eq!(log.len(), 2);
     assert!(log[1].starts_with("<85>vakt[") && log[1].contains("ending=rolled_back"), "{log:?}");
-    let stamped: String = log.iter().map(|line| format!("Nov 23 14:03:22 bastion1 {}\n", &line[4..])).collect();
+    let stamped: Vec<_> = log.iter().map(|line| format!("Nov 23 14:03:22 bastion1 {}\n", &line[4..])).collect();
+    let stamped = stamped.concat();
     let file = bed.folder.path().join("grepped");
     fs::write(&file, format!("{stamped}Nov 23 14:04:00 bastion1 sshd[7]: nothing of ours\n")).unwrap();
     let heads = Heads::read(&file, state.cluster()).unwrap();
@@ -241,4 +242,25 @@ fn what_is_in_order_is_no_finding() {
     assert_eq!(state.verify(None, None).unwrap().findings, []);
     assert!(state.heads().unwrap().pruned.len() <= 3, "{:?}", state.heads().unwrap().pruned);
     assert!(!state.run_ids().unwrap().contains(&ids[0]));
+}
+
+/// Journals are bounded, so a long history is many of them; each is read line by line. In release it takes a tenth.
+#[test]
+fn a_hundred_thousand_records_are_read_in_moments() {
+    let bed = Bed::new();
+    let state = bed.state();
+    let (id, bytes, _) = thousand(&state, |id| bed.journal(id));
+    for copy in 1..100 {
+        let folder = bed.file("runs").join(format!("20270101T000000Z-{copy:08x}"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("journal.jsonl"), &bytes).unwrap();
+    }
+    let start = crate::program::now();
+    let verdict = state.verify(None, None).unwrap();
+    let took = start.elapsed();
+    println!("100 journals, {} records: {took:?}", verdict.records);
+    assert_eq!((verdict.runs, verdict.records), (100, 100_000));
+    // Every copy is whole, and none of them is what its name says.
+    assert_eq!(verdict.findings.iter().filter(|finding| finding.run == id).count(), 0);
+    assert!(took < std::time::Duration::from_secs(60), "{took:?}");
 }

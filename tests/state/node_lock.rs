@@ -343,14 +343,15 @@ async fn most_nodes_are_enough_and_less_are_given_back() {
     assert_eq!(few.left(), 0, "what was held on one node is given back");
     assert_eq!(
         refused.to_string(),
-        "the lock could be held on 1 nodes and takes 2; lb02: connection refused; web01: connection refused"
+        "the lock needs 2 of 3 nodes and got 1; lb02: connection refused; web01: connection refused"
     );
 }
 
 #[tokio::test]
 async fn a_lock_is_lost_with_the_second_node_of_three() {
     let nodes = Nodes::new(&["lb01", "lb02", "web01"]);
-    let lock = nodes.take(1, Pace::default()).await.unwrap();
+    let pace = Pace { renew: Duration::from_millis(50), ..Pace::default() };
+    let lock = nodes.take(1, pace).await.unwrap();
     nodes.signal("lb01", rustix::process::Signal::KILL);
     let early = tokio::time::timeout(Duration::from_millis(300), lock.lost()).await;
     assert!(early.is_err() && lock.is_held(), "two of three are most of them");

@@ -65,7 +65,8 @@ pub struct NotHeld {
 
 impl fmt::Display for NotHeld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the lock could be held on {} nodes and takes {}", self.got, self.needed)?;
+        let nodes = self.got + self.busy.len() + self.unreachable.len();
+        write!(f, "the lock needs {} of {nodes} nodes and got {}", self.needed, self.got)?;
         for (node, holder) in &self.busy {
             match holder {
                 Some(holder) => write!(f, "; {node}: {holder}")?,
@@ -219,12 +220,11 @@ async fn hold(
         }
     };
     count.send_modify(|count| *count -= 1);
-    match why {
-        Some(why) => tracing::warn!("the lock on {node} is lost: {why}"),
-        None => {
-            // The end of its input lets the script clean up; then its output ends, too.
-            let _ = write.shutdown().await;
-            let _ = timeout(RELEASE_MAX, lines.read_to_end(&mut heard)).await;
-        }
+    if let Some(why) = why {
+        tracing::warn!("the lock on {node} is lost: {why}");
+        return;
     }
+    // The end of its input lets the script clean up; then its output ends, too.
+    let _ = write.shutdown().await;
+    let _ = timeout(RELEASE_MAX, lines.read_to_end(&mut heard)).await;
 }

@@ -1,7 +1,10 @@
 //! What is kept, and what is removed.
 
 use super::{directory::StateDir, folder, heads, trouble::StateTrouble};
-use crate::{model::time::Wall, plan::PlanId};
+use crate::{
+    model::{inventory::StateSettings, time::Wall},
+    plan::PlanId,
+};
 use std::{fs, os::unix::fs::MetadataExt};
 
 /// A folder that is being made is older than this only if its process died.
@@ -14,6 +17,13 @@ pub struct Keep {
     pub runs: usize,
     /// How long after its last record an ended run is kept, milliseconds.
     pub age_ms: u64,
+}
+
+impl From<&StateSettings> for Keep {
+    fn from(settings: &StateSettings) -> Self {
+        const DAY_MS: u64 = 24 * 3_600_000;
+        Self { runs: settings.runs_max as usize, age_ms: u64::from(settings.age_max_days) * DAY_MS }
+    }
 }
 
 /// What was removed.

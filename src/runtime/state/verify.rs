@@ -57,8 +57,10 @@ pub(super) struct ReadThrough {
     head: Head,
     damage: Option<Damage>,
     torn: bool,
-    /// What its first record names as the run before it; outside: whether there was a first record.
-    previous: Option<Option<Head>>,
+    /// What its first record names as the run before it.
+    previous: Option<Head>,
+    /// Whether its first record is an opening that is beyond doubt.
+    opened: bool,
     /// Whose plan the first record holds.
     plan: Option<PlanId>,
     ended: bool,
@@ -159,7 +161,7 @@ impl ReadThrough {
         if let Entry::Opened(opening) = &record.entry
             && record.seq == 0
         {
-            self.previous = Some(opening.previous.clone());
+            (self.previous, self.opened) = (opening.previous.clone(), true);
             self.plan = opening.plan.is_intact().then(|| opening.plan.id.clone());
         }
         self.ended = match &record.entry {
@@ -177,7 +179,7 @@ impl ReadThrough {
 fn chain(id: &PlanId, journal: &ReadThrough, verdict: &mut Verdict) {
     if let Some(damage) = &journal.damage {
         verdict.findings.push(Finding::damage(id, damage));
-    } else if journal.head.records > 0 && journal.previous.is_none() {
+    } else if journal.head.records > 0 && !journal.opened {
         verdict.findings.push(Finding::of(id, Some(0), "record 0 is no opening"));
     } else if journal.head.records > 0 && journal.plan.as_ref() != Some(id) {
         verdict.findings.push(Finding::of(
@@ -246,9 +248,8 @@ impl Verdict {
         let mut firsts = Vec::new();
         for (id, journal) in read {
             match &journal.previous {
-                None => {}
-                Some(None) => firsts.push(id),
-                Some(Some(head)) if !known(head) => {
+                None if journal.opened => firsts.push(id),
+                Some(head) if !known(head) => {
                     let what = format!(
                         "names the head of a run before it ({} records, sum {}…) that no journal leads to: that journal is missing, or was cut or changed",
                         head.records,
@@ -256,7 +257,7 @@ impl Verdict {
                     );
                     self.findings.push(Finding::of(id, Some(0), &what));
                 }
-                Some(Some(_)) => {}
+                _ => {}
             }
         }
         for id in firsts.iter().skip(1) {
