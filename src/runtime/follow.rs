@@ -93,7 +93,6 @@ impl Following {
                         Some(told) => self.take(told),
                         None => self.socket = None,
                     }
-                    self.read();
                 }
                 None => self.look().await,
             }
@@ -138,6 +137,7 @@ impl Following {
     }
 
     fn take(&mut self, told: Told) {
+        self.read();
         if told.stop_would != self.told.stop_would {
             self.pending.push_back(News::StopWould(told.stop_would.clone()));
         }
@@ -152,7 +152,6 @@ impl Following {
             }
         }
         if told.ended {
-            self.read();
             self.is_over = true;
             self.pending.push_back(News::Over);
         }
@@ -165,10 +164,8 @@ impl Following {
                 if let Some(last) = records.last() {
                     self.has_ended = matches!(last.entry, Entry::Ended(_) | Entry::Resolved { .. });
                 }
-                let over = self.pending.pop_back_if(|news| *news == News::Over);
                 let chunks = records.chunks(RECORDS_PER_NEWS_MAX).map(|chunk| News::Records(chunk.to_vec()));
                 self.pending.extend(chunks);
-                self.pending.extend(over);
             }
             Err(trouble) => {
                 self.is_over = true;

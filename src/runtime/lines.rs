@@ -71,7 +71,8 @@ mod tests {
             assert!(lines.next().await.is_none(), "an unfinished line is none");
             writing.await.unwrap();
         }
-        let mut lines = Lines::new(&[b'x'; 50_000][..], 20_000);
+        let long = "x".repeat(50_000);
+        let mut lines = Lines::new(long.as_bytes(), 20_000);
         assert!(lines.next().await.is_none());
     }
 

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub(super) const JOB_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Read at once.
-const CHUNK_BYTES: usize = 64 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024;
 /// Longest wait for a part of it: whoever starts an executor writes it at once.
 const JOB_WAIT: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
