@@ -30,10 +30,15 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     recorder: Option<Recorder>,
 ) -> io::Result<()> {
+    over(inventory.settings.console.mouse, recorder, || Session::start(app, inventory, secrets, clock)).await
+}
+
+/// The same on a session that `start` makes once the terminal is taken.
+pub async fn over(mouse: bool, recorder: Option<Recorder>, start: impl FnOnce() -> Session) -> io::Result<()> {
     let mut signals = Signals::listen()?;
-    let mut terminal = Terminal::take(inventory.settings.console.mouse)?;
+    let mut terminal = Terminal::take(mouse)?;
     let mut keys = EventStream::new();
-    let session = Session::start(app, inventory, secrets, clock);
+    let session = start();
     let mut console = Console { session, recorder, ending: None };
     let (width, height) = terminal.size()?;
     console.take(Event::Resize { width, height }, &mut terminal)?;

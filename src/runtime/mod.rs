@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod collector;
 pub mod console;
+pub mod demo;
 pub mod inbox;
 pub mod limits;
 pub mod recorder;
