@@ -91,6 +91,8 @@ pub(super) enum Command {
     /// Print or examine configuration files
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Open the console on a simulated cluster: no root, no daemons, no configuration
+    Demo(DemoWanted),
     /// Draw the last screen of a recording made with --record
     Replay {
         /// The recording
@@ -193,6 +195,32 @@ pub(super) struct RunWanted {
     /// Act although somebody else holds the lock, for this reason; it is journalled
     #[arg(long, value_name = "WHY")]
     pub(super) break_glass: Option<String>,
+}
+
+/// Which simulated cluster, and how.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct DemoWanted {
+    /// One of `vakt demo --list`, or a file of your own that ends in .toml [default: seed]
+    #[arg(conflicts_with = "nodes")]
+    pub(super) scenario: Option<String>,
+    /// A cluster of this many machines, two load balancers for every hundred
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(3..=2000))]
+    pub(super) nodes: Option<u16>,
+    /// Print the scenarios and end
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Let the cluster's time pass this many times as fast
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub(super) speed: f64,
+    /// Decides when clients come and how long they stay: the same seed gives the same cluster
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Print the status once instead of opening the console, as `vakt status` does
+    #[arg(long)]
+    pub(super) once: bool,
+    /// With --once: print JSON (documented in docs/status-json.md)
+    #[arg(long, requires = "once")]
+    pub(super) json: bool,
 }
 
 /// Configuration files.

@@ -54,7 +54,8 @@ fn environment() -> EnvInput {
     }
 }
 
-fn contents(path: &Path) -> io::Result<(String, u32)> {
+/// The text of a file that is short enough, and its permission bits.
+pub(super) fn contents(path: &Path) -> io::Result<(String, u32)> {
     // Mode and text come from the same open file: a path may be replaced between two looks.
     let file = fs::File::open(path)?;
     let metadata = file.metadata()?;

@@ -10,7 +10,7 @@ use crate::{
     model::{
         figure::Unknown,
         ids::NodeName,
-        inventory::Inventory,
+        inventory::{Inventory, Node},
         link::LinkState,
         time::{Clock, Mono},
         world::NodeFacts,
@@ -41,7 +41,11 @@ impl Gather {
     pub(super) fn start(cluster: Cluster, options: Options, clock: Arc<dyn Clock>) -> Self {
         let Cluster { inventory, secrets } = cluster;
         let app = App::new(Arc::clone(&inventory), options, clock.now());
-        let session = Session::start(app, &inventory, &secrets, clock);
+        Self::over(Session::start(app, &inventory, &secrets, clock), inventory)
+    }
+
+    /// Watches over a session that somebody else has started.
+    pub(super) fn over(session: Session, inventory: Arc<Inventory>) -> Self {
         Self { session, inventory, second: Vec::new() }
     }
 
@@ -145,23 +149,20 @@ impl Gather {
     }
 
     fn complete(&self) -> bool {
-        self.session.app.world.nodes.iter().all(|facts| self.answered(facts))
+        // The world is in the order of the inventory.
+        self.session.app.world.nodes.iter().zip(&self.inventory.nodes).all(|(facts, node)| answered(facts, node))
     }
+}
 
-    fn answered(&self, facts: &NodeFacts) -> bool {
-        match &facts.link.state {
-            LinkState::Down { .. } | LinkState::Asking => true,
-            LinkState::Up => self.inventory.node(&facts.name).is_some_and(|node| {
-                ProbeId::ALL.into_iter().filter(|probe| probe.applies_to(node)).all(|probe| match probe {
-                    ProbeId::Host => {
-                        facts.host.failure().is_some() || (facts.host.last().is_some() && !needs_second(facts))
-                    }
-                    ProbeId::HostProfile => facts.profile.last().is_some() || facts.profile.failure().is_some(),
-                    ProbeId::Haproxy => facts.haproxy.last().is_some() || facts.haproxy.failure().is_some(),
-                })
-            }),
-            LinkState::Idle | LinkState::Connecting { .. } => false,
-        }
+fn answered(facts: &NodeFacts, node: &Node) -> bool {
+    match &facts.link.state {
+        LinkState::Down { .. } | LinkState::Asking => true,
+        LinkState::Up => ProbeId::ALL.into_iter().filter(|probe| probe.applies_to(node)).all(|probe| match probe {
+            ProbeId::Host => facts.host.failure().is_some() || (facts.host.last().is_some() && !needs_second(facts)),
+            ProbeId::HostProfile => facts.profile.last().is_some() || facts.profile.failure().is_some(),
+            ProbeId::Haproxy => facts.haproxy.last().is_some() || facts.haproxy.failure().is_some(),
+        }),
+        LinkState::Idle | LinkState::Connecting { .. } => false,
     }
 }
 

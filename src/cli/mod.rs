@@ -6,6 +6,7 @@ mod act;
 mod args;
 mod check;
 pub mod config_file;
+mod demo;
 mod exit;
 mod gather;
 pub mod output;
@@ -25,7 +26,7 @@ use crate::{
     model::{
         inventory::{Glyphs, Inventory, ThemeName},
         text::Clean,
-        time::{Clock, Wall},
+        time::{Clock, Now, Wall},
     },
     runtime::{
         self,
@@ -33,6 +34,7 @@ use crate::{
         executor::{self, Executed},
         recorder,
         runs::Desk,
+        session::Session,
         state,
     },
 };
@@ -138,6 +140,7 @@ fn run(args: &Args) -> Result<Exit, Stop> {
         }
         // `main` does it before anything else.
         Some(Command::Execute) => Ok(execute()),
+        Some(Command::Demo(wanted)) => demo::run(args, wanted),
         None => console(args),
     }
 }
@@ -146,21 +149,40 @@ fn console(args: &Args) -> Result<Exit, Stop> {
     let cluster = cluster(args)?;
     let desk = desk(args, &cluster.inventory);
     let Cluster { inventory, secrets } = cluster;
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        return Err(Stop::usage(
-            "vakt: the console needs a terminal on standard input and output; for pipes use `vakt status`",
-        ));
-    }
+    needs_terminal("`vakt status`")?;
     let clock = Arc::new(SystemClock::start());
     let started = clock.now();
-    let recorder = match &args.record {
+    let recorder = recorder(args, &inventory, started)?;
+    let app = App::new(Arc::clone(&inventory), options(args, &inventory), started);
+    let mouse = inventory.settings.console.mouse;
+    let start = || Session::start(app, &inventory, &secrets, clock).with_runs(desk);
+    block_on(async move { runtime::console::run(mouse, recorder, start).await })?
+        .map_err(|error| terminal_unusable(&error))?;
+    Ok(Exit::Ok)
+}
+
+fn needs_terminal(for_pipes: &str) -> Result<(), Stop> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    let what = "vakt: the console needs a terminal on standard input and output";
+    Err(Stop::usage(format!("{what}; for pipes use {for_pipes}")))
+}
+
+fn terminal_unusable(error: &std::io::Error) -> Stop {
+    Stop::failed(format!("vakt: the terminal cannot be used: {error}"))
+}
+
+/// The recording that `--record` asks for.
+fn recorder(args: &Args, inventory: &Inventory, started: Now) -> Result<Option<recorder::Recorder>, Stop> {
+    Ok(match &args.record {
         Some(file) => {
             let header = recorder::Header {
                 format: recorder::FORMAT,
                 vakt: env!("CARGO_PKG_VERSION").into(),
                 started,
-                inventory: inventory.as_ref().clone(),
-                options: (&options(args, &inventory)).into(),
+                inventory: inventory.clone(),
+                options: (&options(args, inventory)).into(),
             };
             Some(recorder::Recorder::create(file, header).map_err(|error| {
                 Stop::usage(format!(
@@ -170,11 +192,7 @@ fn console(args: &Args) -> Result<Exit, Stop> {
             })?)
         }
         None => None,
-    };
-    let app = App::new(Arc::clone(&inventory), options(args, &inventory), started);
-    block_on(async move { runtime::console::run(app, &inventory, &secrets, desk, clock, recorder).await })?
-        .map_err(|error| Stop::failed(format!("vakt: the terminal cannot be used: {error}")))?;
-    Ok(Exit::Ok)
+    })
 }
 
 /// The process of a run.

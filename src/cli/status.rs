@@ -7,7 +7,7 @@ use super::{
     status_document::{self, Document},
     table::{Align, Table},
 };
-use crate::{app::Options, runtime::clock::SystemClock};
+use crate::{app::Options, model::inventory::Inventory, runtime::clock::SystemClock};
 use std::{fmt::Write, sync::Arc, time::Duration};
 
 /// What the command line asked for.
@@ -25,14 +25,23 @@ pub(super) struct Wanted {
 pub(super) async fn run(cluster: Cluster, options: Options, wanted: Wanted) -> Result<Exit, Stop> {
     let wait = Duration::try_from_secs_f64(wanted.wait_s.clamp(0.1, 3600.0))
         .map_err(|error| Stop::usage(format!("vakt status: --wait: {error}")))?;
-    let clock = Arc::new(SystemClock::start());
     let inventory = Arc::clone(&cluster.inventory);
-    let mut gather = Gather::start(cluster, options, clock);
+    let gather = Gather::start(cluster, options, Arc::new(SystemClock::start()));
+    show(gather, &inventory, wanted, wait).await
+}
+
+/// The same for a watch that has begun.
+pub(super) async fn show(
+    mut gather: Gather,
+    inventory: &Inventory,
+    wanted: Wanted,
+    wait: Duration,
+) -> Result<Exit, Stop> {
     gather.until_complete(wait).await;
     let interval = Duration::from_millis(inventory.settings.poll.host_ms);
     loop {
         let app = gather.app();
-        let document = status_document::document(&app.world, &inventory, &app.standing.ledger, &app.findings, app.now);
+        let document = status_document::document(&app.world, inventory, &app.standing.ledger, &app.findings, app.now);
         let text = if wanted.json { json(&document, wanted.watch)? } else { tables(&document, wanted.watch) };
         output::out(&text)?;
         if !wanted.watch {

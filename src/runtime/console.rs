@@ -2,40 +2,27 @@
 
 use super::{
     recorder::Recorder,
-    runs::Desk,
     session::{Left, Session},
     signals::{Signals, Told},
     terminal::{self, Terminal},
 };
 use crate::{
-    app::{
-        App,
-        msg::{Event, Msg, Signal},
-    },
-    config::Secrets,
-    model::{inventory::Inventory, time::Clock},
+    app::msg::{Event, Msg, Signal},
     view,
 };
 use crossterm::event::EventStream;
 use futures::StreamExt;
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 /// Events handled between two frames at most, so that a flood of keys still shows something.
 const EVENTS_PER_FRAME_MAX: usize = 256;
 
-/// Opens the console and returns when the operator leaves it.
-pub async fn run(
-    app: App,
-    inventory: &Arc<Inventory>,
-    secrets: &Secrets,
-    desk: Desk,
-    clock: Arc<dyn Clock>,
-    recorder: Option<Recorder>,
-) -> io::Result<()> {
+/// Opens the console on a session that `start` makes once the terminal is taken, and returns when the operator leaves.
+pub async fn run(mouse: bool, recorder: Option<Recorder>, start: impl FnOnce() -> Session) -> io::Result<()> {
     let mut signals = Signals::listen()?;
-    let mut terminal = Terminal::take(inventory.settings.console.mouse)?;
+    let mut terminal = Terminal::take(mouse)?;
     let mut keys = EventStream::new();
-    let session = Session::start(app, inventory, secrets, clock).with_runs(desk);
+    let session = start();
     let mut console = Console { session, recorder, ending: None };
     let (width, height) = terminal.size()?;
     console.take(Event::Resize { width, height }, &mut terminal)?;

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod collector;
 pub mod console;
+pub mod demo;
 pub mod executor;
 pub mod follow;
 pub mod inbox;

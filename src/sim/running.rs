@@ -15,16 +15,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Simulation {
     cluster: Mutex<Cluster>,
     clock: Arc<dyn Clock>,
-    started: Mono,
+    /// The clock's moment when it began, and the cluster's.
+    began: Mono,
+    base: Mono,
     speed: f64,
 }
 
 impl Simulation {
-    /// Lets time pass for a cluster that was made just now, `speed` times as fast as on the clock. Nodes show the
-    /// clock's time of day all the same: a cluster whose clocks run ahead would be another fault.
+    /// From now on the cluster's time passes `speed` times as fast as the clock's. Nodes show the clock's time of day
+    /// all the same: a cluster whose clocks run ahead would be another fault.
     pub fn start(cluster: Cluster, clock: Arc<dyn Clock>, speed: f64) -> Arc<Self> {
-        let started = cluster.now().mono;
-        Arc::new(Self { cluster: Mutex::new(cluster), clock, started, speed })
+        let (began, base) = (clock.now().mono, cluster.now().mono);
+        Arc::new(Self { cluster: Mutex::new(cluster), clock, began, base, speed })
     }
 
     /// The clock that is on the wall of whoever watches.
@@ -35,8 +37,8 @@ impl Simulation {
     /// The cluster at this moment.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Cluster) -> T) -> T {
         let real = self.clock.now();
-        let elapsed_ms = real.mono.since_ms(self.started) as f64 * self.speed;
-        let now = Now { mono: self.started.plus_ms(elapsed_ms as u64), wall: real.wall };
+        let elapsed_ms = real.mono.since_ms(self.began) as f64 * self.speed;
+        let now = Now { mono: self.base.plus_ms(elapsed_ms as u64), wall: real.wall };
         let mut cluster = self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
         cluster.advance(now);
         act(&mut cluster)

@@ -127,3 +127,21 @@ fn profiles_name_the_machine_and_its_addresses() {
     let lb02: Vec<String> = stage.profile("lb02").addresses.iter().map(|found| found.address.to_string()).collect();
     assert!(lb02.contains(&"203.0.113.100/24".to_owned()), "{lb02:?}");
 }
+
+#[test]
+fn the_cluster_itself_reads_no_clock_and_does_no_io() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sim");
+    let pure = ["cluster", "scenario"].map(|name| folder.join(name));
+    let mut files: Vec<_> =
+        pure.iter().flat_map(|path| fs::read_dir(path).unwrap().map(|file| file.unwrap().path())).collect();
+    files.extend([folder.join("fault.rs"), folder.join("links.rs")]);
+    assert!(files.len() > 10, "{files:?}");
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        for banned in
+            ["tokio", "std::fs", "std::net", "std::thread", "std::process", "std::env", "Instant", "SystemTime"]
+        {
+            assert!(!text.contains(banned), "{}: {banned}", path.display());
+        }
+    }
+}

@@ -3,5 +3,6 @@
 mod behaviour;
 mod bytes;
 mod connections;
+mod demo;
 mod scenarios;
 mod stage;

@@ -32,6 +32,8 @@ pub enum Found {
     System,
     /// The user's own.
     Home,
+    /// A simulated cluster's own.
+    Demo,
 }
 
 impl fmt::Display for Found {
@@ -42,6 +44,7 @@ impl fmt::Display for Found {
             Self::Configuration => "the configuration",
             Self::System => "the system",
             Self::Home => "your home folder",
+            Self::Demo => "the demo",
         })
     }
 }

@@ -208,6 +208,13 @@ impl Cluster {
         }
     }
 
+    /// Lets `ms` milliseconds pass before the script begins, so that counters and checks have something to say.
+    pub fn warm_up(&mut self, ms: u64) {
+        let script = std::mem::take(&mut self.script);
+        self.advance(Now { mono: self.now.mono.plus_ms(ms), wall: self.now.wall });
+        (self.script, self.start_us) = (script, micros(self.now));
+    }
+
     fn run_script(&mut self, now_us: u64) {
         let elapsed_ms = now_us.saturating_sub(self.start_us) / 1000;
         while let Some((after_ms, fault)) = self.script.get(self.script_next) {

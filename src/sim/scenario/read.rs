@@ -62,7 +62,7 @@ impl Reader<'_, '_> {
         let mut scenario = Scenario {
             name: name.to_owned(),
             about: self.text(&head, "about").unwrap_or_default(),
-            cluster: self.text(&head, "cluster").unwrap_or_else(|| name.to_owned()),
+            cluster: self.optional(&head, "cluster").unwrap_or_else(|| name.to_owned()),
             latency_ms: self.number(&head, "latency_ms", 1.0, 0.0, 10_000.0) as u64,
             is_one_holder: self.choice(&head, "traffic", &["holder", "every"]) == "holder",
             keeps_state: self.flag(&head, "state_file"),
