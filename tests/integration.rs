@@ -15,6 +15,7 @@ mod contract;
 mod headless;
 mod plans;
 mod program;
+mod replay;
 mod rules;
 mod run;
 mod schedule;

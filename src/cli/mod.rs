@@ -8,6 +8,7 @@ pub mod config_file;
 mod exit;
 mod gather;
 pub mod output;
+mod recording;
 pub mod replay;
 mod status;
 pub mod status_document;
@@ -19,10 +20,10 @@ use crate::{
     app::{App, Options},
     config::{Loaded, Secrets},
     model::{
-        inventory::{Glyphs, Inventory, ThemeName},
+        inventory::{ConsoleSettings, Glyphs, Inventory, ThemeName},
         time::{Clock, Wall},
     },
-    runtime::{self, clock::SystemClock, recorder},
+    runtime::{self, clock::SystemClock},
 };
 use args::{Args, Command, ConfigCommand, Theme};
 use clap::Parser;
@@ -96,10 +97,23 @@ fn run(args: &Args) -> Result<Exit, Stop> {
             ))?;
             Ok(Exit::Ok)
         }
-        Some(Command::Replay { file, svg, until, size }) => replay::run(file, svg.as_deref(), *until, *size),
+        Some(Command::Replay { path, at, last_screen, as_seen, svg, until, size }) => {
+            let wanted = replay::Wanted {
+                path: path.clone(),
+                at: at.clone(),
+                last_screen: *last_screen,
+                as_seen: *as_seen,
+                svg: svg.clone(),
+                until: *until,
+                size: *size,
+            };
+            let look = ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true };
+            replay::run(&wanted, options(args, false, &look))
+        }
         Some(Command::Status { json, watch, wait }) => {
             let cluster = cluster(args)?;
-            let options = options(args, &cluster.inventory);
+            let settings = &cluster.inventory.settings;
+            let options = options(args, settings.policy.read_only, &settings.console);
             block_on(status::run(cluster, options, status::Wanted { json: *json, watch: *watch, wait_s: *wait }))?
         }
         Some(Command::Check { nodes }) => block_on(check::run(cluster(args)?, nodes.clone()))?,
@@ -116,25 +130,9 @@ fn console(args: &Args) -> Result<Exit, Stop> {
     }
     let clock = Arc::new(SystemClock::start());
     let started = clock.now();
-    let recorder = match &args.record {
-        Some(file) => {
-            let header = recorder::Header {
-                format: recorder::FORMAT,
-                vakt: env!("CARGO_PKG_VERSION").into(),
-                started,
-                inventory: inventory.as_ref().clone(),
-                options: (&options(args, &inventory)).into(),
-            };
-            Some(recorder::Recorder::create(file, header).map_err(|error| {
-                Stop::usage(format!(
-                    "vakt: cannot record into {}: {error}; name a file that does not exist yet",
-                    file.display()
-                ))
-            })?)
-        }
-        None => None,
-    };
-    let app = App::new(Arc::clone(&inventory), options(args, &inventory), started);
+    let options = options(args, inventory.settings.policy.read_only, &inventory.settings.console);
+    let recorder = recording::start(args, &inventory, &options, started)?;
+    let app = App::new(Arc::clone(&inventory), options, started);
     block_on(async move { runtime::console::run(app, &inventory, secrets, clock, recorder).await })?
         .map_err(|error| Stop::failed(format!("vakt: the terminal cannot be used: {error}")))?;
     Ok(Exit::Ok)
@@ -160,8 +158,7 @@ fn cluster(args: &Args) -> Result<Cluster, Stop> {
 }
 
 /// How the application looks, from the command line, the configuration and the environment, in that order.
-fn options(args: &Args, inventory: &Inventory) -> Options {
-    let console = &inventory.settings.console;
+fn options(args: &Args, read_only: bool, console: &ConsoleSettings) -> Options {
     let theme = match args.theme {
         Some(Theme::Dark) => ThemeName::Dark,
         Some(Theme::Light) => ThemeName::Light,
@@ -174,7 +171,7 @@ fn options(args: &Args, inventory: &Inventory) -> Options {
         (false, Glyphs::Unicode) => true,
         (false, Glyphs::Auto) => locale_is_utf8(),
     };
-    Options { read_only: inventory.settings.policy.read_only, theme, unicode, zone: jiff::tz::TimeZone::system() }
+    Options { read_only, theme, unicode, zone: jiff::tz::TimeZone::system(), replay: None }
 }
 
 fn locale_is_utf8() -> bool {

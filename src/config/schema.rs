@@ -204,6 +204,12 @@ pub const SECTIONS: &[Section] = &[
         keys: THRESHOLDS,
     },
     Section { name: "policy", shape: Shape::Table, what: "What may be done from this console.", keys: POLICY },
+    Section {
+        name: "recorder",
+        shape: Shape::Table,
+        what: "The flight recorder of the console: what it saw, for vakt replay.",
+        keys: RECORDER,
+    },
     Section { name: "console", shape: Shape::Table, what: "How the console looks.", keys: CONSOLE },
 ];
 
@@ -363,6 +369,18 @@ const POLICY: &[Key] = &[
         Kind::Integer,
         "A change that would leave a backend with less than this share of its servers' weight is refused.",
     ),
+];
+
+const RECORDER: &[Key] = &[
+    tunable("enabled", Kind::Switch, "Whether the console records by itself; --record FILE records in any case."),
+    tunable(
+        "mask",
+        Kind::Switch,
+        "Whether literals of SQL statements, and addresses that this file does not name, are masked in recordings.",
+    ),
+    tunable("total_mib", Kind::Integer, "Room for all recordings of this cluster; the oldest are removed first."),
+    tunable("age_days", Kind::Integer, "Recordings older than this are removed."),
+    tunable("segment_s", Kind::Integer, "Length of one file of a recording; each begins with everything known then."),
 ];
 
 const CONSOLE: &[Key] = &[

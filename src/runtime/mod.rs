@@ -1,4 +1,5 @@
-//! Where the values meet the world: the loop, the terminal, the collectors, the clock, the recorder.
+//! Where the values meet the world: the loop, the terminal, the collectors, the clock, the recorder,
+//! the replay.
 
 pub mod clock;
 pub mod collector;
@@ -6,6 +7,7 @@ pub mod console;
 pub mod inbox;
 pub mod limits;
 pub mod recorder;
+pub mod replay;
 pub mod session;
 pub mod signals;
 pub mod terminal;

@@ -3,7 +3,8 @@
 
 use super::{
     collector::Collector,
-    inbox::{Inbox, Senders, inbox},
+    inbox::{Arrival, Inbox, Senders, inbox},
+    recorder::{FINISH_WAIT, Recorder},
 };
 use crate::{
     app::{
@@ -41,6 +42,7 @@ pub struct Session {
     secrets: Secrets,
     /// Keys whose passphrase from the configuration was tried; a second question is the operator's.
     tried: BTreeSet<(NodeName, Clean)>,
+    recorder: Option<Recorder>,
 }
 
 /// What the session leaves to its owner.
@@ -75,7 +77,19 @@ impl Session {
     ) -> Self {
         let collector =
             Collector::new(Arc::clone(&connections), Arc::clone(inventory), Arc::clone(&clock), senders.reports);
-        Self { app, clock, connections, collector, inbox, secrets, tried: BTreeSet::new() }
+        Self { app, clock, connections, collector, inbox, secrets, tried: BTreeSet::new(), recorder: None }
+    }
+
+    /// Records from now on.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    /// Ends the recording; what is still on its way to the disk is waited for, not for long.
+    pub fn end_recording(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish(FINISH_WAIT);
+        }
     }
 
     /// Now.
@@ -84,27 +98,41 @@ impl Session {
     }
 
     /// Waits for news of the cluster or for the moment at which something is due.
-    pub async fn next(&mut self) -> Event {
+    pub async fn next(&mut self) -> Arrival {
         let now = self.clock.now().mono;
         let due_ms = self.app.wake_at().since_ms(now);
         let wait = Duration::from_millis(due_ms.clamp(TICK_MS_MIN, TICK_MS_MAX));
         tokio::select! {
             event = self.inbox.next() => event,
-            () = tokio::time::sleep(wait) => Event::Tick,
+            () = tokio::time::sleep(wait) => Event::Tick.into(),
         }
     }
 
     /// News that is already there.
-    pub fn ready(&mut self) -> Option<Event> {
+    pub fn ready(&mut self) -> Option<Arrival> {
         self.inbox.ready()
     }
 
-    /// Takes one event through `update` and does what it asks; what only the owner can do is returned.
-    pub fn handle(&mut self, msg: Msg) -> Vec<Left> {
+    /// Takes what has arrived through `update`, onto the recording first, and does what it asks; what only the owner
+    /// can do is returned.
+    pub fn handle(&mut self, arrival: impl Into<Arrival>) -> Vec<Left> {
+        let at = self.clock.now();
+        let mut left = self.take(at, arrival.into());
+        if let Some(news) = self.recorder.as_mut().and_then(|recorder| recorder.news(at.mono)) {
+            left.extend(self.take(at, Event::Recorder(news).into()));
+        }
+        left
+    }
+
+    fn take(&mut self, at: Now, Arrival { event, replies }: Arrival) -> Vec<Left> {
+        let msg = Msg { at, event };
         if let Event::Question { node, question } = &msg.event
             && self.answered_by_configuration(node, question)
         {
             return Vec::new();
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(&self.app, &msg, replies.as_ref());
         }
         let effects = update(&mut self.app, msg);
         effects.into_iter().filter_map(|effect| self.perform(effect)).collect()
@@ -129,7 +157,8 @@ impl Session {
             }
             Effect::Reconnect { node } => self.connections.reconnect(&node),
             // Nothing asks for it yet: no screen makes a plan.
-            Effect::Run(_) => {}
+            // And there is no moving in the present.
+            Effect::Run(_) | Effect::Replay(_) => {}
             Effect::Copy(text) => return Some(Left::Copy(text)),
             Effect::Redraw => return Some(Left::Redraw),
             Effect::Suspend => return Some(Left::Suspend),

@@ -85,6 +85,7 @@ pub(crate) fn settings() -> Settings {
             host_hold_ms: 30_000,
         },
         policy: Policy { read_only: false, confirm: Confirm::ByBlastRadius, capacity_floor_percent: 50 },
+        recorder: RecorderSettings { enabled: true, mask: true, total_mib: 512, age_days: 14, segment_s: 300 },
         console: ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true },
     }
 }
