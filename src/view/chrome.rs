@@ -195,7 +195,11 @@ pub(super) fn tiny(canvas: &mut Canvas<'_>, app: &App, area: Area) {
         Meaning::Ok
     };
     let mut y = 0;
-    let mut lines = vec![Span::signed(&summary, meaning)];
+    let replayed = app.options.replay.as_ref().map(|replay| {
+        let [_, banner, _] = replay.banners(app.now, &app.options.zone);
+        Span::new(banner.trim(), Meaning::Warn)
+    });
+    let mut lines: Vec<Span> = replayed.into_iter().chain([Span::signed(&summary, meaning)]).collect();
     if let Some(worst) = seen.findings.first() {
         lines.push(Span::new(format!("{}: {}", worst.subject, worst.sentence), worst.severity.into()));
     }

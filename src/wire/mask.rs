@@ -31,7 +31,8 @@ impl Mask {
     pub fn new(inventory: &Inventory, key: [u8; 16]) -> Self {
         let nodes = inventory.nodes.iter().flat_map(|node| {
             let management = node.management.parse::<IpAddr>().ok();
-            [management, node.private, node.public].into_iter().flatten()
+            // A name is a word of the inventory too, even if it looks like an address.
+            [management, node.private, node.public, node.name.as_str().parse().ok()].into_iter().flatten()
         });
         let vips = inventory.vips.iter().map(|vip| vip.address);
         let jumps = inventory.settings.jump_hosts.iter().filter_map(|jump| jump.address.parse().ok());

@@ -48,7 +48,7 @@ pub struct Chapter {
 }
 
 /// A chapter's contents.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// The console at its beginning. `None`: an old recording, which begins with an empty console, or a snapshot that
     /// this version cannot read.
@@ -221,7 +221,7 @@ fn load(chapter: &Chapter, index: usize) -> Result<Loaded, RecordingError> {
     let mut lines = Lines::of(source)?;
     lines.next()?;
     let is_ours = chapter.header.vakt == env!("CARGO_PKG_VERSION");
-    let mut loaded = Loaded { snapshot: None, entries: Vec::new(), not_understood: 0, lost: 0, cut: false };
+    let mut loaded = Loaded::default();
     for number in 2.. {
         let Some(line) = lines.next()? else { break };
         match serde_json::from_slice(&line.bytes) {

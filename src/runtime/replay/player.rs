@@ -39,6 +39,8 @@ pub struct Player {
     size: (u16, u16),
     /// How far the time has gone; the newest message is at or before it.
     position: Mono,
+    /// Chapters whose defects are counted.
+    counted: usize,
     not_understood: usize,
     lost_within: u64,
 }
@@ -46,19 +48,19 @@ pub struct Player {
 impl Player {
     /// At the beginning of a recording, stopped. `options` says how it looks to the one who replays.
     pub fn new(recording: Recording, options: Options, size: (u16, u16)) -> Result<Self, RecordingError> {
-        let last = recording.load(recording.chapters.len().saturating_sub(1))?;
-        let loaded = if recording.chapters.len() == 1 { last.clone() } else { recording.load(0)? };
         let (Some(first_chapter), Some(last_chapter)) = (recording.chapters.first(), recording.chapters.last()) else {
             return Err(RecordingError::NoneHere);
         };
+        let last = recording.load(recording.chapters.len() - 1)?;
         let start = first_chapter.header.started;
         let end = last.entries.last().map_or(last_chapter.header.started, Recorded::at);
         let header = &first_chapter.header;
         let app = App::new(Arc::clone(&header.inventory), (&header.options).into(), start);
         let replay = Replay { playing: false, speed: Speed::default(), start, end, as_seen: true };
+        let loaded = if recording.chapters.len() == 1 { last } else { recording.load(0)? };
         let mut player = Self {
             recording,
-            loaded: loaded.clone(),
+            loaded: Loaded::default(),
             chapter: 0,
             next: 0,
             app,
@@ -66,6 +68,7 @@ impl Player {
             replay,
             size,
             position: start.mono,
+            counted: 0,
             not_understood: 0,
             lost_within: 0,
         };
@@ -116,8 +119,11 @@ impl Player {
 
     /// Begins at a chapter. Without a snapshot that can be read, what was known before is kept when time goes forward.
     fn enter(&mut self, chapter: usize, loaded: Loaded, moves_back: bool) {
-        self.not_understood += loaded.not_understood;
-        self.lost_within += loaded.lost;
+        if chapter >= self.counted {
+            self.counted = chapter + 1;
+            self.not_understood += loaded.not_understood;
+            self.lost_within += loaded.lost;
+        }
         let header = self.recording.chapters.get(chapter).map(|chapter| &chapter.header);
         let restored = match (&loaded.snapshot, header) {
             (Some(snapshot), Some(header)) => Some(snapshot.as_ref().clone().restore(Arc::clone(&header.inventory))),
@@ -139,12 +145,8 @@ impl Player {
 
     fn load_and_enter(&mut self, chapter: usize) -> Result<(), RecordingError> {
         let moves_back = chapter <= self.chapter;
-        if chapter == self.chapter {
-            let loaded = Loaded { not_understood: 0, lost: 0, ..self.loaded.clone() };
-            self.enter(chapter, loaded, moves_back);
-            return Ok(());
-        }
-        let loaded = self.recording.load(chapter)?;
+        let loaded =
+            if chapter == self.chapter { std::mem::take(&mut self.loaded) } else { self.recording.load(chapter)? };
         self.enter(chapter, loaded, moves_back);
         Ok(())
     }
