@@ -16,6 +16,7 @@ mod executor;
 mod headless;
 mod plans;
 mod program;
+mod replay;
 mod rules;
 mod run;
 mod schedule;

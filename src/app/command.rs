@@ -14,13 +14,16 @@ pub enum Scope {
     Everywhere,
     /// On these screens.
     Screens(&'static [ScreenId]),
+    /// On every screen of a replay, and nowhere else.
+    Replay,
 }
 
 impl Scope {
-    /// Whether the command can be given on `screen`.
+    /// Whether the command can be given on `screen` of a console that shows the present.
     pub fn includes(self, screen: ScreenId) -> bool {
         match self {
             Self::Everywhere => true,
+            Self::Replay => false,
             Self::Screens(screens) => screens.contains(&screen),
         }
     }
@@ -84,8 +87,33 @@ pub struct Command {
 
 /// Every command. The order is that of the key line, the help and the palette.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    commands::rows::COMMANDS.iter().chain(commands::screens::COMMANDS).chain(commands::console::COMMANDS)
+    commands::rows::COMMANDS
+        .iter()
+        .chain(commands::screens::COMMANDS)
+        .chain(commands::replay::COMMANDS)
+        .chain(commands::console::COMMANDS)
 }
+
+/// The commands that can be given where the operator is.
+pub fn here(app: &App) -> impl Iterator<Item = &'static Command> {
+    let (screen, in_replay) = (app.place.screen, app.options.replay.is_some());
+    all().filter(move |command| command.scope.includes(screen) || (in_replay && command.scope == Scope::Replay))
+}
+
+/// Whether a command can act now; otherwise why not, as a sentence. In a replay nothing acts but what changes the view.
+pub fn available(command: &Command, here: &Here<'_>) -> Result<(), String> {
+    let is_harmless = command.danger == Danger::Looks || ENDS_OR_SUSPENDS.contains(&command.id);
+    if here.app.options.replay.is_some() && !is_harmless {
+        return Err("This is a replay: the past cannot be changed.".to_owned());
+    }
+    if here.app.options.replay.is_some() && command.id == "console.pause" {
+        return Err("In a replay Space stops the time.".to_owned());
+    }
+    (command.available)(here)
+}
+
+/// What concerns this process only.
+const ENDS_OR_SUSPENDS: [&str; 2] = ["console.suspend", "console.quit"];
 
 /// The command of that id.
 pub fn find(id: &str) -> Option<&'static Command> {
@@ -94,7 +122,7 @@ pub fn find(id: &str) -> Option<&'static Command> {
 
 /// Gives a command: acts, or says why it cannot.
 pub(crate) fn give(app: &mut App, command: &Command) -> Vec<Effect> {
-    let available = (command.available)(&Here::of(app));
+    let available = available(command, &Here::of(app));
     match available {
         Ok(()) => (command.act)(app),
         Err(reason) => {

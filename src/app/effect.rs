@@ -1,5 +1,6 @@
 //! Everything the console wants done, as values: printable, comparable, assertable.
 
+use super::replay::Jog;
 use crate::{
     model::{ids::NodeName, text::Clean},
     plan::{Plan, PlanId},
@@ -34,6 +35,8 @@ pub enum Effect {
     },
     /// Something about a run; its outcome arrives as [`super::msg::Event::Run`].
     Run(RunEffect),
+    /// Move in the recording that is replayed.
+    Replay(Jog),
     /// Put text on the operator's clipboard (OSC 52).
     Copy(String),
     /// Forget what is on the terminal and draw every cell again.

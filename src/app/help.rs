@@ -22,9 +22,8 @@ pub(crate) fn lines(app: &App) -> Vec<Line> {
         lines.push(Vec::new());
     }
     lines.push(heading("Keys here"));
-    let (everywhere, on_screen): (Vec<_>, Vec<_>) = command::all()
-        .filter(|command| command.scope.includes(screen))
-        .partition(|command| command.scope == Scope::Everywhere);
+    let (everywhere, on_screen): (Vec<_>, Vec<_>) =
+        command::here(app).partition(|command| command.scope == Scope::Everywhere);
     lines.extend(on_screen.iter().map(|command| key_line(&here, command)));
     lines.push(Vec::new());
     lines.push(heading("Keys everywhere"));
@@ -43,7 +42,7 @@ fn heading(text: &str) -> Line {
 fn key_line(here: &Here<'_>, command: &Command) -> Line {
     let keys = shown_keys(&here.app.keymap, command);
     let keys = if keys.is_empty() { "(palette)".to_owned() } else { keys };
-    match (command.available)(here) {
+    match command::available(command, here) {
         Ok(()) => vec![Span::new(format!("{keys:<16} "), Meaning::Key), Span::plain(command.doc)],
         Err(reason) => vec![Span::dim(format!("{keys:<16} {} Now: {reason}", command.doc))],
     }
@@ -91,6 +90,7 @@ pub fn markdown() -> String {
         let keys = keymap.keys(command.id).iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" ");
         let place = match command.scope {
             Scope::Everywhere => "everywhere".to_owned(),
+            Scope::Replay => "replay".to_owned(),
             Scope::Screens(screens) => {
                 screens.iter().map(|screen: &ScreenId| screen.title().to_lowercase()).collect::<Vec<_>>().join(", ")
             }

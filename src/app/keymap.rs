@@ -1,9 +1,9 @@
 //! Which key means which command: `assets/keymap.toml`, embedded, addressed by command id.
 
 use super::{
+    App,
     command::{self, Command},
     msg::{Key, KeyCode},
-    screen::ScreenId,
 };
 use std::{collections::BTreeMap, fmt};
 
@@ -53,9 +53,9 @@ impl Keymap {
         self.keys(id).first().map(ToString::to_string)
     }
 
-    /// The command that `key` means on `screen`.
-    pub fn command(&self, key: Key, screen: ScreenId) -> Option<&'static Command> {
-        command::all().find(|command| command.scope.includes(screen) && self.keys(command.id).contains(&key))
+    /// The command that `key` means where the operator is.
+    pub fn command(&self, key: Key, app: &App) -> Option<&'static Command> {
+        command::here(app).find(|command| self.keys(command.id).contains(&key))
     }
 }
 
@@ -143,6 +143,7 @@ impl fmt::Display for Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{command::Scope, screen::ScreenId};
 
     #[test]
     fn the_embedded_keymap_is_whole() {
@@ -160,7 +161,8 @@ mod tests {
         let keymap = Keymap::embedded();
         for screen in ScreenId::ALL {
             let mut seen: BTreeMap<Key, &str> = BTreeMap::new();
-            for command in command::all().filter(|command| command.scope.includes(screen)) {
+            let may_be_given = |command: &&Command| command.scope.includes(screen) || command.scope == Scope::Replay;
+            for command in command::all().filter(may_be_given) {
                 for key in keymap.keys(command.id) {
                     if let Some(other) = seen.insert(*key, command.id) {
                         panic!("{key} means {other} and {} on {screen:?}", command.id);

@@ -1,7 +1,9 @@
 //! A cursor in a list whose rows come, go and change places: it stays on its row, not on its number.
 
+use serde::{Deserialize, Serialize};
+
 /// Where the operator is in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cursor<Id> {
     /// The row, once the operator has chosen one; before that the first row is meant, whatever it is.
     pub(crate) on: Option<Id>,

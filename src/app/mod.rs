@@ -21,8 +21,10 @@ pub(crate) mod overview;
 pub(crate) mod palette;
 pub(crate) mod path;
 pub(crate) mod prompt;
+pub mod replay;
 pub(crate) mod rows;
 pub mod screen;
+pub mod snapshot;
 pub(crate) mod standing;
 pub(crate) mod traffic;
 pub(crate) mod trend;
@@ -35,6 +37,7 @@ use crate::{
     model::{
         ids::NodeName,
         inventory::{Inventory, ThemeName},
+        text::Clean,
         time::{Mono, Now},
         world::World,
     },
@@ -47,6 +50,7 @@ use keymap::Keymap;
 use palette::Palette;
 use prompt::Prompt;
 use screen::{Place, ScreenId, Screens};
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What the console is started with, beyond the inventory. The runtime resolves environment and locale.
@@ -60,16 +64,18 @@ pub struct Options {
     pub unicode: bool,
     /// The zone of every wall clock on screen.
     pub zone: jiff::tz::TimeZone,
+    /// Where the replay stands; `None` in a console that shows the present.
+    pub replay: Option<replay::Replay>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { read_only: false, theme: ThemeName::Dark, unicode: true, zone: jiff::tz::TimeZone::UTC }
+        Self { read_only: false, theme: ThemeName::Dark, unicode: true, zone: jiff::tz::TimeZone::UTC, replay: None }
     }
 }
 
 /// The terminal's size in cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Size {
     /// Columns.
     pub width: u16,
@@ -116,6 +122,8 @@ pub struct App {
     pub(crate) toast: Option<(String, Mono)>,
     /// The world as it was when the display was paused.
     frozen: Option<Box<Frozen>>,
+    /// Why the flight recorder has stopped, or what it has lost.
+    pub(crate) unrecorded: Option<Clean>,
     /// States that changed lately.
     pub(crate) changes: standing::Changes,
     /// When to draw.
@@ -140,10 +148,12 @@ pub(crate) enum Overlay {
     Filter,
     /// A question of a connection.
     Prompt(Prompt),
+    /// In a replay: the moment to go to is being typed.
+    Moment(String),
 }
 
 /// What the display shows while it is paused.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Frozen {
     world: World,
     history: History,
@@ -183,6 +193,7 @@ impl App {
             overlay: Overlay::None,
             toast: None,
             frozen: None,
+            unrecorded: None,
             changes: standing::Changes::default(),
             frames: Frames::new(now.mono),
             rules_ran: None,

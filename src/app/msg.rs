@@ -74,6 +74,8 @@ pub enum Event {
         /// What.
         news: RunNews,
     },
+    /// The flight recorder stopped, or has lost something.
+    Recorder(RecorderNews),
     /// The program was asked to end (SIGTERM, SIGINT from outside) or comes back from a suspension.
     Signal(Signal),
 }
@@ -103,6 +105,16 @@ pub enum RunNews {
     NotStarted(Vec<Reason>),
     /// Its executor is gone and left no ending: the run is interrupted.
     Vanished(Clean),
+}
+
+/// What the flight recorder tells. It never stops the console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecorderNews {
+    /// The disk is slower than the cluster: so many messages are missing so far.
+    Lost(u64),
+    /// It records no longer, and why.
+    Stopped(Clean),
 }
 
 /// The outcome of one run of a probe.

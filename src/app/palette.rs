@@ -14,12 +14,13 @@ use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{CaseMatching, Normalization, Pattern},
 };
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 /// More lines than anybody reads.
 const MATCHES_MAX: usize = 100;
 
 /// The open palette.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Palette {
     /// What is typed.
     pub(crate) query: String,
@@ -31,7 +32,7 @@ pub(crate) struct Palette {
 }
 
 /// A line of the palette.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// What it says.
     pub(crate) title: String,
@@ -42,11 +43,24 @@ pub(crate) struct Entry {
     target: Target,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Target {
-    Command(&'static str),
+    Command(CommandId),
     Node(NodeName),
     Server(ProxyName, ServerName),
+}
+
+/// The id of a command; written down as text, read back only if there is such a command.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct CommandId(&'static str);
+
+impl<'de> Deserialize<'de> for CommandId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(deserializer)?;
+        let known = command::find(&id).map(|command| Self(command.id));
+        known.ok_or_else(|| D::Error::custom(format!("no command is called {id}")))
+    }
 }
 
 impl Palette {
@@ -103,7 +117,9 @@ impl Palette {
 pub(crate) fn take(app: &mut App, palette: &Palette) -> Vec<Effect> {
     let Some(entry) = palette.lines().nth(palette.marked) else { return Vec::new() };
     match entry.target.clone() {
-        Target::Command(id) => command::find(id).map_or_else(Vec::new, |command| command::give(app, command)),
+        Target::Command(CommandId(id)) => {
+            command::find(id).map_or_else(Vec::new, |command| command::give(app, command))
+        }
         Target::Node(name) => go_to_node(app, name),
         Target::Server(backend, server) => {
             let state = app.screens.of_mut(ScreenId::Traffic);
@@ -120,14 +136,12 @@ pub(crate) fn take(app: &mut App, palette: &Palette) -> Vec<Effect> {
 fn entries(app: &App) -> Vec<Entry> {
     let motions = ["row.down", "row.up", "row.page_down", "row.page_up", "row.first", "row.last", "console.palette"];
     let here = Here::of(app);
-    let commands = command::all()
-        .filter(|command| command.scope.includes(app.place.screen) && !motions.contains(&command.id))
-        .map(|command| Entry {
-            title: command.title.to_owned(),
-            aside: app.keymap.shown(command.id).unwrap_or_default(),
-            refused: (command.available)(&here).err(),
-            target: Target::Command(command.id),
-        });
+    let commands = command::here(app).filter(|command| !motions.contains(&command.id)).map(|command| Entry {
+        title: command.title.to_owned(),
+        aside: app.keymap.shown(command.id).unwrap_or_default(),
+        refused: command::available(command, &here).err(),
+        target: Target::Command(CommandId(command.id)),
+    });
     let nodes = app.inventory.nodes.iter().map(|node| Entry {
         title: node.name.to_string(),
         aside: node.roles.iter().map(|role| role.word()).collect::<Vec<_>>().join(", "),

@@ -16,10 +16,12 @@ use crate::{
     },
     rules::Finding,
 };
+use serde::{Deserialize, Serialize};
 use std::cmp::{Ordering, Reverse};
 
 /// What a row is about, so that a cursor can find it again.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum RowId {
     /// A finding, by rule and subject.
     Finding(Clean, Clean),

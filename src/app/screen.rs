@@ -2,10 +2,12 @@
 
 use super::{list::Cursor, rows::RowId};
 use crate::model::ids::{NodeName, ProxyName, ServerName};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Every screen. The number before the name is the key that opens it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ScreenId {
     /// Is it all right?
     Overview,
@@ -67,7 +69,7 @@ impl ScreenId {
 }
 
 /// Where the operator is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
     /// Which screen.
     pub(crate) screen: ScreenId,
@@ -88,7 +90,7 @@ impl Place {
 }
 
 /// What a screen remembers while the operator is elsewhere.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ScreenState {
     /// The row.
     pub(crate) cursor: Cursor<RowId>,
@@ -107,7 +109,7 @@ pub(crate) struct ScreenState {
 }
 
 /// What all screens remember.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Screens {
     states: [ScreenState; ScreenId::ALL.len()],
     /// Servers the operator opened into one row per load balancer.

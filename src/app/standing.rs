@@ -9,6 +9,7 @@ use crate::{
     },
     rules::Finding,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// A node at a glance.
@@ -113,7 +114,8 @@ const TINT_MS: u64 = 15_000;
 const CHANGES_MAX: usize = 1024;
 
 /// Which rows changed their state lately.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<(RowId, Mono)>", into = "Vec<(RowId, Mono)>")]
 pub(crate) struct Changes(HashMap<RowId, Mono>);
 
 /// How fresh a change is.
@@ -123,6 +125,21 @@ pub(crate) enum Freshness {
     Pulse,
     /// A moment ago: steady tint.
     Tint,
+}
+
+// A list: maps with structured keys cannot be written as JSON.
+impl From<Vec<(RowId, Mono)>> for Changes {
+    fn from(rows: Vec<(RowId, Mono)>) -> Self {
+        Self(rows.into_iter().collect())
+    }
+}
+
+impl From<Changes> for Vec<(RowId, Mono)> {
+    fn from(changes: Changes) -> Self {
+        let mut rows: Self = changes.0.into_iter().collect();
+        rows.sort();
+        rows
+    }
 }
 
 impl Changes {

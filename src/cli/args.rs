@@ -22,12 +22,15 @@ pub(super) struct Args {
     /// Draw with ASCII characters only
     #[arg(long)]
     pub(super) ascii: bool,
-    /// Record everything the console sees and does into FILE, for `vakt replay`
-    #[arg(long, value_name = "FILE")]
+    /// Record into this new FILE instead of the folder of recordings, for `vakt replay`
+    #[arg(long, value_name = "FILE", conflicts_with = "no_record")]
     pub(super) record: Option<PathBuf>,
     /// Folder of journals and locks [default: $VAKT_STATE, the configuration, /var/lib/vakt, ~/.local/state/vakt]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
+    /// Record nothing
+    #[arg(long)]
+    pub(super) no_record: bool,
     /// Write a log of what vakt does into FILE
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
@@ -93,10 +96,20 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Open the console on a simulated cluster: no root, no daemons, no configuration
     Demo(DemoWanted),
-    /// Draw the last screen of a recording made with --record
+    /// Open the console on a recording; where there is no terminal, print its last screen
     Replay {
-        /// The recording
-        file: PathBuf,
+        /// A recording, or a folder of recordings: the newest one in it
+        #[arg(value_name = "FILE|FOLDER")]
+        path: PathBuf,
+        /// Begin at this moment: 14:03:22, "2026-11-24 14:03", or 90s, 5m, 2h before the end
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        at: Option<String>,
+        /// Print the last screen as it was seen, or that at --at
+        #[arg(long)]
+        last_screen: bool,
+        /// Begin with the screen as it was seen, instead of a view of your own
+        #[arg(long)]
+        as_seen: bool,
         /// Write the screen as an SVG picture instead of text
         #[arg(long, value_name = "FILE")]
         svg: Option<PathBuf>,

@@ -6,7 +6,7 @@ use super::{
     args::DemoWanted,
     block_on, config_file,
     gather::Gather,
-    needs_terminal, options, output, recorder, status,
+    needs_terminal, options, output, recording, status,
     status::Wanted,
     table::{Align, Table},
     terminal_unusable,
@@ -48,13 +48,15 @@ pub(super) fn run(args: &Args, wanted: &DemoWanted) -> Result<Exit, Stop> {
     } else {
         needs_terminal("`vakt demo --once`")?;
         let started = clock.now();
-        let recorder = recorder(args, &inventory, started)?;
-        let app = App::new(Arc::clone(&inventory), options(args, &inventory), started);
+        let options = options(args, &inventory);
         let pace = Pace { speed: wanted.speed, seed: wanted.seed };
         block_on(async move {
             let demo =
                 Demo::start(&scenario, &inventory, Arc::clone(&clock), pace).map_err(|error| no_folder(&error))?;
-            let start = || demo.session(app, &inventory).with_runs(demo.desk(&inventory));
+            let desk = demo.desk(&inventory);
+            let recorder = recording::start(args, &inventory, &options, &desk, started)?;
+            let app = App::new(Arc::clone(&inventory), options, started);
+            let start = || demo.session(app, &inventory).with_runs(desk);
             console::run(inventory.settings.console.mouse, recorder, start)
                 .await
                 .map_err(|error| terminal_unusable(&error))

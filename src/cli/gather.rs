@@ -3,10 +3,7 @@
 
 use super::Cluster;
 use crate::{
-    app::{
-        App, Options,
-        msg::{Event, Msg},
-    },
+    app::{App, Options, msg::Event},
     model::{
         figure::Unknown,
         ids::NodeName,
@@ -16,7 +13,7 @@ use crate::{
         world::NodeFacts,
     },
     runtime::{
-        inbox::inbox,
+        inbox::{Arrival, inbox},
         session::{Left, Session},
     },
     transport::{Connections, ssh::Fleet},
@@ -85,7 +82,7 @@ impl Gather {
             }
         }
         // Rules have a rate limit; the answer is judged once more at its end.
-        self.handle(Event::Tick);
+        self.handle(Event::Tick.into());
     }
 
     /// Watches until HAProxy has answered on every node, or cannot be reached, or `wait` is over.
@@ -99,7 +96,7 @@ impl Gather {
                 break;
             }
         }
-        self.handle(Event::Tick);
+        self.handle(Event::Tick.into());
     }
 
     /// Watches for `wait`.
@@ -116,28 +113,28 @@ impl Gather {
     async fn step(&mut self) {
         let now = self.session.now().mono;
         let second_ms = self.second.iter().map(|(due, _)| due.since_ms(now)).min();
-        let event = match second_ms {
+        let arrival = match second_ms {
             Some(ms) => match tokio::time::timeout(Duration::from_millis(ms), self.session.next()).await {
-                Ok(event) => event,
-                Err(_) => Event::Tick,
+                Ok(arrival) => arrival,
+                Err(_) => Event::Tick.into(),
             },
             None => self.session.next().await,
         };
-        self.handle(event);
+        self.handle(arrival);
     }
 
-    fn handle(&mut self, event: Event) {
+    fn handle(&mut self, arrival: Arrival) {
         let now = self.session.now();
         let (due, later) = std::mem::take(&mut self.second).into_iter().partition(|(due, _)| *due <= now.mono);
         self.second = later;
         for (_, node) in due as Vec<(Mono, NodeName)> {
             self.session.app.schedule.hurry(&node, now.mono);
         }
-        let reported = match &event {
+        let reported = match &arrival.event {
             Event::Report(report) if report.probe == ProbeId::Host => Some(report.node.clone()),
             _ => None,
         };
-        for left in self.session.handle(Msg { at: now, event }) {
+        for left in self.session.handle(arrival) {
             // Headless there is no clipboard, nothing to suspend, and nobody to quit.
             debug_assert!(!matches!(left, Left::Suspend));
         }

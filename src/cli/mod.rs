@@ -10,6 +10,7 @@ mod demo;
 mod exit;
 mod gather;
 pub mod output;
+mod recording;
 pub mod replay;
 mod run_words;
 mod runs;
@@ -24,15 +25,14 @@ use crate::{
     app::{App, Options},
     config::{Loaded, Secrets},
     model::{
-        inventory::{Glyphs, Inventory, ThemeName},
+        inventory::{ConsoleSettings, Glyphs, Inventory, ThemeName},
         text::Clean,
-        time::{Clock, Now, Wall},
+        time::{Clock, Wall},
     },
     runtime::{
         self,
         clock::SystemClock,
         executor::{self, Executed},
-        recorder,
         runs::Desk,
         session::Session,
         state,
@@ -113,7 +113,19 @@ fn run(args: &Args) -> Result<Exit, Stop> {
             ))?;
             Ok(Exit::Ok)
         }
-        Some(Command::Replay { file, svg, until, size }) => replay::run(file, svg.as_deref(), *until, *size),
+        Some(Command::Replay { path, at, last_screen, as_seen, svg, until, size }) => {
+            let wanted = replay::Wanted {
+                path: path.clone(),
+                at: at.clone(),
+                last_screen: *last_screen,
+                as_seen: *as_seen,
+                svg: svg.clone(),
+                until: *until,
+                size: *size,
+            };
+            let look = ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true };
+            replay::run(&wanted, look_of(args, false, &look))
+        }
         Some(Command::Status { json, watch, wait }) => {
             let cluster = cluster(args)?;
             let options = options(args, &cluster.inventory);
@@ -152,8 +164,9 @@ fn console(args: &Args) -> Result<Exit, Stop> {
     needs_terminal("`vakt status`")?;
     let clock = Arc::new(SystemClock::start());
     let started = clock.now();
-    let recorder = recorder(args, &inventory, started)?;
-    let app = App::new(Arc::clone(&inventory), options(args, &inventory), started);
+    let options = options(args, &inventory);
+    let recorder = recording::start(args, &inventory, &options, &desk, started)?;
+    let app = App::new(Arc::clone(&inventory), options, started);
     let mouse = inventory.settings.console.mouse;
     let start = || Session::start(app, &inventory, &secrets, clock).with_runs(desk);
     block_on(async move { runtime::console::run(mouse, recorder, start).await })?
@@ -171,28 +184,6 @@ fn needs_terminal(for_pipes: &str) -> Result<(), Stop> {
 
 fn terminal_unusable(error: &std::io::Error) -> Stop {
     Stop::failed(format!("vakt: the terminal cannot be used: {error}"))
-}
-
-/// The recording that `--record` asks for.
-fn recorder(args: &Args, inventory: &Inventory, started: Now) -> Result<Option<recorder::Recorder>, Stop> {
-    Ok(match &args.record {
-        Some(file) => {
-            let header = recorder::Header {
-                format: recorder::FORMAT,
-                vakt: env!("CARGO_PKG_VERSION").into(),
-                started,
-                inventory: inventory.clone(),
-                options: (&options(args, inventory)).into(),
-            };
-            Some(recorder::Recorder::create(file, header).map_err(|error| {
-                Stop::usage(format!(
-                    "vakt: cannot record into {}: {error}; name a file that does not exist yet",
-                    file.display()
-                ))
-            })?)
-        }
-        None => None,
-    })
 }
 
 /// The process of a run.
@@ -234,9 +225,12 @@ fn desk(args: &Args, inventory: &Arc<Inventory>) -> Desk {
     }
 }
 
-/// How the application looks, from the command line, the configuration and the environment, in that order.
 fn options(args: &Args, inventory: &Inventory) -> Options {
-    let console = &inventory.settings.console;
+    look_of(args, inventory.settings.policy.read_only, &inventory.settings.console)
+}
+
+/// How the application looks, from the command line, the configuration and the environment, in that order.
+fn look_of(args: &Args, read_only: bool, console: &ConsoleSettings) -> Options {
     let theme = match args.theme {
         Some(Theme::Dark) => ThemeName::Dark,
         Some(Theme::Light) => ThemeName::Light,
@@ -249,7 +243,7 @@ fn options(args: &Args, inventory: &Inventory) -> Options {
         (false, Glyphs::Unicode) => true,
         (false, Glyphs::Auto) => locale_is_utf8(),
     };
-    Options { read_only: inventory.settings.policy.read_only, theme, unicode, zone: jiff::tz::TimeZone::system() }
+    Options { read_only, theme, unicode, zone: jiff::tz::TimeZone::system(), replay: None }
 }
 
 fn locale_is_utf8() -> bool {

@@ -9,8 +9,9 @@ use super::{
 use crate::model::{
     ids::{ClusterName, NodeName},
     inventory::{
-        Confirm, ConsoleSettings, Glyphs, Inventory, JumpHost, LockSettings, Node, Policy, PollSettings, Role,
-        Settings, SshConfigFile, SshOverrides, SshSettings, StateSettings, ThemeName, Thresholds, Vip,
+        Confirm, ConsoleSettings, Glyphs, Inventory, JumpHost, LockSettings, Node, Policy, PollSettings,
+        RecorderSettings, Role, Settings, SshConfigFile, SshOverrides, SshSettings, StateSettings, ThemeName,
+        Thresholds, Vip,
     },
 };
 use std::path::PathBuf;
@@ -90,12 +91,12 @@ impl Setting<'_> {
         self.document.table(self.section)
     }
 
-    fn ms(&self, key: &str) -> u64 {
+    fn whole(&self, key: &str) -> u64 {
         self.table().and_then(|table| table.integer(key)).unwrap_or_else(|| defaults::integer(self.section, key))
     }
 
     fn count(&self, key: &str) -> u32 {
-        u32::try_from(self.ms(key)).unwrap_or(u32::MAX)
+        u32::try_from(self.whole(key)).unwrap_or(u32::MAX)
     }
 
     fn decimal(&self, key: &str) -> f64 {
@@ -121,6 +122,7 @@ fn settings(document: &Document) -> Settings {
         policy: policy(&setting("policy")),
         lock: lock(document),
         state: state(document),
+        recorder: recorder(&setting("recorder")),
         console: console(&setting("console")),
     }
 }
@@ -134,26 +136,26 @@ fn ssh_settings(document: &Document) -> SshSettings {
     };
     SshSettings {
         config_file,
-        connect_timeout_ms: ssh.ms("connect_timeout_ms"),
-        keepalive_interval_ms: ssh.ms("keepalive_interval_ms"),
+        connect_timeout_ms: ssh.whole("connect_timeout_ms"),
+        keepalive_interval_ms: ssh.whole("keepalive_interval_ms"),
         keepalive_misses_max: ssh.count("keepalive_misses_max"),
         handshakes_max: ssh.count("handshakes_max"),
         handshakes_per_jump_max: ssh.count("handshakes_per_jump_max"),
-        backoff_min_ms: ssh.ms("backoff_min_ms"),
-        backoff_max_ms: ssh.ms("backoff_max_ms"),
+        backoff_min_ms: ssh.whole("backoff_min_ms"),
+        backoff_max_ms: ssh.whole("backoff_max_ms"),
         missed_deadlines_max: ssh.count("missed_deadlines_max"),
     }
 }
 
 fn poll(document: &Document) -> PollSettings {
     let poll = Setting { document, section: "poll" };
-    let host_ms = poll.ms("host_ms");
+    let host_ms = poll.whole("host_ms");
     let stale = document.table("poll").and_then(|table| table.integer("stale_after_ms"));
     PollSettings {
         host_ms,
-        host_profile_ms: poll.ms("host_profile_ms"),
-        haproxy_ms: poll.ms("haproxy_ms"),
-        deadline_ms: poll.ms("deadline_ms"),
+        host_profile_ms: poll.whole("host_profile_ms"),
+        haproxy_ms: poll.whole("haproxy_ms"),
+        deadline_ms: poll.whole("deadline_ms"),
         stale_after_ms: stale.unwrap_or_else(|| check::stale_after_ms(host_ms)),
     }
 }
@@ -165,12 +167,12 @@ fn thresholds(limits: &Setting<'_>) -> Thresholds {
         io_full_percent: limits.decimal("io_full_percent"),
         memory_percent: limits.decimal("memory_percent"),
         filesystem_percent: limits.decimal("filesystem_percent"),
-        clock_offset_ms: limits.ms("clock_offset_ms"),
-        queue_requests: limits.ms("queue_requests"),
+        clock_offset_ms: limits.whole("clock_offset_ms"),
+        queue_requests: limits.whole("queue_requests"),
         sessions_percent: limits.decimal("sessions_percent"),
         errors_percent: limits.decimal("errors_percent"),
-        hold_ms: limits.ms("hold_ms"),
-        host_hold_ms: limits.ms("host_hold_ms"),
+        hold_ms: limits.whole("hold_ms"),
+        host_hold_ms: limits.whole("host_hold_ms"),
     }
 }
 
@@ -195,6 +197,16 @@ fn state(document: &Document) -> StateSettings {
     let state = Setting { document, section: "state" };
     let directory = state.table().and_then(|table| table.files("directory")).and_then(<[PathBuf]>::first).cloned();
     StateSettings { directory, runs_max: state.count("runs_max"), age_max_days: state.count("age_max_days") }
+}
+
+fn recorder(recorder: &Setting<'_>) -> RecorderSettings {
+    RecorderSettings {
+        enabled: recorder.switch("enabled"),
+        mask: recorder.switch("mask"),
+        total_mib: recorder.whole("total_mib"),
+        age_days: recorder.whole("age_days"),
+        segment_s: recorder.whole("segment_s"),
+    }
 }
 
 fn console(console: &Setting<'_>) -> ConsoleSettings {

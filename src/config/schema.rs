@@ -220,6 +220,12 @@ pub const SECTIONS: &[Section] = &[
         what: "Where runs are written down, and how long they are kept.",
         keys: STATE,
     },
+    Section {
+        name: "recorder",
+        shape: Shape::Table,
+        what: "The flight recorder of the console: what it saw, for vakt replay.",
+        keys: RECORDER,
+    },
     Section { name: "console", shape: Shape::Table, what: "How the console looks.", keys: CONSOLE },
 ];
 
@@ -397,6 +403,18 @@ const STATE: &[Key] = &[
     ),
     tunable("runs_max", Kind::Integer, "Ended runs that are kept; the oldest go first. Open ones always stay."),
     tunable("age_max_days", Kind::Integer, "How long an ended run is kept."),
+];
+
+const RECORDER: &[Key] = &[
+    tunable("enabled", Kind::Switch, "Whether the console records by itself; --record FILE records in any case."),
+    tunable(
+        "mask",
+        Kind::Switch,
+        "Whether literals of SQL statements, and addresses that this file does not name, are masked in recordings.",
+    ),
+    tunable("total_mib", Kind::Integer, "Room for all recordings of this cluster; the oldest are removed first."),
+    tunable("age_days", Kind::Integer, "Recordings older than this are removed."),
+    tunable("segment_s", Kind::Integer, "Length of one file of a recording; each begins with everything known then."),
 ];
 
 const CONSOLE: &[Key] = &[

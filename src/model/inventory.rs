@@ -155,6 +155,10 @@ pub struct Settings {
     /// Where runs are written down.
     #[serde(default)]
     pub state: StateSettings,
+
+    /// What the console records.
+    #[serde(default)]
+    pub recorder: RecorderSettings,
     /// How the console looks.
     pub console: ConsoleSettings,
 }
@@ -275,6 +279,21 @@ pub enum Confirm {
     ByBlastRadius,
     /// Always the target's name at least.
     AlwaysTyped,
+}
+
+/// The flight recorder. The default stands for an inventory in an old recording, which says nothing about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RecorderSettings {
+    /// Whether the console records by itself.
+    pub enabled: bool,
+    /// Whether literals of SQL statements, and addresses outside the inventory, are masked.
+    pub mask: bool,
+    /// Room for all recordings of the cluster, MiB.
+    pub total_mib: u64,
+    /// Recordings older than this are removed, days.
+    pub age_days: u64,
+    /// Length of one file of a recording, seconds.
+    pub segment_s: u64,
 }
 
 /// How the console looks.

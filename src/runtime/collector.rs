@@ -1,8 +1,9 @@
 //! Runs probes: requests out, replies in, facts into the inbox. One task per running probe; the schedule allows one
 //! per node and probe.
 
+use super::inbox::Arrival;
 use crate::{
-    app::msg::Report,
+    app::msg::{Event, Report},
     model::{ids::NodeName, inventory::Inventory, time::Clock, trouble::Trouble, trouble::TroubleKind},
     transport::Connections,
     wire::{
@@ -20,7 +21,7 @@ pub struct Collector {
     connections: Arc<dyn Connections>,
     inventory: Arc<Inventory>,
     clock: Arc<dyn Clock>,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<Arrival>,
     tasks: TaskTracker,
 }
 
@@ -30,7 +31,7 @@ impl Collector {
         connections: Arc<dyn Connections>,
         inventory: Arc<Inventory>,
         clock: Arc<dyn Clock>,
-        reports: mpsc::Sender<Report>,
+        reports: mpsc::Sender<Arrival>,
     ) -> Self {
         Self { connections, inventory, clock, reports, tasks: TaskTracker::new() }
     }
@@ -42,13 +43,16 @@ impl Collector {
             let started = this.clock.now().mono;
             let outcome = this.ask(&node, probe).await;
             let round_trip_ms = this.clock.now().mono.since_ms(started);
-            let (outcome, complaints) = match outcome {
-                Ok(replies) => understood(probe, &replies),
-                Err(trouble) => (Err(trouble), Vec::new()),
+            let (outcome, complaints, replies) = match outcome {
+                Ok(replies) => {
+                    let (outcome, complaints) = understood(probe, &replies);
+                    (outcome, complaints, Some(replies.into()))
+                }
+                Err(trouble) => (Err(trouble), Vec::new(), None),
             };
             let report = Report { node, probe, outcome, complaints, round_trip_ms };
             // The loop is gone: the program ends, nobody wants the report.
-            let _ = this.reports.send(report).await;
+            let _ = this.reports.send(Arrival { event: Event::Report(report), replies }).await;
         });
     }
 
@@ -69,8 +73,8 @@ impl Collector {
     }
 }
 
-/// What the replies to a probe say.
-pub(super) fn understood(probe: ProbeId, replies: &[Reply]) -> (Result<Facts, Trouble>, Vec<Complaint>) {
+/// What replies say; the same for what arrives now and for what a recording kept.
+pub fn understood(probe: ProbeId, replies: &[Reply]) -> (Result<Facts, Trouble>, Vec<Complaint>) {
     let (facts, complaints) = probe.probe().interpret(replies);
     let outcome = facts.ok_or_else(|| {
         let first = complaints.first().map_or("the answer is empty", |complaint| complaint.text.as_str());

@@ -1,13 +1,14 @@
 //! The console's loop: keys and news in, frames out. When a frame is due is the application's decision.
 
 use super::{
+    inbox::Arrival,
     recorder::Recorder,
     session::{Left, Session},
     signals::{Signals, Told},
     terminal::{self, Terminal},
 };
 use crate::{
-    app::msg::{Event, Msg, Signal},
+    app::msg::{Event, Signal},
     view,
 };
 use crossterm::event::EventStream;
@@ -22,29 +23,30 @@ pub async fn run(mouse: bool, recorder: Option<Recorder>, start: impl FnOnce() -
     let mut signals = Signals::listen()?;
     let mut terminal = Terminal::take(mouse)?;
     let mut keys = EventStream::new();
-    let session = start();
-    let mut console = Console { session, recorder, ending: None };
+    let mut session = start();
+    if let Some(recorder) = recorder {
+        session.record(recorder);
+    }
+    let mut console = Console { session, ending: None };
     let (width, height) = terminal.size()?;
     console.take(Event::Resize { width, height }, &mut terminal)?;
     // The first frame comes before any connection is up.
     console.draw(&mut terminal)?;
     while console.ending.is_none() {
-        let event = tokio::select! {
+        let arrival = tokio::select! {
             biased;
-            told = signals.next() => console.told(told, &mut terminal)?,
-            key = keys.next() => console.typed(key),
+            told = signals.next() => console.told(told, &mut terminal)?.map(Arrival::from),
+            key = keys.next() => console.typed(key).map(Arrival::from),
             event = console.session.next() => Some(event),
         };
-        if let Some(event) = event {
-            console.take(event, &mut terminal)?;
+        if let Some(arrival) = arrival {
+            console.take(arrival, &mut terminal)?;
         }
         console.settle(&mut terminal)?;
     }
     let gone = console.ending == Some(Ending::TerminalGone);
     drop(terminal);
-    if let Some(recorder) = console.recorder {
-        recorder.finish();
-    }
+    console.session.end_recording();
     if gone {
         // The event stream's thread may spin on a terminal that vanished; nothing here is worth waiting for.
         return Ok(());
@@ -61,18 +63,13 @@ enum Ending {
 
 struct Console {
     session: Session,
-    recorder: Option<Recorder>,
     ending: Option<Ending>,
 }
 
 impl Console {
-    /// One event through the application, and onto the recording first.
-    fn take(&mut self, event: Event, terminal: &mut Terminal) -> io::Result<()> {
-        let msg = Msg { at: self.session.now(), event };
-        if let Some(recorder) = &mut self.recorder {
-            recorder.record(&msg, self.session.app.secret_prompt_open());
-        }
-        for left in self.session.handle(msg) {
+    /// One event through the application.
+    fn take(&mut self, arrival: impl Into<Arrival>, terminal: &mut Terminal) -> io::Result<()> {
+        for left in self.session.handle(arrival) {
             match left {
                 Left::Copy(text) => terminal.copy(&text)?,
                 Left::Redraw => terminal.forget()?,
@@ -120,8 +117,8 @@ impl Console {
     /// Handles what is already waiting, then draws if a frame is due.
     fn settle(&mut self, terminal: &mut Terminal) -> io::Result<()> {
         for _ in 0..EVENTS_PER_FRAME_MAX {
-            let Some(event) = self.session.ready() else { break };
-            self.take(event, terminal)?;
+            let Some(arrival) = self.session.ready() else { break };
+            self.take(arrival, terminal)?;
         }
         if !terminal::exists() {
             self.ending = Some(Ending::TerminalGone);

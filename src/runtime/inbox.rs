@@ -1,9 +1,7 @@
 //! The one inbox: everything that can change what is shown arrives here, in one order, bounded.
 
-use crate::{
-    app::msg::{Event, Report},
-    transport::TransportEvent,
-};
+use super::recorder::Replies;
+use crate::{app::msg::Event, transport::TransportEvent};
 use tokio::sync::mpsc;
 
 /// Reports that may wait. One probe in flight per node and kind bounds what can be under way at all.
@@ -13,10 +11,31 @@ const RUN_NEWS_MAX: usize = 256;
 /// Transport events that may wait; senders wait when it is full, so none is lost.
 const TRANSPORT_EVENTS_MAX: usize = 1024;
 
+/// Something that has arrived.
+#[derive(Debug)]
+pub struct Arrival {
+    /// What.
+    pub event: Event,
+    /// The replies that a report was made of, for the recorder.
+    pub replies: Option<Replies>,
+}
+
+impl From<Event> for Arrival {
+    fn from(event: Event) -> Self {
+        Self { event, replies: None }
+    }
+}
+
+impl From<TransportEvent> for Arrival {
+    fn from(event: TransportEvent) -> Self {
+        Event::from(event).into()
+    }
+}
+
 /// Receiving ends, owned by the loop.
 #[derive(Debug)]
 pub struct Inbox {
-    reports: mpsc::Receiver<Report>,
+    reports: mpsc::Receiver<Arrival>,
     transport: mpsc::Receiver<TransportEvent>,
     runs: mpsc::Receiver<Event>,
 }
@@ -25,7 +44,7 @@ pub struct Inbox {
 #[derive(Debug, Clone)]
 pub struct Senders {
     /// Finished probes.
-    pub reports: mpsc::Sender<Report>,
+    pub reports: mpsc::Sender<Arrival>,
     /// Connection events.
     pub transport: mpsc::Sender<TransportEvent>,
     /// News of runs.
@@ -44,25 +63,25 @@ pub fn inbox() -> (Senders, Inbox) {
 impl Inbox {
     /// The next event from nodes. Connection events come first: a report of a node that went down meanwhile is judged
     /// after the news.
-    pub async fn next(&mut self) -> Event {
+    pub async fn next(&mut self) -> Arrival {
         tokio::select! {
             biased;
             Some(event) = self.transport.recv() => event.into(),
-            Some(event) = self.runs.recv() => event,
-            Some(report) = self.reports.recv() => Event::Report(report),
+            Some(event) = self.runs.recv() => event.into(),
+            Some(report) = self.reports.recv() => report,
             else => std::future::pending().await,
         }
     }
 
     /// An event that is already there.
-    pub fn ready(&mut self) -> Option<Event> {
+    pub fn ready(&mut self) -> Option<Arrival> {
         if let Ok(event) = self.transport.try_recv() {
             return Some(event.into());
         }
         if let Ok(event) = self.runs.try_recv() {
-            return Some(event);
+            return Some(event.into());
         }
-        self.reports.try_recv().ok().map(Event::Report)
+        self.reports.try_recv().ok()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Where the values meet the world: the loop, the terminal, the collectors, the clock, the recorder, the state folder.
+//! Where the values meet the world: the loop, the terminal, the collectors, the clock, the recorder, the replay, the
+//! state folder, the executor of runs.
 
 pub mod clock;
 pub mod collector;
@@ -11,6 +12,7 @@ pub mod limits;
 pub mod lines;
 pub mod passphrases;
 pub mod recorder;
+pub mod replay;
 pub mod runs;
 pub mod session;
 pub mod signals;

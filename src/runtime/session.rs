@@ -3,8 +3,9 @@
 
 use super::{
     collector::Collector,
-    inbox::{Inbox, Senders, inbox},
+    inbox::{Arrival, Inbox, Senders, inbox},
     passphrases::Passphrases,
+    recorder::{FINISH_WAIT, Recorder},
     runs::{Desk, Runs},
 };
 use crate::{
@@ -49,6 +50,7 @@ pub struct Session {
     /// Where changes are carried out; a session that only looks has none.
     runs: Option<Runs>,
     senders: Senders,
+    recorder: Option<Recorder>,
 }
 
 /// What the session leaves to its owner.
@@ -89,7 +91,7 @@ impl Session {
         );
         let passphrases = Passphrases::configured(secrets, inventory);
         let asked = BTreeMap::new();
-        Self { app, clock, connections, collector, inbox, passphrases, asked, runs: None, senders }
+        Self { app, clock, connections, collector, inbox, passphrases, asked, runs: None, senders, recorder: None }
     }
 
     /// The same session, which may also have changes carried out and hears how runs stand.
@@ -100,33 +102,59 @@ impl Session {
         self
     }
 
+    /// Records from now on.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    /// Ends the recording; what is still on its way to the disk is waited for, not for long.
+    pub fn end_recording(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish(FINISH_WAIT);
+        }
+    }
+
     /// Now.
     pub fn now(&self) -> Now {
         self.clock.now()
     }
 
     /// Waits for news of the cluster or for the moment at which something is due.
-    pub async fn next(&mut self) -> Event {
+    pub async fn next(&mut self) -> Arrival {
         let now = self.clock.now().mono;
         let due_ms = self.app.wake_at().since_ms(now);
         let wait = Duration::from_millis(due_ms.clamp(TICK_MS_MIN, TICK_MS_MAX));
         tokio::select! {
             event = self.inbox.next() => event,
-            () = tokio::time::sleep(wait) => Event::Tick,
+            () = tokio::time::sleep(wait) => Event::Tick.into(),
         }
     }
 
     /// News that is already there.
-    pub fn ready(&mut self) -> Option<Event> {
+    pub fn ready(&mut self) -> Option<Arrival> {
         self.inbox.ready()
     }
 
-    /// Takes one event through `update` and does what it asks; what only the owner can do is returned.
-    pub fn handle(&mut self, msg: Msg) -> Vec<Left> {
+    /// Takes what has arrived through `update`, onto the recording first, and does what it asks; what only the owner
+    /// can do is returned.
+    pub fn handle(&mut self, arrival: impl Into<Arrival>) -> Vec<Left> {
+        let at = self.clock.now();
+        let mut left = self.take(at, arrival.into());
+        if let Some(news) = self.recorder.as_mut().and_then(|recorder| recorder.news(at.mono)) {
+            left.extend(self.take(at, Event::Recorder(news).into()));
+        }
+        left
+    }
+
+    fn take(&mut self, at: Now, Arrival { event, replies }: Arrival) -> Vec<Left> {
+        let msg = Msg { at, event };
         match &msg.event {
             Event::Question { node, question } if self.is_answered(node, question) => return Vec::new(),
             Event::QuestionGone { id, .. } => _ = self.asked.remove(id),
             _ => {}
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(&self.app, &msg, replies.as_ref());
         }
         let effects = update(&mut self.app, msg);
         effects.into_iter().filter_map(|effect| self.perform(effect)).collect()
@@ -170,6 +198,8 @@ impl Session {
                     runs.perform(effect, &self.passphrases);
                 }
             }
+            // There is no moving in the present.
+            Effect::Replay(_) => {}
             Effect::Copy(text) => return Some(Left::Copy(text)),
             Effect::Redraw => return Some(Left::Redraw),
             Effect::Suspend => return Some(Left::Suspend),

@@ -8,7 +8,7 @@ use crate::{
         figures, layout,
         layout::Area,
         meaning::{Meaning, Span},
-        standing,
+        replay, standing,
     },
     model::time::Now,
     rules::Severity,
@@ -58,8 +58,17 @@ pub(super) fn title(canvas: &mut Canvas<'_>, app: &App, area: Area) {
 }
 
 fn mode_and_clock(canvas: &mut Canvas<'_>, app: &App, area: Area, used: u16) {
-    let clock = format!("{} ", clock(app, app.now));
     let room = area.width.saturating_sub(used + 2);
+    if let Some(replay) = &app.options.replay {
+        let banners = replay.banners(app.now, &app.options.zone);
+        let fits = |banner: &&String| super::canvas::width(banner) <= room;
+        let banner = banners.iter().find(fits).unwrap_or(&banners[2]);
+        let x = area.x + area.width.saturating_sub(super::canvas::width(banner).min(area.width));
+        let style = canvas.theme.banner;
+        canvas.text(x, area.y, area.width, banner, style);
+        return;
+    }
+    let clock = format!("{} ", clock(app, app.now));
     if let Some(paused) = app.paused_at() {
         let age = figures::age(app.now.mono.since_ms(paused.mono));
         let banner = format!(" PAUSED, {age} ago ");
@@ -71,7 +80,8 @@ fn mode_and_clock(canvas: &mut Canvas<'_>, app: &App, area: Area, used: u16) {
         return;
     }
     let mode = if app.options.read_only || app.inventory.settings.policy.read_only { "read-only" } else { "watching" };
-    let full = [Span::dim(format!("{mode}   ")), Span::plain(clock.clone())];
+    let recorded = app.unrecorded.as_ref().map_or("", |_| "recording incomplete, ");
+    let full = [Span::new(recorded, Meaning::Warn), Span::dim(format!("{mode}   ")), Span::plain(clock.clone())];
     if line_width(&full) <= room {
         canvas.line_right(area.x, area.y, area.width, &full);
     } else if super::canvas::width(&clock) <= room {
@@ -113,6 +123,10 @@ pub(super) fn keys(canvas: &mut Canvas<'_>, here: &Here<'_>, area: Area) {
         Overlay::Help(_) => fixed(&[("j k", "scroll"), ("any other key", "close")]),
         Overlay::Palette(_) => fixed(&[("Enter", "take"), ("Up Down", "choose"), ("Esc", "close")]),
         Overlay::Filter => fixed(&[("Enter", "keep"), ("Esc", "remove"), ("Ctrl-u", "empty")]),
+        Overlay::Moment(text) => {
+            let typed = (format!("go to {text}_"), replay::MOMENT_FORMS);
+            std::iter::once(typed).chain(fixed(&[("Enter", "go"), ("Esc", "stay")])).collect()
+        }
         Overlay::Prompt(_) => fixed(&[("Enter", "answer"), ("Esc", "leave unanswered"), ("Ctrl-c", "quit")]),
     };
     let always: Vec<(String, &str)> = match &app.overlay {
@@ -143,8 +157,7 @@ fn fixed(hints: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
 }
 
 fn command_hints(here: &Here<'_>) -> Vec<(String, &'static str)> {
-    command::all()
-        .filter(|command| command.scope.includes(here.app.screen()))
+    command::here(here.app)
         .filter(|command| !["console.help", "console.quit"].contains(&command.id))
         .filter_map(|command| hint(here, command.id))
         .collect()
@@ -154,7 +167,7 @@ fn command_hints(here: &Here<'_>) -> Vec<(String, &'static str)> {
 fn hint(here: &Here<'_>, id: &str) -> Option<(String, &'static str)> {
     let command = command::find(id)?;
     let key = here.app.keymap.shown(id)?;
-    (!command.hint.is_empty() && (command.available)(here).is_ok()).then_some((key, command.hint))
+    (!command.hint.is_empty() && command::available(command, here).is_ok()).then_some((key, command.hint))
 }
 
 fn hint_spans(key: &str, words: &str) -> [Span; 2] {
@@ -182,7 +195,11 @@ pub(super) fn tiny(canvas: &mut Canvas<'_>, app: &App, area: Area) {
         Meaning::Ok
     };
     let mut y = 0;
-    let mut lines = vec![Span::signed(&summary, meaning)];
+    let replayed = app.options.replay.as_ref().map(|replay| {
+        let [_, banner, _] = replay.banners(app.now, &app.options.zone);
+        Span::new(banner.trim(), Meaning::Warn)
+    });
+    let mut lines: Vec<Span> = replayed.into_iter().chain([Span::signed(&summary, meaning)]).collect();
     if let Some(worst) = seen.findings.first() {
         lines.push(Span::new(format!("{}: {}", worst.subject, worst.sentence), worst.severity.into()));
     }

@@ -18,7 +18,7 @@ use crate::{
 pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, layout: &Layout) {
     let body = layout.body;
     match &app.overlay {
-        Overlay::None | Overlay::Filter => {}
+        Overlay::None | Overlay::Filter | Overlay::Moment(_) => {}
         Overlay::Help(line) => {
             let lines = help::lines(app);
             let wanted = lines.iter().map(|line| line_width(line)).max().unwrap_or(0).clamp(40, 110);

@@ -10,6 +10,9 @@ use ratatui::{
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
+/// A drawn screen.
+pub type Screen = Buffer;
+
 /// Width of a cell in the picture.
 const CELL_WIDTH: f32 = 8.4;
 /// Height of a cell in the picture.

@@ -72,6 +72,9 @@ pub trait Probe: Sync {
     fn requests(&self, node: &Node, deadline_ms: u64) -> Vec<Request>;
     /// What the replies (as many as requests) say. `None` when nothing at all was understood.
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>);
+    /// Whether replies may hold SQL statements, whose literals must be masked where replies are kept. Facts of such a
+    /// probe must hold none: what is recorded of the world is not masked again, addresses apart.
+    fn holds_statements(&self) -> bool;
 }
 
 /// What one run of a probe found.

@@ -87,6 +87,8 @@ pub(crate) fn settings() -> Settings {
         policy: Policy { read_only: false, confirm: Confirm::ByBlastRadius, capacity_floor_percent: 50 },
         lock: vakt::model::inventory::LockSettings::default(),
         state: vakt::model::inventory::StateSettings::default(),
+
+        recorder: RecorderSettings { enabled: true, mask: true, total_mib: 512, age_days: 14, segment_s: 300 },
         console: ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true },
     }
 }

@@ -2,5 +2,4 @@
 
 mod exit_codes;
 mod readme;
-mod replay;
 mod status_schema;

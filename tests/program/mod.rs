@@ -63,7 +63,12 @@ impl Modes {
 impl Program {
     /// Starts vakt with `args` at `columns` x `rows`.
     pub(crate) fn vakt(args: &[&str], columns: u16, rows: u16) -> Self {
-        Self::start(PathBuf::from(env!("CARGO_BIN_EXE_vakt")), args, columns, rows)
+        Self::vakt_with(args, &[], columns, rows)
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn vakt_with(args: &[&str], env: &[(&str, &str)], columns: u16, rows: u16) -> Self {
+        Self::start(PathBuf::from(env!("CARGO_BIN_EXE_vakt")), args, env, columns, rows)
     }
 
     /// Starts one of the example programs.
@@ -71,18 +76,23 @@ impl Program {
         let folder = PathBuf::from(env!("CARGO_BIN_EXE_vakt")).parent().unwrap().join("examples");
         let program = folder.join(name);
         assert!(program.exists(), "{name} is not built: cargo build --examples, or cargo test without --test");
-        Self::start(program, &[], columns, rows)
+        Self::start(program, &[], &[], columns, rows)
     }
 
-    fn start(program: PathBuf, args: &[&str], columns: u16, rows: u16) -> Self {
+    fn start(program: PathBuf, args: &[&str], env: &[(&str, &str)], columns: u16, rows: u16) -> Self {
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(program);
         command.args(args);
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         command.env("RUST_BACKTRACE", "0");
+        // The console records by itself: not into the home folder of whoever runs the tests.
+        command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
         command.env_remove("NO_COLOR");
         command.env_remove("VAKT_CONFIG");
+        for (name, value) in env {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         let shared = Arc::new(Shared {
             state: Mutex::new(State {

@@ -16,7 +16,7 @@ use vakt::wire::{
 };
 
 /// Every capture of one technology, in a fixed order.
-pub(super) fn captures(technology: &str, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn captures(technology: &str, ending: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(technology);
     let mut found: Vec<PathBuf> = fs::read_dir(&root)
         .unwrap()
@@ -30,7 +30,7 @@ pub(super) fn captures(technology: &str, ending: &str) -> Vec<PathBuf> {
 }
 
 /// The replies of the capture that `path` (the only or the main answer) belongs to.
-pub(super) fn replies(path: &Path) -> Vec<Reply> {
+pub(crate) fn replies(path: &Path) -> Vec<Reply> {
     let name = path.to_string_lossy();
     let files = match name.strip_suffix(".stat.txt") {
         Some(stem) => ["info", "stat", "state"].map(|part| PathBuf::from(format!("{stem}.{part}.txt"))).to_vec(),

@@ -1,6 +1,7 @@
 //! What each command does, by family.
 
 pub(super) mod console;
+pub(super) mod replay;
 pub(super) mod rows;
 pub(super) mod screens;
 

@@ -4,7 +4,7 @@ use crate::app::{
     App, Overlay, command,
     effect::Effect,
     msg::{Key, KeyCode},
-    palette, prompt,
+    palette, prompt, replay,
 };
 
 /// Longest filter or palette query.
@@ -31,8 +31,9 @@ pub(super) fn key(app: &mut App, key: Key) -> Vec<Effect> {
             after_overlay(app);
             Vec::new()
         }
+        Overlay::Moment(text) => moment_key(app, text, key),
         Overlay::None => {
-            if let Some(command) = app.keymap.command(key, app.place.screen) {
+            if let Some(command) = app.keymap.command(key, app) {
                 return command::give(app, command);
             }
             app.notify(format!("{key} means nothing here; ? shows the keys"));
@@ -52,6 +53,7 @@ pub(super) fn paste(app: &mut App, text: &str) {
         Overlay::Prompt(prompt) => prompt.add(text),
         Overlay::Palette(open) => open.edit(|query| append(query, &typed)),
         Overlay::Filter => append(&mut app.screens.of_mut(app.place.screen).filter, &typed),
+        Overlay::Moment(text) => append(text, &typed),
         Overlay::None | Overlay::Help(_) => {}
     }
 }
@@ -104,6 +106,28 @@ fn filter_key(app: &mut App, key: Key) {
         _ => {}
     }
     app.overlay = Overlay::Filter;
+}
+
+/// A moment of the recording is typed; Enter goes there.
+fn moment_key(app: &mut App, mut text: String, key: Key) -> Vec<Effect> {
+    match (key.code, key.ctrl) {
+        (KeyCode::Enter, _) => {
+            let Some(replay) = &app.options.replay else { return Vec::new() };
+            match replay::moment(&text, replay.start.wall, replay.end.wall, &app.options.zone) {
+                Ok(jog) => return vec![Effect::Replay(jog)],
+                Err(unclear) => app.notify(unclear),
+            }
+        }
+        (KeyCode::Esc, _) => return Vec::new(),
+        (KeyCode::Backspace, _) => {
+            text.pop();
+        }
+        (KeyCode::Char('u'), true) => text.clear(),
+        (KeyCode::Char(c), false) => append(&mut text, c.encode_utf8(&mut [0; 4])),
+        _ => {}
+    }
+    app.overlay = Overlay::Moment(text);
+    Vec::new()
 }
 
 fn help_key(app: &mut App, line: usize, key: Key) {

@@ -3,6 +3,7 @@
 mod keys;
 mod link;
 mod mouse;
+mod recorder;
 mod report;
 mod run;
 mod tick;
@@ -66,6 +67,11 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             app.standing = *standing;
             app.rules_wanted = true;
             app.frames.want_soon(now);
+            Vec::new()
+        }
+        Event::Recorder(news) => {
+            recorder::news(app, news);
+            app.frames.want_now(now);
             Vec::new()
         }
         Event::Run { run, news } => run::news(app, &run, news),

@@ -25,7 +25,7 @@ pub(super) fn mouse(app: &mut App, mouse: Mouse) -> Vec<Effect> {
             return Vec::new();
         }
         // A stray click must not answer or close a question.
-        Overlay::Prompt(_) => return Vec::new(),
+        Overlay::Prompt(_) | Overlay::Moment(_) => return Vec::new(),
     }
     match mouse.action {
         MouseAction::Click => click(app, mouse.column, mouse.row),

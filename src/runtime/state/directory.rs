@@ -93,6 +93,13 @@ impl StateDir {
         self.folder.join(name)
     }
 
+    /// The folder of the flight recordings, made if need be; shared as the rest of the state folder is.
+    pub fn recordings_folder(&self) -> Result<PathBuf, StateTrouble> {
+        let folder = self.path("recordings");
+        folder::below(&self.place, &folder, self.sharing)?;
+        Ok(folder)
+    }
+
     /// The folder of one run; the executor's control socket lies there, too.
     pub fn run_folder(&self, id: &PlanId) -> PathBuf {
         self.path("runs").join(id.as_str())

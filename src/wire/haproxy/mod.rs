@@ -67,6 +67,10 @@ impl Probe for HaproxyProbe {
         let sample = HaproxySample { info, frontends, backends };
         (Some(Facts::Haproxy(Box::new(sample))), complaints.finish())
     }
+
+    fn holds_statements(&self) -> bool {
+        false
+    }
 }
 
 /// The first line of an answer that is not what was asked for: HAProxy answers errors in prose, without a code.

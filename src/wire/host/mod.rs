@@ -72,6 +72,10 @@ impl Probe for HostProbe {
         let (sample, complaints) = sample::interpret(first_bytes(replies));
         (sample.map(|sample| Facts::Host(Box::new(sample))), complaints)
     }
+
+    fn holds_statements(&self) -> bool {
+        false
+    }
 }
 
 /// What changes rarely.
@@ -94,6 +98,10 @@ impl Probe for HostProfileProbe {
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {
         let (profile, complaints) = profile::interpret(first_bytes(replies));
         (profile.map(|profile| Facts::HostProfile(Box::new(profile))), complaints)
+    }
+
+    fn holds_statements(&self) -> bool {
+        false
     }
 }
 
