@@ -9,7 +9,7 @@ use crate::model::{
     ovs::{Interface, LiveCounters, OvsFacts, OvsSample, PortCounters, PortReference, Statistics, SwitchedRates},
     time::Mono,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Shortest window between rounds: below it when the message came says more about the network than about the switch.
 const ROUND_MS_MIN: u64 = 1000;
@@ -48,10 +48,10 @@ pub fn derive(earlier: Option<OvsFacts>, newer: OvsSample, at: Mono) -> OvsFacts
 
 /// No new counters: what is known of interfaces that are still there stays.
 fn keep_rates(earlier: OvsFacts, newer: OvsSample) -> OvsFacts {
-    let there: BTreeMap<_, _> = newer.interfaces().map(|(_, _, interface)| (interface.id.clone(), ())).collect();
+    let there: BTreeSet<_> = newer.interfaces().map(|(_, _, interface)| interface.id.clone()).collect();
     let (mut counted, mut rates) = (earlier.counted, earlier.rates);
-    counted.retain(|id, _| there.contains_key(id));
-    rates.retain(|id, _| there.contains_key(id));
+    counted.retain(|id, _| there.contains(id));
+    rates.retain(|id, _| there.contains(id));
     OvsFacts { sample: newer, counted_at: earlier.counted_at, counted, rates }
 }
 

@@ -2,6 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
-mod captures;
+pub(crate) mod captures;
 mod hostile;
 mod real_shells;

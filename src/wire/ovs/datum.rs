@@ -200,35 +200,35 @@ mod tests {
         ColumnType { key: AtomKind::Text, value: Some(AtomKind::Text), required: false, many: true };
     const FLAG: ColumnType = ColumnType { key: AtomKind::Boolean, value: None, required: true, many: false };
 
-    fn changed(kind: ColumnType, from: Value, by: Value) -> Datum {
-        let mut datum = Datum::parse(&from, kind);
-        datum.change(&by, kind);
+    fn changed(kind: ColumnType, from: &Value, by: &Value) -> Datum {
+        let mut datum = Datum::parse(from, kind);
+        datum.change(by, kind);
         datum
     }
 
     #[test]
     fn sets_of_many_change_by_exclusive_or() {
-        let got = changed(TRUNKS, json!(["set", [10, 20, 30]]), json!(["set", [10, 40]]));
+        let got = changed(TRUNKS, &json!(["set", [10, 20, 30]]), &json!(["set", [10, 40]]));
         assert_eq!(got, Datum::parse(&json!(["set", [20, 30, 40]]), TRUNKS));
-        assert_eq!(changed(TRUNKS, json!(["set", [10, 20]]), json!(20)), Datum::parse(&json!(10), TRUNKS));
-        assert_eq!(changed(TRUNKS, json!(10), json!(10)), Datum::default_of(TRUNKS));
+        assert_eq!(changed(TRUNKS, &json!(["set", [10, 20]]), &json!(20)), Datum::parse(&json!(10), TRUNKS));
+        assert_eq!(changed(TRUNKS, &json!(10), &json!(10)), Datum::default_of(TRUNKS));
     }
 
     #[test]
     fn maps_change_by_pairs() {
         let got = changed(
             IDS,
-            json!(["map", [["a", "1"], ["b", "2"], ["c", "3"]]]),
-            json!(["map", [["a", "1"], ["b", "5"], ["d", "4"]]]),
+            &json!(["map", [["a", "1"], ["b", "2"], ["c", "3"]]]),
+            &json!(["map", [["a", "1"], ["b", "5"], ["d", "4"]]]),
         );
         assert_eq!(got, Datum::parse(&json!(["map", [["b", "5"], ["c", "3"], ["d", "4"]]]), IDS));
     }
 
     #[test]
     fn single_values_are_replaced() {
-        assert_eq!(changed(TAG, json!(10), json!(11)), Datum::parse(&json!(11), TAG));
-        assert_eq!(changed(TAG, json!(10), json!(["set", []])), Datum::default_of(TAG));
-        assert_eq!(changed(FLAG, json!(true), json!(false)), Datum::default_of(FLAG));
+        assert_eq!(changed(TAG, &json!(10), &json!(11)), Datum::parse(&json!(11), TAG));
+        assert_eq!(changed(TAG, &json!(10), &json!(["set", []])), Datum::default_of(TAG));
+        assert_eq!(changed(FLAG, &json!(true), &json!(false)), Datum::default_of(FLAG));
     }
 
     #[test]
@@ -244,8 +244,8 @@ mod tests {
         {
             assert_eq!(Datum::parse(&odd, IDS), Datum::Malformed, "{odd}");
         }
-        assert_eq!(changed(TAG, json!("x"), json!(11)), Datum::parse(&json!(11), TAG));
-        assert_eq!(changed(TRUNKS, json!("x"), json!(11)), Datum::Malformed);
-        assert_eq!(changed(IDS, json!(["map", [["a", "1"]]]), json!(["map", [["a", 2]]])), Datum::Malformed);
+        assert_eq!(changed(TAG, &json!("x"), &json!(11)), Datum::parse(&json!(11), TAG));
+        assert_eq!(changed(TRUNKS, &json!("x"), &json!(11)), Datum::Malformed);
+        assert_eq!(changed(IDS, &json!(["map", [["a", "1"]]]), &json!(["map", [["a", 2]]])), Datum::Malformed);
     }
 }

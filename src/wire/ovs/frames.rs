@@ -7,6 +7,10 @@ use serde_json::Value;
 
 /// Longest message that is accepted; a switch with 10,000 ports says about 6 MiB at once.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// About how much memory a message may take once it is read: sixteen megabytes of `{"a":0},` would become a gigabyte.
+const BUILT_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// What an object, an array and one more element take when they are read.
+const BUILT_BYTES: [(u8, usize); 3] = [(b'{', 640), (b'[', 64), (b',', 48)];
 /// Memory kept between messages; a long one must not hold its room for ever.
 const IDLE_BYTES_MAX: usize = 64 * 1024;
 
@@ -25,6 +29,9 @@ pub(super) enum Broken {
     /// A message that does not end.
     #[error("a message is longer than {MESSAGE_BYTES_MAX} bytes")]
     TooLong,
+    /// A message of very many small parts.
+    #[error("a message holds too many values")]
+    TooMany,
     /// Something other than an object where a message must begin.
     #[error("expected a JSON object, got byte {0:#04x}")]
     NoObject(u8),
@@ -36,6 +43,8 @@ pub(super) struct Frames {
     buffer: Vec<u8>,
     /// Braces that are open.
     depth: usize,
+    /// What the message will take when it is read.
+    built_bytes: usize,
     in_text: bool,
     escaped: bool,
 }
@@ -53,6 +62,7 @@ impl Frames {
                 match byte {
                     b'{' => {
                         self.depth = 1;
+                        self.built_bytes = 0;
                         begin = at;
                     }
                     b' ' | b'\t' | b'\r' | b'\n' => {}
@@ -60,6 +70,8 @@ impl Frames {
                 }
             } else if self.scan(*byte) {
                 whole.push(self.finish(&bytes[begin..=at])?);
+            } else if self.built_bytes > BUILT_BYTES_MAX {
+                return Err(Broken::TooMany);
             }
         }
         if self.depth > 0 {
@@ -70,6 +82,10 @@ impl Frames {
 
     /// Follows one byte within a message; whether it ends the message.
     fn scan(&mut self, byte: u8) -> bool {
+        if !self.in_text {
+            let built = BUILT_BYTES.iter().find(|(what, _)| *what == byte);
+            self.built_bytes += built.map_or(0, |(_, bytes)| *bytes);
+        }
         match byte {
             _ if self.escaped => self.escaped = false,
             b'\\' if self.in_text => self.escaped = true,
@@ -83,19 +99,22 @@ impl Frames {
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        if self.buffer.len() + bytes.len() > MESSAGE_BYTES_MAX {
-            return Err(Broken::TooLong);
-        }
+        self.check_length(bytes)?;
         self.buffer.extend_from_slice(bytes);
         Ok(())
     }
 
+    fn check_length(&self, more: &[u8]) -> Result<(), Broken> {
+        if self.buffer.len() + more.len() > MESSAGE_BYTES_MAX { Err(Broken::TooLong) } else { Ok(()) }
+    }
+
     fn finish(&mut self, last: &[u8]) -> Result<Frame, Broken> {
         // Nearly always a message comes in one piece and need not be copied.
+        self.check_length(last)?;
         let read = if self.buffer.is_empty() {
             serde_json::from_slice(last)
         } else {
-            self.keep(last)?;
+            self.buffer.extend_from_slice(last);
             let read = serde_json::from_slice(&self.buffer);
             self.buffer.clear();
             self.buffer.shrink_to(IDLE_BYTES_MAX);
@@ -170,6 +189,15 @@ mod tests {
         let pieces = (0..20).take_while(|_| frames.take(&piece).is_ok()).count();
         assert_eq!(pieces, 15);
         assert!(frames.buffer.len() <= MESSAGE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_message_of_very_many_parts_breaks_the_stream() {
+        let many =
+            |part: &str, count| Frames::default().take(format!("{{\"a\":[{}0]}}", part.repeat(count)).as_bytes());
+        assert_eq!(many("{\"a\":0},", 250_000), Err(Broken::TooMany));
+        assert_eq!(many("[],", 1_500_000), Err(Broken::TooMany));
+        assert_eq!(many("\"{[,\",", 10_000).unwrap().len(), 1, "within texts they are letters");
     }
 
     #[test]

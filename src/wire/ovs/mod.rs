@@ -18,4 +18,4 @@ pub mod text;
 
 pub use feed::{ECHO_MS, OvsFeed, RESYNCS_MAX, SILENCE_MS_MAX};
 pub use frames::MESSAGE_BYTES_MAX;
-pub use sample::INTERFACES_MAX;
+pub use sample::{BRIDGES_MAX, INTERFACES_MAX};

@@ -20,14 +20,16 @@ use crate::{
 
 /// How often statistics are written unless the operator says otherwise, and at most.
 const STATISTICS_INTERVAL_MS: u64 = 5000;
-/// Interfaces put together of one switch.
+/// Interfaces put together of one switch, and ports: rows may refer to the same ones over and over.
 pub const INTERFACES_MAX: usize = 20_000;
+/// Bridges put together of one switch.
+pub const BRIDGES_MAX: usize = 1000;
 /// The highest VLAN that a tag may name.
 const VLAN_MAX: u16 = 4095;
 
 /// Everything that the rows say; rows that no bridge or port refers to say nothing.
 pub(super) fn put_together(tables: &Tables, schema: &Schema, rounds: u64, complaints: &mut Complaints) -> OvsSample {
-    let mut rows = Rows { tables, schema, interfaces: 0, complaints };
+    let mut rows = Rows { tables, schema, ports: 0, interfaces: 0, complaints };
     let Some((_, row)) = tables.rows(Table::Switch).iter().next() else {
         rows.complaints.add("table Open_vSwitch", "has no row: the database was never initialised");
         return OvsSample { rounds, ..OvsSample::default() };
@@ -36,8 +38,12 @@ pub(super) fn put_together(tables: &Tables, schema: &Schema, rounds: u64, compla
     let switch = rows.switch(&cells);
     let mut bridges: Vec<Bridge> = cells
         .references("bridges")
+        .take(BRIDGES_MAX)
         .filter_map(|uuid| rows.cells(Table::Bridge, uuid).map(|cells| rows.bridge(&cells)))
         .collect();
+    if cells.references("bridges").count() > BRIDGES_MAX {
+        rows.complaints.add("bridges", format!("only {BRIDGES_MAX} are kept"));
+    }
     bridges.sort_by(|one, other| one.name.cmp(&other.name));
     OvsSample { switch, bridges, rounds }
 }
@@ -46,6 +52,7 @@ pub(super) fn put_together(tables: &Tables, schema: &Schema, rounds: u64, compla
 struct Rows<'a> {
     tables: &'a Tables,
     schema: &'a Schema,
+    ports: usize,
     interfaces: usize,
     complaints: &'a mut Complaints,
 }
@@ -79,11 +86,18 @@ impl<'a> Rows<'a> {
 
     fn bridge(&mut self, cells: &Cells<'_>) -> Bridge {
         let controllers = cells.references("controller");
-        let mut ports: Vec<Port> = cells
-            .references("ports")
-            .filter_map(|uuid| self.cells(Table::Port, uuid).map(|cells| self.port(&cells)))
-            .collect();
-        ports.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut ports = Vec::new();
+        for uuid in cells.references("ports") {
+            if self.ports >= INTERFACES_MAX {
+                self.complaints.add("ports", format!("only {INTERFACES_MAX} are kept"));
+                break;
+            }
+            if let Some(cells) = self.cells(Table::Port, uuid) {
+                self.ports += 1;
+                ports.push(self.port(&cells));
+            }
+        }
+        ports.sort_by(|one: &Port, other| one.name.cmp(&other.name));
         Bridge {
             name: name(cells),
             datapath: cells.text("datapath_type").map(|word| if word.is_empty() { "system".into() } else { word }),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Memory that the rows of one switch may take; 10,000 ports take about 40 MiB.
-pub(super) const ROWS_BYTES_MAX: usize = 128 * 1024 * 1024;
+pub(super) const ROWS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What a row costs beside its cells.
 const ROW_BYTES: usize = 128;
 
@@ -26,7 +26,7 @@ pub(super) struct Tables {
 }
 
 /// What became of an update.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Applied {
     /// Whether any row is another now.
     pub(super) changed: bool,
