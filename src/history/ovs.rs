@@ -6,7 +6,8 @@
 
 use crate::model::{
     figure::{Figure, Unknown},
-    ovs::{Interface, LiveCounters, OvsFacts, OvsSample, PortCounters, PortReference, Statistics, SwitchedRates},
+    ovs::{Interface, OvsFacts, OvsSample, Statistics, SwitchedRates},
+    ovs_daemon::{LiveCounters, PortCounters, PortReference},
     time::Mono,
 };
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,6 +13,7 @@ pub mod link;
 pub mod linux_bridge;
 pub mod observation;
 pub mod ovs;
+pub mod ovs_daemon;
 pub mod text;
 pub mod time;
 pub mod trouble;

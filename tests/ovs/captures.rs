@@ -8,7 +8,8 @@ use vakt::{
     model::{
         figure::Figure,
         linux_bridge::PortForwarding,
-        ovs::{Ofport, OvsSample, PortReference},
+        ovs::{Ofport, OvsSample},
+        ovs_daemon::PortReference,
     },
     wire::{
         linux_bridge,

@@ -1,7 +1,7 @@
 //! `ovs-appctl fdb/show`: a heading, then port, VLAN, address and age.
 
 use super::{Answer, ROWS_MAX, Understood, port_reference};
-use crate::model::{ovs::LearnedAddress, text::Clean};
+use crate::model::{ovs_daemon::LearnedAddress, text::Clean};
 
 /// The addresses that a bridge has learned, in the daemon's order.
 pub fn learned_addresses(bytes: &[u8]) -> Understood<LearnedAddress> {

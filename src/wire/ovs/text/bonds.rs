@@ -4,7 +4,7 @@ use super::{Answer, ROWS_MAX, Understood, member, section};
 use crate::{
     model::{
         figure::{Figure, Unknown},
-        ovs::{BondMember, BondState},
+        ovs_daemon::{BondMember, BondState},
         text::Clean,
     },
     wire::{complaints::Complaints, ovs::sample::bond_mode},

@@ -4,7 +4,7 @@ use super::{Answer, ROWS_MAX, Understood};
 use crate::{
     model::{
         figure::{Figure, Unknown},
-        ovs::{Datapath, DatapathBridge, DatapathPort},
+        ovs_daemon::{Datapath, DatapathBridge, DatapathPort},
         text::Clean,
     },
     wire::complaints::Complaints,

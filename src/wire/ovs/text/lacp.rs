@@ -4,7 +4,7 @@ use super::{Answer, ROWS_MAX, Understood, member, section};
 use crate::{
     model::{
         figure::{Figure, Unknown},
-        ovs::{LacpFlags, LacpMember, LacpState},
+        ovs_daemon::{LacpFlags, LacpMember, LacpState},
         text::Clean,
     },
     wire::complaints::Complaints,

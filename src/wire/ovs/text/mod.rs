@@ -22,10 +22,7 @@ pub use lacp::lacp;
 pub use ports::port_counters;
 
 use crate::{
-    model::{
-        ovs::{OFPORT_LOCAL, PortReference},
-        text::Clean,
-    },
+    model::{ovs::OFPORT_LOCAL, ovs_daemon::PortReference, text::Clean},
     wire::{complaints::Complaints, probe::Complaint},
 };
 use std::borrow::Cow;

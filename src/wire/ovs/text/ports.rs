@@ -4,7 +4,8 @@ use super::{Answer, ROWS_MAX, Understood, port_reference};
 use crate::{
     model::{
         figure::{Figure, Unknown},
-        ovs::{PortCounters, Statistics},
+        ovs::Statistics,
+        ovs_daemon::PortCounters,
     },
     wire::complaints::Complaints,
 };
