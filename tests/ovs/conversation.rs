@@ -200,6 +200,30 @@ fn rounds_of_statistics_are_told_from_other_changes() {
 }
 
 #[test]
+fn only_counters_that_move_make_a_round() {
+    let mut feed = live();
+    let reload: Value = serde_json::from_slice(&capture("every-kind.reload.json")).unwrap();
+    let (uuid, _) = reload["result"][2]["Interface"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .find(|(_, row)| row["initial"]["name"] == "vnet7")
+        .unwrap();
+    let mut rounds_after = |changed: Value| {
+        let mut rows = json!({"Interface": {}});
+        rows["Interface"][uuid] = changed;
+        told(send(&mut feed, &update(&rows))).0.unwrap().rounds
+    };
+    assert_eq!(rounds_after(json!({"modify": {"external_ids": ["map", [["vm-id", "another"]]]}})), 0);
+    assert_eq!(rounds_after(json!({"modify": {"statistics": ["map", [["rx_bytes", 123_456]]]}})), 1);
+    // An interface that is made again gets its first counters at any time.
+    assert_eq!(rounds_after(json!({"delete": null})), 1);
+    let first = json!({"insert": {"name": "vnet7", "statistics": ["map", [["rx_bytes", 1]]]}});
+    assert_eq!(rounds_after(first), 1);
+    assert_eq!(rounds_after(json!({"modify": {"statistics": ["map", [["rx_bytes", 2]]]}})), 2);
+}
+
+#[test]
 fn a_daemon_that_is_behind_shows() {
     let mut feed = live();
     let uuid = {
