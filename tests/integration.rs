@@ -14,6 +14,7 @@ mod console;
 mod contract;
 mod executor;
 mod headless;
+mod ovs;
 mod plans;
 mod program;
 mod replay;

@@ -31,6 +31,8 @@ pub enum Unknown {
     NotPermitted,
     /// The node's answer does not contain it.
     Missing,
+    /// Whoever reports it has been silent for longer than it should be.
+    NotReported,
 }
 
 impl fmt::Display for Unknown {
@@ -44,6 +46,7 @@ impl fmt::Display for Unknown {
             Self::Malformed => "the node sent something that is not understood",
             Self::NotPermitted => "the login may not read it",
             Self::Missing => "missing from the node's answer",
+            Self::NotReported => "not reported for longer than usual",
         })
     }
 }

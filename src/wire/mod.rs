@@ -4,8 +4,11 @@
 //! understood and a list of complaints.
 
 mod complaints;
+pub mod feed;
 pub mod haproxy;
 pub mod host;
+pub mod linux_bridge;
 pub mod mask;
+pub mod ovs;
 pub mod probe;
 pub mod request;

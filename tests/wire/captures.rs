@@ -82,7 +82,7 @@ fn render(facts: Option<&Facts>, complaints: &[Complaint]) -> String {
     text
 }
 
-fn lines(path: &str, value: &Value, text: &mut String) {
+pub(crate) fn lines(path: &str, value: &Value, text: &mut String) {
     match value {
         Value::Object(fields) if path.matches('.').count() < 2 || value.to_string().len() > 900 => {
             for (name, field) in fields {
@@ -99,7 +99,7 @@ fn lines(path: &str, value: &Value, text: &mut String) {
 }
 
 /// `{"Known": 1}` becomes `1`, `{"Unknown": "Missing"}` becomes `"?Missing"`.
-fn shorten(value: Value) -> Value {
+pub(crate) fn shorten(value: Value) -> Value {
     match value {
         Value::Object(mut fields) if fields.len() == 1 && fields.contains_key("Known") => {
             shorten(fields.remove("Known").unwrap())
