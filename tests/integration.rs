@@ -13,6 +13,7 @@ mod config;
 mod console;
 mod contract;
 mod headless;
+mod mysql;
 mod plans;
 mod program;
 mod rules;

@@ -31,6 +31,8 @@ pub enum Unknown {
     NotPermitted,
     /// The node's answer does not contain it.
     Missing,
+    /// What it measures does not run (lag while replication is stopped).
+    NotRunning,
 }
 
 impl fmt::Display for Unknown {
@@ -44,6 +46,7 @@ impl fmt::Display for Unknown {
             Self::Malformed => "the node sent something that is not understood",
             Self::NotPermitted => "the login may not read it",
             Self::Missing => "missing from the node's answer",
+            Self::NotRunning => "what it measures is not running",
         })
     }
 }

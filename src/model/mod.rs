@@ -10,6 +10,7 @@ pub mod ids;
 pub mod intent;
 pub mod inventory;
 pub mod link;
+pub mod mysql;
 pub mod observation;
 pub mod text;
 pub mod time;

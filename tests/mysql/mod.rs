@@ -1,0 +1,3 @@
+//! MySQL and MariaDB without a server: sets of transactions.
+
+mod gtids;
