@@ -6,5 +6,6 @@
 mod complaints;
 pub mod haproxy;
 pub mod host;
+pub mod mysql;
 pub mod probe;
 pub mod request;

@@ -1,3 +1,6 @@
-//! MySQL and MariaDB without a server: sets of transactions.
+//! MySQL and MariaDB without a server: statements, captures, sets of transactions.
 
+mod captures;
 mod gtids;
+mod hostile;
+mod statements;
