@@ -3,5 +3,6 @@
 mod balancer;
 pub mod haproxy;
 pub mod host;
+pub mod mysql;
 pub mod recent;
 pub mod series;

@@ -8,7 +8,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use vakt::wire::mysql::{Answer, Answers, Literals, Rows, StatementId, interpret};
+use vakt::{
+    model::mysql::MysqlSample,
+    wire::mysql::{Answer, Answers, Literals, Rows, StatementId, interpret},
+};
 
 /// The folder of captures.
 pub(super) fn folder() -> PathBuf {
@@ -33,6 +36,11 @@ pub(super) fn captures() -> Vec<PathBuf> {
 /// The answers of one capture: `mariadb-10.11/lab-primary.1`.
 pub(super) fn answers(name: &str) -> Answers {
     read(&folder().join(format!("{name}.txt")))
+}
+
+/// The sample of one capture, literals masked.
+pub(super) fn sample(name: &str) -> MysqlSample {
+    interpret(&answers(name), Literals::Masked).0.unwrap()
 }
 
 pub(super) fn read(path: &Path) -> Answers {
