@@ -14,6 +14,7 @@ mod console;
 mod contract;
 mod executor;
 mod headless;
+mod mysql;
 mod ovs;
 mod plans;
 mod program;

@@ -3,6 +3,7 @@
 mod balancer;
 pub mod haproxy;
 pub mod host;
+pub mod mysql;
 pub mod ovs;
 pub mod recent;
 pub mod series;

@@ -33,6 +33,8 @@ pub enum Unknown {
     Missing,
     /// Whoever reports it has been silent for longer than it should be.
     NotReported,
+    /// What it measures does not run (lag while replication is stopped).
+    NotRunning,
 }
 
 impl fmt::Display for Unknown {
@@ -47,6 +49,7 @@ impl fmt::Display for Unknown {
             Self::NotPermitted => "the login may not read it",
             Self::Missing => "missing from the node's answer",
             Self::NotReported => "not reported for longer than usual",
+            Self::NotRunning => "what it measures is not running",
         })
     }
 }

@@ -11,6 +11,7 @@ pub mod intent;
 pub mod inventory;
 pub mod link;
 pub mod linux_bridge;
+pub mod mysql;
 pub mod observation;
 pub mod ovs;
 pub mod ovs_daemon;

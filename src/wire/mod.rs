@@ -9,6 +9,7 @@ pub mod haproxy;
 pub mod host;
 pub mod linux_bridge;
 pub mod mask;
+pub mod mysql;
 pub mod ovs;
 pub mod probe;
 pub mod request;

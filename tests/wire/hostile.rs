@@ -58,7 +58,7 @@ fn interpret(probe: ProbeId, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint
 }
 
 /// Every text in a value is free of controls; returns the longest one's length.
-fn assert_clean(value: &Value) -> usize {
+pub(crate) fn assert_clean(value: &Value) -> usize {
     match value {
         Value::String(text) => {
             let bad = |c: char| {

@@ -5,3 +5,6 @@
 pub(crate) mod captures;
 mod hostile;
 mod real_shells;
+
+pub(crate) use captures::render;
+pub(crate) use hostile::assert_clean;

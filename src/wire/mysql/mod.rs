@@ -1,0 +1,77 @@
+//! MySQL and MariaDB: which statements are asked, and what their rows say.
+//!
+//! First [`probe`] (variables and the columns of views), from which [`capabilities`] follow, then [`poll`]: each
+//! statement in the form that this server understands. Nothing is decided by a version's text. Every statement is a read,
+//! limited in rows and bytes, and in time on the server where it can be.
+//!
+//! Statements of other sessions hold other people's data: their literals are masked unless the caller asks for them.
+//!
+//! Deliberately absent: the connection, and any statement that changes something.
+
+mod capabilities;
+mod innodb;
+mod mask;
+mod named;
+mod replication;
+mod rows;
+mod server;
+mod sessions;
+mod statements;
+mod status_text;
+
+pub use capabilities::capabilities;
+pub use mask::{Literals, masked};
+pub use rows::{Answer, Answers, Rows};
+pub use statements::{HeartbeatTable, ROWS_MAX, Statement, StatementId, poll, probe};
+pub use status_text::readable as readable_status_text;
+
+use super::{complaints::Complaints, probe::Complaint};
+use crate::model::{
+    figure::{Figure, Unknown},
+    mysql::MysqlSample,
+};
+use named::Named;
+use status_text::StatusText;
+
+/// What the answers of one server say; `None` when neither its status nor its variables were understood.
+///
+/// `answers` holds those of the last probe and of this poll. One that is missing leaves its figures unknown.
+pub fn interpret(answers: &Answers, literals: Literals) -> (Option<MysqlSample>, Vec<Complaint>) {
+    let mut complaints = Complaints::default();
+    answers.complain(&mut complaints);
+    let variables = Named::read(answers, StatementId::Variables, &mut complaints);
+    let status = Named::read(answers, StatementId::Status, &mut complaints);
+    if variables.is_empty() && status.is_empty() {
+        complaints.add("the answers", "neither variables nor status in them");
+        return (None, complaints.finish());
+    }
+    let capabilities = capabilities(answers);
+    let text = StatusText::read(answers);
+    let sample = MysqlSample {
+        identity: server::identity(answers, &variables, &status, &mut complaints),
+        server: server::server(&variables, &status, &mut complaints),
+        innodb: innodb::innodb(answers, &variables, &status, &text, &mut complaints),
+        replication: replication::replication(answers, &capabilities, &variables, &status, &mut complaints),
+        transactions: offered(
+            capabilities.innodb_transactions,
+            sessions::transactions(answers, literals, &mut complaints),
+        ),
+        lock_waits: offered(
+            capabilities.data_lock_waits || capabilities.innodb_lock_waits,
+            sessions::lock_waits(answers, literals, &mut complaints),
+        ),
+        processes: sessions::processes(answers, literals, &mut complaints),
+        deadlock: text.deadlock(literals),
+        capabilities,
+    };
+    (Some(sample), complaints.finish())
+}
+
+/// What a server is never asked for, because it does not have it, is not offered; that is another reason than an answer
+/// that has not come yet.
+fn offered<T>(has: bool, figure: Figure<T>) -> Figure<T> {
+    match figure {
+        Figure::Unknown(Unknown::NotReadYet) if !has => Figure::Unknown(Unknown::NotOffered),
+        figure => figure,
+    }
+}

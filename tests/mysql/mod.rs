@@ -1,0 +1,8 @@
+//! MySQL and MariaDB without a server: statements, captures, formulas, sets of transactions, attribution.
+
+mod attribution;
+mod captures;
+mod formulas;
+mod gtids;
+mod hostile;
+mod statements;
