@@ -70,6 +70,27 @@ fn only_the_journal_makes_a_permit() {
 }
 
 #[test]
+fn invariant_5_only_the_journal_makes_permits_and_only_the_executor_has_what_writes() {
+    let mut found = Vec::new();
+    for path in rust_files("src") {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(&text);
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        for (words, only_in) in [
+            ("Permit {", &["src/transport/mod.rs", "src/runtime/state/journal_file.rs"][..]),
+            ("WritingFleet::new", &["src/runtime/executor/start.rs"]),
+            ("SimClient::connect", &["src/runtime/executor/start.rs"]),
+            (".send(&node, &request, permit)", &["src/runtime/executor/drive.rs"]),
+        ] {
+            if code.contains(words) && !only_in.contains(&name.as_str()) {
+                found.push(format!("{name}: {words}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
 fn every_dependency_says_why() {
     let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let mut in_dependencies = false;

@@ -22,7 +22,7 @@ fn slow_and_malicious_followers_cost_the_run_nothing() {
         let _ = match number % 4 {
             // Never reads.
             0 => stream.write_all(b""),
-            1 => stream.write_all(&[b'x'; 100_000]),
+            1 => stream.write_all("x".repeat(100_000).as_bytes()),
             2 => stream.write_all(b"{\"abort\":{}}\nnonsense\n\xff\xfe\n"),
             // An answer to a question that nobody asked.
             _ => stream.write_all(b"{\"answer\":{\"node\":\"lb01\",\"question\":7,\"answer\":{\"secret\":\"x\"}}}\n"),

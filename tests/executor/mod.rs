@@ -6,4 +6,5 @@ mod bench;
 mod followers;
 mod killed;
 mod lifecycle;
+mod port;
 mod simulated;

@@ -38,18 +38,18 @@ use vakt::{
 };
 
 /// A simulated cluster behind a socket, and a state folder.
-struct Stage {
-    inventory: Arc<Inventory>,
+pub(super) struct Stage {
+    pub(super) inventory: Arc<Inventory>,
     simulation: Arc<Simulation>,
-    connections: SimConnections,
-    clock: Arc<dyn Clock>,
+    pub(super) connections: Arc<SimConnections>,
+    pub(super) clock: Arc<dyn Clock>,
     folder: TempDir,
     _server: SimServer,
     _events: mpsc::Receiver<vakt::transport::TransportEvent>,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let scenario = Scenario::built_in("seed").unwrap().unwrap();
         let inventory = Arc::new(scenario.inventory().unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -59,11 +59,11 @@ impl Stage {
         let server =
             SimServer::start(Arc::clone(&simulation), Arc::clone(&inventory), &folder.path().join("sim.sock")).unwrap();
         let (sender, events) = mpsc::channel(1024);
-        let connections = SimConnections::start(Arc::clone(&simulation), &inventory, sender);
+        let connections = Arc::new(SimConnections::start(Arc::clone(&simulation), &inventory, sender));
         Self { inventory, simulation, connections, clock, folder, _server: server, _events: events }
     }
 
-    fn state(&self) -> PathBuf {
+    pub(super) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
@@ -88,7 +88,7 @@ impl Stage {
         world
     }
 
-    async fn plan(&self, line: &str) -> Plan {
+    pub(super) async fn plan(&self, line: &str) -> Plan {
         let intent = Intent::parse(&line.split(' ').collect::<Vec<_>>()).unwrap();
         let world = self.world().await;
         let policy = &self.inventory.settings.policy;
@@ -148,7 +148,7 @@ impl Stage {
         }
     }
 
-    fn execute(&self, what: What, fault: Option<&str>) -> Executor {
+    pub(super) fn execute(&self, what: What, fault: Option<&str>) -> Executor {
         Executor::start(&serde_json::to_value(self.job(what)).unwrap(), fault)
     }
 
@@ -158,7 +158,7 @@ impl Stage {
 }
 
 /// An executor's process.
-struct Executor {
+pub(super) struct Executor {
     child: Child,
     stdout: BufReader<ChildStdout>,
 }
@@ -176,14 +176,19 @@ impl Executor {
     }
 
     /// Its one line; empty when it was killed before.
-    fn said(&mut self) -> String {
+    pub(super) fn said(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line
     }
 
+    pub(super) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Its exit code; none when it was killed.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(super) fn end(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         assert!(status.code().is_some() || status.signal() == Some(9), "{status:?}");
         let mut stderr = String::new();

@@ -1,13 +1,26 @@
 //! Invariant 10: a secret never reaches a recording, whichever way it comes.
 
 use super::{Live, at, key, last_screen, letter, plain};
-use std::fs;
+use futures::future::BoxFuture;
+use std::{fs, sync::Arc};
 use vakt::{
-    app::{effect::Effect, msg::Event},
+    app::{App, Options, effect::Effect, msg::Event},
     config::FileMetadata,
-    model::link::{Ask, Question},
-    runtime::recorder::Target,
+    model::{
+        ids::NodeName,
+        link::{Ask, Question},
+        time::Clock,
+        trouble::Trouble,
+    },
+    runtime::{
+        clock::SystemClock,
+        inbox::inbox,
+        recorder::{Recorder, Recording, Settings, Target},
+        session::Session,
+    },
+    transport::{Answer, Connections},
     view::picture,
+    wire::request::{Reply, Request},
 };
 
 /// Nothing else in a recording looks like it, nor does its reverse; each letter of it is typed on its own.
@@ -65,6 +78,59 @@ fn invariant_10_what_is_typed_elsewhere_is_recorded() {
         .tell(&[at(0, letter('q')), at(1, Event::Paste(PASTED.into()))]);
     let text = plain(&path);
     assert!(contains_key(&text, 'q') && text.contains(PASTED));
+}
+
+/// Connections to nowhere.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Connections for Nowhere {
+    fn call<'a>(&'a self, _: &'a NodeName, _: &'a Request) -> BoxFuture<'a, Result<Reply, Trouble>> {
+        Box::pin(std::future::pending())
+    }
+    fn answer(&self, _: &NodeName, _: u64, _: Answer) {}
+    fn reconnect(&self, _: &NodeName) {}
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test]
+async fn invariant_11_a_question_that_the_configuration_answers_is_not_asked_in_the_replay() {
+    let text = vakt::config::EXAMPLE.replacen("[ssh]", "[ssh]\npassphrase = \"Configured-Canary\"", 1);
+    let metadata = FileMetadata { mode: Some(0o600), home: Some("/home/operator".into()) };
+    let loaded = vakt::config::load("example.toml".as_ref(), &text, &metadata).unwrap();
+    let inventory = Arc::new(loaded.inventory);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.vakt.gz");
+    let clock = Arc::new(SystemClock::start());
+    let app = App::new(Arc::clone(&inventory), Options::default(), clock.now());
+    let mut session = Session::over(Arc::new(Nowhere), app, &inventory, loaded.secrets, clock, inbox());
+    let settings = Settings {
+        target: Target::file(&path).unwrap(),
+        name: "20261124T140000Z-7".into(),
+        mask_key: None,
+        chapter_ms: u64::MAX,
+    };
+    session.record(Recorder::start(settings, &inventory, &Options::default()).unwrap());
+    session.handle(Event::Resize { width: 120, height: 34 });
+    let node = inventory.nodes[0].name.clone();
+    let question = |id| Event::Question {
+        node: node.clone(),
+        question: Question { id, ask: Ask::Passphrase { file: "/home/operator/.ssh/id".into() } },
+    };
+    session.handle(question(7));
+    assert!(!session.app.secret_prompt_open(), "the configuration answered");
+    session.end_recording();
+    let unasked = super::wait_until("the recording", || {
+        let recording = Recording::open(&path).ok()?.load(0).ok()?;
+        (!recording.cut).then(|| last_screen(&path))
+    });
+    assert_eq!(unasked, picture::draw(&session.app));
+    assert!(!plain(&path).contains("Configured-Canary"));
+    // A second question about the same key is the operator's.
+    session.handle(question(8));
+    assert!(session.app.secret_prompt_open());
 }
 
 #[test]
