@@ -2,6 +2,6 @@
 
 pub(crate) mod cluster;
 mod faults;
-mod harness;
+pub(crate) mod harness;
 mod journal;
 mod progress;

@@ -1,6 +1,6 @@
 //! Time passes: probes become due, rules look again, notices go away.
 
-use crate::app::{App, effect::Effect, rows};
+use crate::app::{App, effect::Effect, planning, rows};
 
 /// The rules run at most this often.
 const RULES_MS: u64 = 250;
@@ -14,6 +14,7 @@ pub(super) fn tick(app: &mut App) -> Vec<Effect> {
         app.frames.want_now(now);
     }
     judge(app);
+    planning::compare(app);
     app.frames.tick(now);
     due(app)
 }
