@@ -50,9 +50,12 @@ pub(crate) fn of_run(app: &App, id: &PlanId) -> Vec<Detail> {
     lines
 }
 
-/// The state of a run, signed.
+/// The state of a run, signed; one that goes on is neither well nor ill.
 pub(crate) fn state(run: &RunSummary, meaning: Meaning) -> Span {
-    Span::signed(run.state.word(), meaning)
+    match run.state {
+        RunState::Running => Span::new(run.state.word(), meaning),
+        _ => Span::signed(run.state.word(), meaning),
+    }
 }
 
 /// Who began a run, from where.

@@ -91,7 +91,7 @@ pub(crate) fn undecided(seen: Seen<'_>) -> impl Iterator<Item = &RunSummary> {
 /// How a run stands: sign and colour of its word.
 pub(crate) fn meaning(state: &RunState) -> Meaning {
     match state {
-        RunState::Running => Meaning::Drain,
+        RunState::Running => Meaning::Accent,
         RunState::Interrupted | RunState::Damaged(_) | RunState::Ended { kind: EndingKind::NeedsOperator, .. } => {
             Meaning::Crit
         }

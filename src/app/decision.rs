@@ -192,6 +192,7 @@ fn answer(app: &mut App, mut decision: Decision) -> Vec<Effect> {
 
 /// Whether a run can be taken up from here now.
 fn may_recover(app: &App) -> Result<(), String> {
+    planning::can_be_read(app)?;
     if let Some(why) = changes::obstacle(app) {
         return Err(why);
     }

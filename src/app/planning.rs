@@ -164,7 +164,7 @@ impl Planning {
 fn page(markdown: &str, width: usize) -> String {
     let paragraphs = markdown.split("\n\n").map(|paragraph| {
         let joined = paragraph.trim_start_matches("# ").split_whitespace().collect::<Vec<_>>().join(" ");
-        story::wrapped(&joined.replace("**", ""), width).join("\n")
+        story::wrapped(&joined.replace('*', ""), width).join("\n")
     });
     paragraphs.collect::<Vec<_>>().join("\n\n")
 }
@@ -331,11 +331,17 @@ fn enter(app: &App, planning: &mut Planning) -> Next {
     }
 }
 
+/// Whether what is to be confirmed can be read: on a tiny terminal only a sentence is shown.
+pub(super) fn can_be_read(app: &App) -> Result<(), String> {
+    if app.size.width < layout::WIDTH_MIN || app.size.height < layout::HEIGHT_MIN {
+        return Err("This terminal is too small to read what is confirmed; make it larger.".to_owned());
+    }
+    Ok(())
+}
+
 /// Whether a plan can be started from here now.
 fn may_begin(app: &App, breaks_glass: bool) -> Result<(), String> {
-    if app.size.width < layout::WIDTH_MIN || app.size.height < layout::HEIGHT_MIN {
-        return Err("This terminal is too small to read the plan; make it larger.".to_owned());
-    }
+    can_be_read(app)?;
     if let Some(why) = changes::obstacle(app) {
         return Err(why);
     }

@@ -87,7 +87,7 @@ pub(crate) fn lines(app: &App, width: u16) -> Vec<Line> {
     }
     head(&mut page, app, following);
     if let Some(progress) = &following.progress {
-        steps(&mut page, progress, app.now.wall);
+        steps(&mut page, progress, app.now.wall, following.vanished.is_some());
         if let Some(ending) = &progress.ending {
             end(&mut page, following, ending);
         }
@@ -115,7 +115,7 @@ fn head(page: &mut Page, app: &App, following: &Following) {
     match &following.vanished {
         Some(why) => {
             let words = format!("Interrupted: its executor is gone without an ending. {why}");
-            page.text(&Span::signed("", meaning), &format!(" {words}"), meaning);
+            page.text(&Span::signed(" ", meaning), &words, meaning);
             page.text(&Span::plain("  "), "c resumes it, b rolls it back, D marks it as settled.", Meaning::Key);
         }
         None if meaning == Meaning::Accent => {
@@ -123,7 +123,8 @@ fn head(page: &mut Page, app: &App, following: &Following) {
         }
         None => page.text(&Span::signed(" ", meaning), progress.sentence().as_str(), meaning),
     }
-    let took = duration(progress.elapsed_ms(app.now.wall));
+    let until = if following.goes_on() { app.now.wall } else { progress.last_at };
+    let took = duration(progress.elapsed_ms(until));
     let so_far = if following.goes_on() { "so far" } else { "in all" };
     let begun = clock(app, progress.opened_at);
     let who = &progress.operator.login;
@@ -164,9 +165,12 @@ fn of_mark(mark: Mark) -> Meaning {
 }
 
 /// The plan's steps with what each has come to.
-fn steps(page: &mut Page, progress: &Progress, now: Wall) {
+fn steps(page: &mut Page, progress: &Progress, now: Wall, is_interrupted: bool) {
     for (index, step) in progress.plan.body.steps.iter().enumerate() {
-        let (mark, words) = progress.words(index, now);
+        let (mark, words) = match progress.words(index, now) {
+            (Mark::Active, _) if is_interrupted => (Mark::Unknown, "interrupted here".to_owned()),
+            told => told,
+        };
         let meaning = of_mark(mark);
         let head = format!("{} {:>2} ", page.mark(mark), index + 1);
         let title = step.title.as_str();

@@ -235,6 +235,7 @@ pub(super) fn run(canvas: &mut Canvas<'_>, app: &App, body: Area) {
             None if following.goes_on() => {
                 Span::dim("It is carried out by a process of its own; leaving this leaves it alone.")
             }
+            None if following.vanished.is_some() => Span::dim("Nothing is sent until somebody takes it up."),
             None => Span::dim("It is over; nothing more is sent."),
         };
         canvas.line(foot.x, foot.y + 1, foot.width, &[words]);
@@ -273,7 +274,9 @@ pub(super) fn in_short(app: &App) -> Option<String> {
             Outcome::Refused(refusal) => format!("Refused: {}", refusal.title),
             Outcome::AlreadyThere(already) => already.what.to_string(),
         }),
-        Overlay::Decision(decision) => Some(format!("{}: {}", decision.title(), decision.prompt().trim())),
+        Overlay::Decision(decision) => {
+            Some(format!("A question is open: {}. It is answered on a larger terminal.", decision.title()))
+        }
         Overlay::Run => app.following.as_ref().map(|following| {
             let words = following.progress.as_ref().map_or("Starting.".into(), Progress::sentence);
             format!("{}: {words}", following.title)

@@ -20,45 +20,6 @@ const CHANGES: Scope = Scope::Screens(&[ScreenId::Changes]);
 
 pub(in crate::app) const COMMANDS: &[Command] = &[
     Command {
-        id: "change.drain",
-        title: "Drain this server",
-        hint: "drain",
-        doc: "Opens the plan that takes this server out of traffic without losing a request.",
-        scope: VERBS,
-        danger: Danger::Server,
-        available: on_server,
-        act: |app| {
-            plan(app, |server| Change::HaproxyDrain {
-                server,
-                deadline_ms: DEADLINE_MS_DEFAULT,
-                on_deadline: OnDeadline::default(),
-            })
-        },
-    },
-    Command {
-        id: "change.ready",
-        title: "Ready this server again (undrain)",
-        hint: "ready",
-        doc: "Opens the plan that returns this server to traffic (undrain), once its check passes.",
-        scope: VERBS,
-        danger: Danger::Server,
-        available: on_server,
-        act: |app| plan(app, |server| Change::HaproxyReady { server, deadline_ms: DEADLINE_MS_DEFAULT, weight: None }),
-    },
-    Command {
-        id: "change.reapply",
-        title: "Apply again what was lost",
-        hint: "re-apply",
-        doc: "Opens the plan that does again what a load balancer forgot, a drain that a reload lost, for one.",
-        scope: VERBS,
-        danger: Danger::Server,
-        available: |here| lost(here).map(|_| ()),
-        act: |app| {
-            let intent = lost(&Here::of(app));
-            open(app, intent)
-        },
-    },
-    Command {
         id: "run.resume",
         title: "Resume this run",
         hint: "resume",
@@ -99,6 +60,45 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         danger: Danger::Server,
         available: |here| undecided(here).map(|_| ()),
         act: |app| decide(app, |run| About::Resolve { run: run.id.clone(), title: run.title.clone() }),
+    },
+    Command {
+        id: "change.drain",
+        title: "Drain this server",
+        hint: "drain",
+        doc: "Opens the plan that takes this server out of traffic without losing a request.",
+        scope: VERBS,
+        danger: Danger::Server,
+        available: on_server,
+        act: |app| {
+            plan(app, |server| Change::HaproxyDrain {
+                server,
+                deadline_ms: DEADLINE_MS_DEFAULT,
+                on_deadline: OnDeadline::default(),
+            })
+        },
+    },
+    Command {
+        id: "change.ready",
+        title: "Ready this server again (undrain)",
+        hint: "ready",
+        doc: "Opens the plan that returns this server to traffic (undrain), once its check passes.",
+        scope: VERBS,
+        danger: Danger::Server,
+        available: on_server,
+        act: |app| plan(app, |server| Change::HaproxyReady { server, deadline_ms: DEADLINE_MS_DEFAULT, weight: None }),
+    },
+    Command {
+        id: "change.reapply",
+        title: "Apply again what was lost",
+        hint: "re-apply",
+        doc: "Opens the plan that does again what a load balancer forgot, a drain that a reload lost, for one.",
+        scope: VERBS,
+        danger: Danger::Server,
+        available: |here| lost(here).map(|_| ()),
+        act: |app| {
+            let intent = lost(&Here::of(app));
+            open(app, intent)
+        },
     },
     Command {
         id: "change.undo",
