@@ -12,6 +12,7 @@ pub mod rules;
 pub mod run;
 pub mod runtime;
 pub mod schedule;
+pub mod sim;
 pub mod transport;
 pub mod view;
 pub mod wire;

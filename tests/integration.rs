@@ -18,5 +18,7 @@ mod program;
 mod rules;
 mod run;
 mod schedule;
+mod sim;
+mod state;
 mod terminal;
 mod wire;

@@ -2,7 +2,6 @@
 
 use super::{
     App, Seen, changes,
-    changes::Hold,
     details::Detail,
     figures,
     meaning::{Line, Meaning, Span},
@@ -10,7 +9,10 @@ use super::{
 use crate::{
     model::intent::ServerPath,
     plan::{PlanId, text},
-    run::{RunState, RunSummary, duration, ledger::Wanted, ledger::Wish},
+    run::{
+        RunState, RunSummary, duration,
+        ledger::{Held, Wanted, Wish},
+    },
 };
 
 fn plain(words: impl Into<String>) -> Line {
@@ -73,9 +75,9 @@ pub(crate) fn took(seen: Seen<'_>, run: &RunSummary) -> String {
 }
 
 /// All details of a wish.
-pub(crate) fn of_wish(app: &App, server: &ServerPath) -> Vec<Detail> {
+pub(crate) fn of_wish(app: &App, server: &ServerPath, is_weight: bool) -> Vec<Detail> {
     let seen = app.seen();
-    let Some(wish) = changes::wish(seen, &server.backend, &server.server) else { return Vec::new() };
+    let Some(wish) = changes::wish(seen, server, is_weight) else { return Vec::new() };
     let mut lines = vec![
         Detail::Title(vec![
             Span::new(format!("{} ", wish.server), Meaning::Accent),
@@ -91,9 +93,13 @@ pub(crate) fn of_wish(app: &App, server: &ServerPath) -> Vec<Detail> {
     lines.push(Detail::Pair("since", plain(format!("{ago} ago"))));
     lines.push(Detail::Pair("run", plain(wish.run.as_str())));
     lines.push(Detail::Heading("Whether it holds".to_owned()));
-    for (node, hold) in changes::holds(seen, wish) {
-        let (words, meaning) = hold_words(hold);
-        lines.push(Detail::Text(vec![Span::plain(format!("{node}: ")), Span::signed(words, meaning)]));
+    for (node, held) in changes::holds(seen, wish) {
+        let words = match &held {
+            Held::Yes(seen) => format!("it is so: {seen}"),
+            Held::No(seen) => format!("it is not so any more: {seen}"),
+            Held::Unknown(why) => format!("not known: {why}"),
+        };
+        lines.push(Detail::Text(vec![Span::plain(format!("{node}: ")), Span::signed(&words, of_held(&held))]));
     }
     lines
 }
@@ -107,21 +113,21 @@ pub(crate) fn wanted_words(wanted: Wanted) -> String {
     }
 }
 
-fn hold_words(hold: Hold) -> (&'static str, Meaning) {
-    match hold {
-        Hold::Holds => ("it is so", Meaning::Ok),
-        Hold::Lost => ("it is not so any more", Meaning::Crit),
-        Hold::Unknown => ("not known", Meaning::Unknown),
+fn of_held(held: &Held) -> Meaning {
+    match held {
+        Held::Yes(_) => Meaning::Ok,
+        Held::No(_) => Meaning::Crit,
+        Held::Unknown(_) => Meaning::Unknown,
     }
 }
 
 /// Whether a wish holds, on each load balancer, in one cell: `lb01 ✓ lb02 ✗`.
 pub(crate) fn holds_line(seen: Seen<'_>, wish: &Wish) -> Line {
     let mut line = Vec::new();
-    for (node, hold) in changes::holds(seen, wish) {
+    for (node, held) in changes::holds(seen, wish) {
         let space = if line.is_empty() { "" } else { "  " };
         line.push(Span::dim(format!("{space}{node} ")));
-        line.push(Span::signed("", hold_words(hold).1));
+        line.push(Span::signed("", of_held(&held)));
     }
     line
 }

@@ -5,12 +5,13 @@ use super::{
     following::Following,
     meaning::Meaning,
     rows::{self, RowId},
+    standing,
 };
 use crate::{
     model::{
-        haproxy::{AdminState, HaproxyFacts, Server},
+        haproxy::{HaproxyFacts, Server},
         ids::{NodeName, ProxyName, ServerName},
-        intent::{Change, DEADLINE_MS_DEFAULT, Intent, OnDeadline, ServerPath},
+        intent::{Change, DEADLINE_MS_DEFAULT, Intent, ServerPath},
         inventory::Node,
         text::Clean,
         time::Wall,
@@ -18,7 +19,7 @@ use crate::{
     plan::PlanId,
     run::{
         EndingKind, RunState, RunSummary,
-        ledger::{Wanted, Wish},
+        ledger::{Held, Wanted, Wish},
         lock::{Holder, LockState},
     },
 };
@@ -43,7 +44,7 @@ impl ChangeRow<'_> {
         match self {
             Self::Run(run) => Some(RowId::Run(run.id.clone())),
             Self::Heading => None,
-            Self::Wish(wish) => Some(RowId::Wish(wish.server.backend.clone(), wish.server.server.clone())),
+            Self::Wish(wish) => Some(RowId::Wish(wish.server.clone(), wish.wanted.is_weight())),
         }
     }
 }
@@ -78,9 +79,20 @@ pub(crate) fn run<'a>(seen: Seen<'a>, id: &PlanId) -> Option<&'a RunSummary> {
     seen.standing.runs.iter().find(|run| run.id == *id)
 }
 
-/// What is wanted of that server.
-pub(crate) fn wish<'a>(seen: Seen<'a>, backend: &ProxyName, server: &ServerName) -> Option<&'a Wish> {
-    seen.standing.ledger.wishes.iter().find(|wish| wish.server.backend == *backend && wish.server.server == *server)
+/// What is wanted of that server: to stay out of traffic, to have another weight, or both.
+pub(crate) fn wishes<'a>(
+    seen: Seen<'a>,
+    backend: &'a ProxyName,
+    server: &'a ServerName,
+) -> impl Iterator<Item = &'a Wish> + 'a {
+    let wishes = seen.standing.ledger.wishes.iter();
+    wishes.filter(move |wish| wish.server.backend == *backend && wish.server.server == *server)
+}
+
+/// The wish of that row.
+pub(crate) fn wish<'a>(seen: Seen<'a>, server: &ServerPath, is_weight: bool) -> Option<&'a Wish> {
+    let mut wishes = seen.standing.ledger.wishes.iter();
+    wishes.find(|wish| wish.server == *server && wish.wanted.is_weight() == is_weight)
 }
 
 /// Runs that a person has to decide about, the newest first.
@@ -144,61 +156,35 @@ pub(crate) fn wanted_meaning(wanted: Wanted) -> Meaning {
     }
 }
 
-/// Whether a wish holds on a load balancer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hold {
-    /// It does.
-    Holds,
-    /// The load balancer says something else.
-    Lost,
-    /// It cannot be told: not read, too old, or not there.
-    Unknown,
-}
-
-/// Where a wish holds: one entry for each load balancer that has, or may have, the backend.
-pub(crate) fn holds(seen: Seen<'_>, wish: &Wish) -> Vec<(NodeName, Hold)> {
+/// Whether a wish holds: one entry for each load balancer that has, or may have, the backend.
+pub(crate) fn holds(seen: Seen<'_>, wish: &Wish) -> Vec<(NodeName, Held)> {
     let stale_after_ms = seen.inventory.settings.poll.stale_after_ms.max(2 * seen.inventory.settings.poll.haproxy_ms);
     let balancers = seen.inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some());
     balancers
-        .filter_map(|node| {
-            let facts = seen.world.node(&node.name).and_then(|node| node.haproxy.fresh(seen.now.mono, stale_after_ms));
-            let Some(facts) = facts else { return Some((node.name.clone(), Hold::Unknown)) };
-            let backend = facts.sample.backends.iter().find(|backend| backend.name == wish.server.backend)?;
-            let server = backend.servers.iter().find(|server| server.name == wish.server.server);
-            Some((node.name.clone(), server.map_or(Hold::Unknown, |server| held(wish.wanted, server))))
+        .filter_map(|listed| {
+            let node = seen.world.node(&listed.name)?;
+            let held = match node.haproxy.fresh(seen.now.mono, stale_after_ms) {
+                Some(facts) => wish.wanted.held(&wish.server, &facts.sample)?,
+                None => Held::Unknown(Clean::line(&standing::haproxy_trouble(node))),
+            };
+            Some((listed.name.clone(), held))
         })
         .collect()
 }
 
-fn held(wanted: Wanted, server: &Server) -> Hold {
-    let holds = match wanted {
-        Wanted::Weight(weight) => server.weight.known().map(|now| now == weight),
-        Wanted::Drain => {
-            server.admin.known().map(|told| matches!(told, AdminState::Drain | AdminState::DrainInherited))
-        }
-        Wanted::Maint => {
-            server.admin.known().map(|told| matches!(told, AdminState::Maint | AdminState::MaintInherited))
-        }
-    };
-    match holds {
-        Some(true) => Hold::Holds,
-        Some(false) => Hold::Lost,
-        None => Hold::Unknown,
-    }
-}
-
 /// Whether a wish is lost on some load balancer.
 pub(crate) fn is_lost(seen: Seen<'_>, wish: &Wish) -> bool {
-    holds(seen, wish).iter().any(|(_, hold)| *hold == Hold::Lost)
+    holds(seen, wish).iter().any(|(_, held)| matches!(held, Held::No(_)))
 }
 
 /// The one server that a row means, or why there is none.
 pub(crate) fn server_meant(app: &App, row: Option<&RowId>) -> Result<ServerPath, String> {
     let seen = app.seen();
     match row {
-        Some(RowId::Server(backend, server) | RowId::Share(backend, server, _) | RowId::Wish(backend, server)) => {
+        Some(RowId::Server(backend, server) | RowId::Share(backend, server, _)) => {
             Ok(ServerPath { backend: backend.clone(), server: server.clone() })
         }
+        Some(RowId::Wish(server, _)) => Ok(server.clone()),
         Some(RowId::Node(name)) => of_node(seen, name),
         Some(RowId::Finding(rule, subject)) => {
             if let Some(path) = ServerPath::parse(subject.as_str()).filter(|path| exists(seen, path)) {
@@ -405,14 +391,7 @@ pub(crate) fn weight_now(app: &App, path: &ServerPath) -> Option<u64> {
 
 /// What applies a wish again.
 pub(crate) fn reapply(wish: &Wish) -> Intent {
-    let server = wish.server.clone();
-    let change = match wish.wanted {
-        Wanted::Drain => {
-            Change::HaproxyDrain { server, deadline_ms: DEADLINE_MS_DEFAULT, on_deadline: OnDeadline::default() }
-        }
-        Wanted::Maint => Change::HaproxyMaint { server },
-        Wanted::Weight(weight) => Change::HaproxyWeight { server, weight },
-    };
-    let reason = wish.reason.clone().unwrap_or_else(|| Clean::line(&format!("as run {} wanted it", wish.run)));
-    Intent { change, reason: Some(reason) }
+    let intent = wish.intent();
+    let reason = intent.reason.unwrap_or_else(|| Clean::line(&format!("as run {} wanted it", wish.run)));
+    Intent { reason: Some(reason), ..intent }
 }

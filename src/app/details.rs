@@ -12,7 +12,6 @@ use crate::{
         figure::{Figure, Unknown},
         haproxy::{AdminState, Check, ConfiguredState, Server, Traffic as Counters, TrafficRates},
         ids::{NodeName, ProxyName, ServerName},
-        intent::ServerPath,
         world::NodeFacts,
     },
     rules::Finding,
@@ -43,9 +42,7 @@ pub(crate) fn what_it_is(row: &RowId) -> String {
         }
         RowId::Share(backend, server, lb) => format!("The server {server} of the backend {backend} as {lb} sees it."),
         RowId::Run(id) => format!("The run {id}: a change that was begun, and what became of it."),
-        RowId::Wish(backend, server) => {
-            format!("What is wanted of the server {server} of the backend {backend} until somebody says otherwise.")
-        }
+        RowId::Wish(server, _) => format!("What is wanted of {server} until somebody says otherwise."),
     }
 }
 
@@ -110,9 +107,7 @@ pub(crate) fn of_row_within(app: &App, traffic: Option<&Traffic<'_>>, row: &RowI
             finding.map(|finding| of_finding(seen, finding)).unwrap_or_default()
         }
         (RowId::Run(id), _) => change_details::of_run(app, id),
-        (RowId::Wish(backend, server), _) => {
-            change_details::of_wish(app, &ServerPath { backend: backend.clone(), server: server.clone() })
-        }
+        (RowId::Wish(server, is_weight), _) => change_details::of_wish(app, server, *is_weight),
         (_, None) => Vec::new(),
         (RowId::Frontend(name), Some(traffic)) => of_frontend(seen, traffic, name),
         (RowId::Backend(name), Some(traffic)) => of_backend(seen, traffic, name),

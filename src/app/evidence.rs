@@ -38,8 +38,8 @@ pub(crate) fn of_row(app: &App) -> Option<String> {
             let run = changes::run(seen, id)?;
             format!("{cluster}: {} ({id}): {}: {}", run.title, run.state.word(), changes::why(&run.state))
         }
-        RowId::Wish(backend, server) => {
-            let wish = changes::wish(seen, backend, server)?;
+        RowId::Wish(server, is_weight) => {
+            let wish = changes::wish(seen, server, *is_weight)?;
             format!("{cluster}: {}: {}, by {}", wish.server, change_details::wanted_words(wish.wanted), wish.by)
         }
     };

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     model::text::Clean,
-    plan::{Plan, PlanId},
-    run::{EndingKind, Progress, Record, Recovery, journal::RECORDS_MAX},
+    plan::{Plan, PlanId, Reason},
+    run::{EndingKind, Entry, Progress, Record, Recovery, journal::RECORDS_MAX},
 };
 
 /// Rows under the text: a line, and what the last key came to.
@@ -97,15 +97,29 @@ impl Following {
         Self::new(run, title, false)
     }
 
+    /// Who declared it settled, and why.
+    pub(crate) fn resolved(&self) -> Option<(&Clean, &Clean)> {
+        match &self.records.last()?.entry {
+            Entry::Resolved { operator, why } => Some((&operator.login, why)),
+            _ => None,
+        }
+    }
+
     /// Whether it has no ending yet and its executor lives.
     pub(crate) fn goes_on(&self) -> bool {
-        self.vanished.is_none() && self.progress.as_ref().is_none_or(|progress| progress.ending.is_none())
+        self.vanished.is_none()
+            && self.resolved().is_none()
+            && self.progress.as_ref().is_none_or(|progress| progress.ending.is_none())
     }
 
     /// Whether it waits for a person: no ending and no executor, or an ending that asks for one.
     pub(crate) fn is_undecided(&self) -> bool {
+        if self.resolved().is_some() {
+            return false;
+        }
         let needs = self.progress.as_ref().and_then(|progress| progress.ending.as_ref());
-        self.vanished.is_some() || needs.is_some_and(|ending| ending.kind == EndingKind::NeedsOperator)
+        (self.vanished.is_some() && self.progress.is_some())
+            || needs.is_some_and(|ending| ending.kind == EndingKind::NeedsOperator)
     }
 
     fn take(&mut self, records: Vec<Record>) {
@@ -126,7 +140,14 @@ impl Following {
 
 /// News of the run.
 pub(crate) fn news(app: &mut App, run: &PlanId, news: RunNews) {
-    let Some(following) = app.following.as_mut().filter(|following| following.run == *run) else { return };
+    let Some(following) = app.following.as_mut().filter(|following| following.run == *run) else {
+        // Nothing is followed, but something was asked for: marking a run as settled, for one.
+        if let RunNews::NotStarted(reasons) = &news {
+            let words = refused_words(reasons);
+            app.notify(words);
+        }
+        return;
+    };
     let went_on = following.goes_on();
     match news {
         RunNews::Records(records) => following.take(records),
@@ -148,19 +169,39 @@ pub(crate) fn news(app: &mut App, run: &PlanId, news: RunNews) {
     }
 }
 
-fn not_started(app: &mut App, reasons: Vec<crate::plan::Reason>) {
+/// What was refused, in a line.
+fn refused_words(reasons: &[Reason]) -> String {
+    let words: Vec<String> = reasons
+        .iter()
+        .map(|reason| {
+            let evidence: Vec<&str> = reason.evidence.iter().map(Clean::as_str).collect();
+            format!("{} {}", reason.what, evidence.join("; ")).trim_end().to_owned()
+        })
+        .collect();
+    words.join(" ")
+}
+
+/// A run that did not start is shown as the refusal it is. What was asked of a run whose records are known (to mark it
+/// as settled) leaves its view as it is.
+fn not_started(app: &mut App, reasons: Vec<Reason>) {
+    let words = refused_words(&reasons);
+    if let Some(following) = app.following.as_mut().filter(|following| !following.records.is_empty()) {
+        following.said = Some(words);
+        return;
+    }
     let Some(following) = app.following.take() else { return };
-    let first = reasons.first().map(|reason| reason.what.to_string()).unwrap_or_default();
-    let is_shown = matches!(app.overlay, Overlay::Run);
-    match following.plan {
-        Some(plan) if is_shown => {
-            app.overlay = Overlay::Plan(Box::new(Planning::not_started(app, &plan, reasons)));
+    let known = changes::run(app.seen(), &following.run).map(|run| run.intent.clone());
+    let intent = following.plan.map(|plan| plan.body.intent).or(known);
+    match intent {
+        Some(intent) if matches!(app.overlay, Overlay::Run) => {
+            let planning = Planning::not_started(app, intent, following.title, reasons);
+            app.overlay = Overlay::Plan(Box::new(planning));
         }
         _ => {
-            if is_shown {
+            if matches!(app.overlay, Overlay::Run) {
                 app.overlay = Overlay::None;
             }
-            app.notify(format!("Not started: {first} Nothing was sent."));
+            app.notify(format!("Not started: {words} Nothing was sent."));
         }
     }
 }

@@ -107,9 +107,8 @@ impl Planning {
     }
 
     /// A run that did not start is a refusal like any other.
-    pub(crate) fn not_started(app: &App, plan: &Plan, reasons: Vec<Reason>) -> Self {
-        let intent = plan.body.intent.clone();
-        let refusal = Refusal { intent: intent.clone(), title: plan.body.title.clone(), reasons };
+    pub(crate) fn not_started(app: &App, intent: Intent, title: Clean, reasons: Vec<Reason>) -> Self {
+        let refusal = Refusal { intent: intent.clone(), title, reasons };
         Self { outcome: Outcome::Refused(refusal), ..Self::new(app, intent) }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     model::{
         figure::{Figure, Unknown},
         ids::{NodeName, ProxyName, ServerName},
+        intent::ServerPath,
         text::Clean,
         world::NodeFacts,
     },
@@ -37,8 +38,8 @@ pub(crate) enum RowId {
     Share(ProxyName, ServerName, NodeName),
     /// A run.
     Run(PlanId),
-    /// What is wanted of a server beyond the length of a run.
-    Wish(ProxyName, ServerName),
+    /// What is wanted of a server beyond the length of a run; whether it is about its weight.
+    Wish(ServerPath, bool),
 }
 
 /// The rows of the current screen.

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     model::{text::Clean, time::Wall},
     plan::text,
-    run::{Direction, Ending, EndingKind, Entry, Mark, Outcome, Progress, Record, Recovery, duration},
+    run::{BrokeGlass, Direction, Ending, EndingKind, Entry, Mark, Outcome, Progress, Record, Recovery, duration},
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -98,21 +98,28 @@ pub(crate) fn lines(app: &App, width: u16) -> Vec<Line> {
 /// How it stands, and what stopping would do.
 fn head(page: &mut Page, app: &App, following: &Following) {
     let Some(progress) = &following.progress else {
-        let words = if following.is_ours {
-            "Starting: the lock is taken and the journal is opened."
-        } else {
-            "Its journal is being read."
+        let (words, meaning) = match &following.vanished {
+            Some(why) => (format!("It cannot be followed: {why}"), Meaning::Warn),
+            None if following.is_ours => {
+                ("Starting: the lock is taken and the journal is opened.".to_owned(), Meaning::Text)
+            }
+            None => ("Its journal is being read.".to_owned(), Meaning::Text),
         };
-        page.text(&Span::plain(""), words, Meaning::Text);
+        page.text(&Span::plain(""), &words, meaning);
         return;
     };
+    let settled = following.resolved().map(|(by, why)| format!("Settled by {by}: {why}"));
     let meaning = match (&following.vanished, &progress.ending) {
+        _ if settled.is_some() => Meaning::Standby,
         (Some(_), _) => Meaning::Crit,
         (None, Some(ending)) => of_kind(ending.kind),
         (None, None) if progress.unwinding.is_some() || progress.stop_asked => Meaning::Warn,
         (None, None) => Meaning::Accent,
     };
     match &following.vanished {
+        _ if settled.is_some() => {
+            page.text(&Span::signed(" ", meaning), settled.as_deref().unwrap_or_default(), meaning);
+        }
         Some(why) => {
             let words = format!("Interrupted: its executor is gone without an ending. {why}");
             page.text(&Span::signed(" ", meaning), &words, meaning);
@@ -233,6 +240,9 @@ fn tell(page: &mut Page, app: &App, record: &Record) {
             let login = &opening.operator.login;
             say(format!("{login}{from}{sudo} began: {}.", body.title), Meaning::Text, &[]);
             say(text::command_line(&body.intent), Meaning::Dim, &[]);
+            if let Some(glass) = &opening.broke_glass {
+                say(glass_words(glass).to_string(), Meaning::Warn, &[]);
+            }
         }
         Entry::PremisesHeld { seen } => {
             say("What the plan rests on was read again and holds.".to_owned(), Meaning::Text, seen);
@@ -261,17 +271,28 @@ fn tell(page: &mut Page, app: &App, record: &Record) {
         }
         Entry::AbortAsked => say("The operator asked to stop.".to_owned(), Meaning::Warn, &[]),
         Entry::Unwinding { why } => say(format!("From here on it is undone: {why}"), Meaning::Warn, &[]),
-        Entry::Recovered { choice, operator } => {
+        Entry::LockLost { why } => say(format!("The lock was lost, so it stops: {why}"), Meaning::Warn, &[]),
+        Entry::Recovered { choice, operator, broke_glass } => {
             let word = match choice {
                 Recovery::Resume => "go on",
                 Recovery::RollBack => "roll it back",
             };
-            say(format!("{} took it up again to {word}.", operator.login), Meaning::Warn, &[]);
+            let glass: Vec<Clean> = broke_glass.iter().map(glass_words).collect();
+            say(format!("{} took it up again to {word}.", operator.login), Meaning::Warn, &glass);
+        }
+        Entry::Resolved { operator, why } => {
+            say(format!("{} marked it as settled: {why}", operator.login), Meaning::Standby, &[]);
         }
         Entry::Ended(ending) => {
             say(format!("It ended: {}. {}", ending.kind, ending.why), of_kind(ending.kind), &ending.now_true);
         }
     }
+}
+
+/// That somebody acted although the lock was held, and why.
+fn glass_words(glass: &BrokeGlass) -> Clean {
+    let holder = if glass.held_by.is_empty() { "somebody" } else { glass.held_by.as_str() };
+    Clean::line(&format!("The lock was broken; it was held by {holder}. Reason: {}", glass.why))
 }
 
 /// Everything that is shown, as text for the clipboard.

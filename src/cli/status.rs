@@ -32,7 +32,7 @@ pub(super) async fn run(cluster: Cluster, options: Options, wanted: Wanted) -> R
     let interval = Duration::from_millis(inventory.settings.poll.host_ms);
     loop {
         let app = gather.app();
-        let document = status_document::document(&app.world, &inventory, &app.findings, app.now);
+        let document = status_document::document(&app.world, &inventory, &app.standing.ledger, &app.findings, app.now);
         let text = if wanted.json { json(&document, wanted.watch)? } else { tables(&document, wanted.watch) };
         output::out(&text)?;
         if !wanted.watch {

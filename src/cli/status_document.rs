@@ -14,6 +14,7 @@ use crate::{
         world::{NodeFacts, World},
     },
     rules::Finding,
+    run::ledger::{Held, Ledger, Wanted, Wish},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct Document {
     pub taken_at: String,
     pub nodes: Vec<Node>,
     pub haproxy: Haproxy,
+    pub wishes: Vec<WishRow>,
+    pub wishes_dropped: u64,
     pub findings: Vec<FindingRow>,
 }
 
@@ -177,6 +180,30 @@ pub struct ServerRow {
     pub last_change_s: Option<u64>,
 }
 
+/// What an operator wants of a server.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "docs/status-json.md describes every key")]
+pub struct WishRow {
+    pub backend: String,
+    pub server: String,
+    pub wanted: &'static str,
+    pub weight: Option<u64>,
+    pub since: String,
+    pub by: String,
+    pub reason: Option<String>,
+    pub run: String,
+    pub load_balancers: Vec<WishSide>,
+}
+
+/// What one load balancer says to a wish.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "docs/status-json.md describes every key")]
+pub struct WishSide {
+    pub lb: String,
+    pub holds: Option<bool>,
+    pub says: String,
+}
+
 /// Something that is wrong.
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "docs/status-json.md describes every key")]
@@ -191,14 +218,45 @@ pub struct FindingRow {
 }
 
 /// The document of what is known now.
-pub fn document(world: &World, inventory: &Inventory, findings: &[Finding], now: Now) -> Document {
+pub fn document(world: &World, inventory: &Inventory, ledger: &Ledger, findings: &[Finding], now: Now) -> Document {
     Document {
         schema: SCHEMA,
         cluster: inventory.cluster.to_string(),
         taken_at: super::wall_text(now.wall),
         nodes: world.nodes.iter().map(|facts| node(facts, inventory, now)).collect(),
         haproxy: haproxy(world, inventory, now),
+        wishes: ledger.wishes.iter().map(|wished| wish(wished, world, now, inventory)).collect(),
+        wishes_dropped: ledger.dropped,
         findings: findings.iter().map(|found| finding(found, now)).collect(),
+    }
+}
+
+fn wish(wish: &Wish, world: &World, now: Now, inventory: &Inventory) -> WishRow {
+    let sides = world.nodes.iter().filter_map(|node| {
+        let held = match (node.haproxy.last(), node.haproxy.age_ms(now.mono)) {
+            (Some(facts), Some(age_ms)) if age_ms <= inventory.settings.poll.stale_after_ms => {
+                wish.wanted.held(&wish.server, &facts.sample)?
+            }
+            // Old facts prove nothing; whether it has the backend they do tell.
+            (Some(facts), _) => {
+                wish.wanted.held(&wish.server, &facts.sample)?;
+                Held::Unknown("its facts are too old".into())
+            }
+            (None, _) if inventory.node(&node.name)?.haproxy_socket.is_some() => Held::Unknown("not read yet".into()),
+            (None, _) => return None,
+        };
+        Some(WishSide { lb: node.name.to_string(), holds: held.known(), says: held.seen().to_string() })
+    });
+    WishRow {
+        backend: wish.server.backend.to_string(),
+        server: wish.server.server.to_string(),
+        wanted: wish.wanted.word(),
+        weight: if let Wanted::Weight(weight) = wish.wanted { Some(weight) } else { None },
+        since: super::wall_text(wish.since),
+        by: wish.by.to_string(),
+        reason: wish.reason.as_ref().map(ToString::to_string),
+        run: wish.run.to_string(),
+        load_balancers: sides.collect(),
     }
 }
 

@@ -9,8 +9,8 @@ use super::{
 use crate::model::{
     ids::{ClusterName, NodeName},
     inventory::{
-        Confirm, ConsoleSettings, Glyphs, Inventory, JumpHost, Node, Policy, PollSettings, Role, Settings,
-        SshConfigFile, SshOverrides, SshSettings, ThemeName, Thresholds, Vip,
+        Confirm, ConsoleSettings, Glyphs, Inventory, JumpHost, LockSettings, Node, Policy, PollSettings, Role,
+        Settings, SshConfigFile, SshOverrides, SshSettings, StateSettings, ThemeName, Thresholds, Vip,
     },
 };
 use std::path::PathBuf;
@@ -119,6 +119,8 @@ fn settings(document: &Document) -> Settings {
         poll: poll(document),
         thresholds: thresholds(&setting("thresholds")),
         policy: policy(&setting("policy")),
+        lock: lock(document),
+        state: state(document),
         console: console(&setting("console")),
     }
 }
@@ -182,6 +184,17 @@ fn policy(policy: &Setting<'_>) -> Policy {
         confirm,
         capacity_floor_percent: policy.count("capacity_floor_percent"),
     }
+}
+
+fn lock(document: &Document) -> LockSettings {
+    let nodes = document.table("lock").and_then(|lock| lock.texts("nodes")).unwrap_or_default();
+    LockSettings { nodes: nodes.iter().map(|node| NodeName::new(node.value.as_str())).collect() }
+}
+
+fn state(document: &Document) -> StateSettings {
+    let state = Setting { document, section: "state" };
+    let directory = state.table().and_then(|table| table.files("directory")).and_then(<[PathBuf]>::first).cloned();
+    StateSettings { directory, runs_max: state.count("runs_max"), age_max_days: state.count("age_max_days") }
 }
 
 fn console(console: &Setting<'_>) -> ConsoleSettings {

@@ -26,6 +26,7 @@ pub(super) fn check(document: &Document, mode: Option<u32>, problems: &mut Probl
     repetitions(document, problems);
     jump::check(document, problems);
     vips(document, problems);
+    lock(document, problems);
     intervals(document, problems);
 }
 
@@ -157,6 +158,31 @@ fn vips(document: &Document, problems: &mut Problems<'_>) {
             };
             problems.add(node.at, format!("virtual address on unknown node \"{}\"", node.value), cure);
         }
+    }
+}
+
+/// The lock is held by most of its nodes: with an even number two halves could each believe the other has it.
+fn lock(document: &Document, problems: &mut Problems<'_>) {
+    let Some(lock) = document.table("lock") else { return };
+    let names: Vec<&str> = document.list("node").iter().filter_map(|node| node.text("name")).collect();
+    let nodes = lock.texts("nodes").unwrap_or_default();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for node in nodes {
+        let name = node.value.as_str();
+        if let Some(line) = seen.insert(name, node.at.line) {
+            problems.add(node.at, format!("lock node {name} is named twice (line {line})"), "name each node once");
+        } else if !names.contains(&name) {
+            let cure = match nearest(name, names.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("add a [[node]] with name = \"{name}\", or remove it here"),
+            };
+            problems.add(node.at, format!("lock on unknown node \"{name}\""), cure);
+        }
+    }
+    if let Some(at) = lock.position("nodes").filter(|_| !nodes.is_empty() && seen.len().is_multiple_of(2)) {
+        let what =
+            format!("the lock is held on {} nodes: an even number has no majority when it splits in half", seen.len());
+        problems.add(at, what, "name an odd number of nodes: one, three or five");
     }
 }
 

@@ -17,10 +17,12 @@ mod values;
 
 pub use find::{EnvInput, NotFound, Place, find};
 pub use problem::Problem;
+// Scenarios of the simulation are TOML files too, and their problems are reported in the same way.
+pub(crate) use problem::{Position, Problems};
+pub(crate) use suggest::nearest;
 
 use crate::model::inventory::Inventory;
 use document::Document;
-use problem::{Position, Problems};
 use secrecy::SecretString;
 use std::{
     collections::BTreeMap,
@@ -97,13 +99,7 @@ pub fn load(path: &Path, text: &str, metadata: &FileMetadata) -> Result<Loaded, 
     let around = Surroundings { home: metadata.home.as_deref(), folder };
     let (root, errors) = DeTable::parse_recoverable(text);
     let document = Document::read(root.get_ref(), &around, &mut problems);
-    if let Some(first) = errors.iter().map(|error| position_of(error, &problems)).min() {
-        // The parser goes on after an error, but a broken header puts what follows into the wrong section.
-        problems.keep_before(first);
-        for error in &errors {
-            let (what, cure) = syntax(error.message());
-            problems.add(position_of(error, &problems), what, cure);
-        }
+    if syntax_problems(&errors, &mut problems) {
         return Err(problems.into_sorted());
     }
     check::check(&document, metadata.mode, &mut problems);
@@ -112,6 +108,18 @@ pub fn load(path: &Path, text: &str, metadata: &FileMetadata) -> Result<Loaded, 
     }
     let (secrets, lines) = (secrets(&document), lines(&document));
     Ok(Loaded { inventory: build::inventory(&document), path: path.to_owned(), secrets, lines })
+}
+
+/// Notes what the parser of TOML objects to; whether it does.
+pub(crate) fn syntax_problems(errors: &[toml::de::Error], problems: &mut Problems<'_>) -> bool {
+    let Some(first) = errors.iter().map(|error| position_of(error, problems)).min() else { return false };
+    // The parser goes on after an error, but a broken header puts what follows into the wrong section.
+    problems.keep_before(first);
+    for error in errors {
+        let (what, cure) = syntax(error.message());
+        problems.add(position_of(error, problems), what, cure);
+    }
+    true
 }
 
 fn position_of(error: &toml::de::Error, problems: &Problems<'_>) -> Position {

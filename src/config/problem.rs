@@ -34,7 +34,7 @@ impl fmt::Display for Problem {
 
 /// A place in the text, 1-based.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// Line.
     pub line: usize,
     /// Column in characters.
@@ -43,7 +43,7 @@ pub(super) struct Position {
 
 impl Position {
     /// Where something that is absent from the whole file is reported.
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
 /// A value and its place.
@@ -57,7 +57,7 @@ pub(super) struct At<T> {
 
 /// Collects the problems of one file.
 #[derive(Debug)]
-pub(super) struct Problems<'t> {
+pub(crate) struct Problems<'t> {
     path: PathBuf,
     text: &'t str,
     line_starts: Vec<usize>,
@@ -66,7 +66,7 @@ pub(super) struct Problems<'t> {
 
 impl<'t> Problems<'t> {
     /// No problem yet.
-    pub(super) fn new(path: PathBuf, text: &'t str) -> Self {
+    pub(crate) fn new(path: PathBuf, text: &'t str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { path, text, line_starts, found: Vec::new() }
     }
@@ -77,7 +77,7 @@ impl<'t> Problems<'t> {
     }
 
     /// The place of a byte span.
-    pub(super) fn position(&self, span: &Range<usize>) -> Position {
+    pub(crate) fn position(&self, span: &Range<usize>) -> Position {
         let offset = span.start.min(self.text.len());
         let line = self.line_starts.partition_point(|&start| start <= offset);
         let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
@@ -86,24 +86,24 @@ impl<'t> Problems<'t> {
     }
 
     /// Notes a problem.
-    pub(super) fn add(&mut self, at: Position, what: impl Into<String>, cure: impl Into<String>) {
+    pub(crate) fn add(&mut self, at: Position, what: impl Into<String>, cure: impl Into<String>) {
         // Keys and values may quote anything the file contains, and end in a terminal.
         let [what, cure] = [what.into(), cure.into()].map(|text: String| Clean::line(&text).as_str().to_owned());
         self.found.push(Problem { path: self.path.clone(), line: at.line, column: at.column, what, cure });
     }
 
     /// Forgets what lies at or behind `limit`.
-    pub(super) fn keep_before(&mut self, limit: Position) {
+    pub(crate) fn keep_before(&mut self, limit: Position) {
         self.found.retain(|problem| (problem.line, problem.column) < (limit.line, limit.column));
     }
 
     /// Whether there is none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
     /// All of them, in the order of the file.
-    pub(super) fn into_sorted(mut self) -> Vec<Problem> {
+    pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
         self.found.sort();
         self.found.dedup();
         self.found

@@ -95,6 +95,8 @@ pub enum Kind {
     Files,
     /// A file on the bastion, or "none".
     FileOrNone,
+    /// A folder on the bastion.
+    Folder,
     /// An absolute path on a node, or "none".
     RemotePathOrNone,
     /// An absolute path on a node.
@@ -127,6 +129,7 @@ impl Kind {
             Self::Port => "a port (1 to 65535)".into(),
             Self::Files => "a list of files".into(),
             Self::FileOrNone => "a file or \"none\"".into(),
+            Self::Folder => "a folder".into(),
             Self::RemotePath => "an absolute path on the node".into(),
             Self::RemotePathOrNone => "an absolute path on the node or \"none\"".into(),
             Self::Integer => "a whole number".into(),
@@ -151,6 +154,7 @@ impl Kind {
             Self::Port => "22",
             Self::Files => "[\"~/.ssh/id_ed25519\"]",
             Self::FileOrNone => "\"~/.ssh/config\"",
+            Self::Folder => "\"/var/lib/vakt\"",
             Self::RemotePath | Self::RemotePathOrNone => "\"/run/haproxy/admin.sock\"",
             Self::Integer => "1000",
             Self::Decimal => "25.0",
@@ -204,6 +208,18 @@ pub const SECTIONS: &[Section] = &[
         keys: THRESHOLDS,
     },
     Section { name: "policy", shape: Shape::Table, what: "What may be done from this console.", keys: POLICY },
+    Section {
+        name: "lock",
+        shape: Shape::Table,
+        what: "One operator at a time: where the lock is held, besides this bastion.",
+        keys: LOCK,
+    },
+    Section {
+        name: "state",
+        shape: Shape::Table,
+        what: "Where runs are written down, and how long they are kept.",
+        keys: STATE,
+    },
     Section { name: "console", shape: Shape::Table, what: "How the console looks.", keys: CONSOLE },
 ];
 
@@ -363,6 +379,24 @@ const POLICY: &[Key] = &[
         Kind::Integer,
         "A change that would leave a backend with less than this share of its servers' weight is refused.",
     ),
+];
+
+const LOCK: &[Key] = &[optional(
+    "nodes",
+    Kind::Names,
+    "operators of one bastion exclude each other, those of two do not",
+    "An odd number of nodes on which a run holds the lock; it needs most of them. Every bastion must name the same ones.",
+)];
+
+const STATE: &[Key] = &[
+    optional(
+        "directory",
+        Kind::Folder,
+        "/var/lib/vakt where you may write there, else ~/.local/state/vakt",
+        "The state folder: journals, ledger, lock. --state and $VAKT_STATE come first.",
+    ),
+    tunable("runs_max", Kind::Integer, "Ended runs that are kept; the oldest go first. Open ones always stay."),
+    tunable("age_max_days", Kind::Integer, "How long an ended run is kept."),
 ];
 
 const CONSOLE: &[Key] = &[

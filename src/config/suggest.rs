@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of the known words.
 
 /// The word of `known` that `word` is most likely a misspelling of.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = word.to_lowercase();
     known
         .into_iter()

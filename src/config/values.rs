@@ -87,6 +87,7 @@ pub(super) fn read(
             DeValue::String(text) if text == NONE => Some(Value::Files(Vec::new())),
             _ => reader.file(raw).map(|file| Value::Files(vec![file])),
         },
+        Kind::Folder => reader.file(raw).map(|folder| Value::Files(vec![folder])),
         Kind::Integer => reader.integer(raw),
         Kind::Decimal => reader.decimal(raw),
         Kind::Port => reader.port(raw),

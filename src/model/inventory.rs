@@ -149,8 +149,32 @@ pub struct Settings {
     pub thresholds: Thresholds,
     /// What may be done.
     pub policy: Policy,
+    /// Where the lock is held, besides the bastion.
+    #[serde(default)]
+    pub lock: LockSettings,
+    /// Where runs are written down.
+    #[serde(default)]
+    pub state: StateSettings,
     /// How the console looks.
     pub console: ConsoleSettings,
+}
+
+/// One operator at a time, also across bastions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LockSettings {
+    /// Nodes on which a run holds the lock, an odd number; none: only the bastion's own lock.
+    pub nodes: Vec<NodeName>,
+}
+
+/// The state folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StateSettings {
+    /// Where, if the configuration says so.
+    pub directory: Option<PathBuf>,
+    /// Ended runs that are kept.
+    pub runs_max: u32,
+    /// How long an ended run is kept, days.
+    pub age_max_days: u32,
 }
 
 /// Settings of the SSH transport.

@@ -52,6 +52,8 @@ pub enum ServerExpect {
     NoNewSessions,
     /// Its weight.
     Weight(u64),
+    /// The weight that its HAProxy's file gives it, which a restart returns to.
+    WeightInFile(u64),
     /// No session, none waiting, and not chosen since the look before.
     Quiet,
     /// No session and none waiting.
@@ -121,7 +123,7 @@ impl Expect {
     pub fn tolerance(&self) -> &'static str {
         let Self::Server { is, .. } = self;
         match is {
-            ServerExpect::Told(_) | ServerExpect::Weight(_) => "exactly",
+            ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
             ServerExpect::OthersCarry { .. } => "at least",
             _ => "as told",
         }
@@ -138,6 +140,7 @@ impl fmt::Display for Expect {
             ServerExpect::OutOfRotation => write!(f, "{name} is told to take no new sessions"),
             ServerExpect::NoNewSessions => write!(f, "{name} gets no new sessions"),
             ServerExpect::Weight(weight) => write!(f, "{name} has weight {weight}"),
+            ServerExpect::WeightInFile(weight) => write!(f, "{name} has weight {weight} in haproxy.cfg"),
             ServerExpect::Quiet => write!(f, "{name} has no session, none waiting and no new one"),
             ServerExpect::Empty => write!(f, "{name} has no session and none waiting"),
             ServerExpect::HasSessions => write!(f, "{name} has sessions"),
@@ -179,6 +182,9 @@ impl ServerExpect {
             }
             Self::NoNewSessions => judge_no_new_sessions(server),
             Self::Weight(weight) => of(server.weight, "the weight", |is| is == weight, |is| format!("weight {is}")),
+            Self::WeightInFile(weight) => {
+                of(server.weight_configured, "the weight in the file", |is| is == weight, |is| format!("weight {is}"))
+            }
             Self::Empty => judge_sessions(server, |sessions, waiting| sessions == 0 && waiting == 0),
             Self::HasSessions => judge_sessions(server, |sessions, waiting| sessions + waiting > 0),
             Self::Quiet => judge_quiet(server, before),

@@ -64,6 +64,11 @@ rules! {
         "HAProxy's health check fails and the server gets no traffic.",
         "The service or its node is down, or the check times out under load.",
         "look at the failing check and the log of the service on that node";
+    IntentLost = "haproxy.intent.lost", Critical, "What an operator set was lost",
+        "A server that somebody drained, put into maintenance or gave another weight through vakt is not so any more on a load balancer. \
+         It may take traffic while somebody works on it.",
+        "HAProxy was reloaded or restarted without a server-state file, or somebody changed it outside vakt.",
+        "apply it again, or accept what is: both commands are in the finding";
     OomKill = "host.oom_kill", Critical, "Out of memory",
         "The kernel ended processes because memory ran out.",
         "A process or cgroup limit too small for its load, or a leak.",

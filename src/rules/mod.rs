@@ -9,6 +9,7 @@
 
 mod catalogue;
 mod host;
+mod intents;
 mod node;
 mod scene;
 mod servers;
@@ -18,7 +19,10 @@ mod words;
 
 pub use catalogue::{Rule, RuleId, catalogue, reference};
 
-use crate::model::{ids::NodeName, inventory::Inventory, text::Clean, time::Now, world::World};
+use crate::{
+    model::{ids::NodeName, inventory::Inventory, text::Clean, time::Now, world::World},
+    run::{RunSummary, ledger::Ledger, lock::LockState},
+};
 use node::Lost;
 use scene::Scene;
 use serde::{Deserialize, Serialize};
@@ -57,6 +61,26 @@ pub struct Finding {
     pub since: Now,
 }
 
+/// What operators want of the cluster and who changes it now, as far as rules must know.
+#[derive(Debug, Clone, Copy)]
+pub struct Operators<'a> {
+    /// What shall be.
+    pub ledger: &'a Ledger,
+    /// Who acts.
+    pub lock: &'a LockState,
+    /// Runs of this bastion.
+    pub runs: &'a [RunSummary],
+}
+
+impl Operators<'static> {
+    /// Nobody wants anything.
+    pub const NONE: Self = {
+        static LEDGER: Ledger = Ledger { wishes: Vec::new(), folded: Vec::new(), dropped: 0 };
+        static LOCK: LockState = LockState::Free;
+        Self { ledger: &LEDGER, lock: &LOCK, runs: &[] }
+    };
+}
+
 /// Keeps findings open across evaluations (hold time, hysteresis, `since`).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rules {
@@ -66,7 +90,13 @@ pub struct Rules {
 
 impl Rules {
     /// Every finding that holds now, worst first, then oldest.
-    pub fn evaluate(&mut self, world: &World, inventory: &Inventory, now: Now) -> Vec<Finding> {
+    pub fn evaluate(
+        &mut self,
+        world: &World,
+        inventory: &Inventory,
+        operators: Operators<'_>,
+        now: Now,
+    ) -> Vec<Finding> {
         node::remember(&mut self.lost, world);
         let scene = Scene::new(world, inventory, &self.lost, now);
         let mut conditions = Vec::new();
@@ -74,6 +104,7 @@ impl Rules {
         host::judge(&scene, &mut conditions);
         servers::judge(&scene, &mut conditions);
         traffic::judge(&scene, &mut conditions);
+        intents::judge(&scene, operators, &mut conditions);
         self.tracks.follow(conditions, now, |node| scene.is_up(node))
     }
 }

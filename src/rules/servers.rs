@@ -173,7 +173,7 @@ fn behind<'s, 'a>(scene: &'s Scene<'a>, server: &Server) -> Option<&'s Seen<'a>>
 }
 
 /// Load balancers that have no say at the moment.
-fn silent(scene: &Scene<'_>) -> impl Iterator<Item = String> {
+pub(super) fn silent(scene: &Scene<'_>) -> impl Iterator<Item = String> {
     let silent = scene.nodes.iter().filter(|seen| seen.node.haproxy_socket.is_some() && seen.haproxy.is_none());
     silent.map(|seen| format!("{}: cannot be read now", seen.node.name))
 }

@@ -99,7 +99,8 @@ impl Writer {
         if line.len() > RECORD_BYTES_MAX {
             return Err(AppendError::TooLong(line.len()));
         }
-        let reserve = if matches!(record.entry, Entry::Ended(_)) { 0 } else { RESERVE_BYTES };
+        let is_last = matches!(record.entry, Entry::Ended(_) | Entry::Resolved { .. });
+        let reserve = if is_last { 0 } else { RESERVE_BYTES };
         if self.bytes + line.len() + reserve > JOURNAL_BYTES_MAX || self.head.records >= RECORDS_MAX {
             return Err(AppendError::Full);
         }

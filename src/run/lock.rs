@@ -6,6 +6,7 @@ use crate::{
     plan::PlanId,
 };
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Who holds the lock, as it is written where others can read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,16 @@ pub struct Holder {
     pub what: Clean,
     /// Since when, by the bastion's clock.
     pub since: Wall,
+}
+
+/// One line: who, where, for what, since when.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = jiff::Timestamp::from_millisecond(self.since.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let Self { operator, bastion, what, run, .. } = self;
+        let since = since.strftime("%Y-%m-%d %H:%M:%SZ");
+        write!(f, "{} on {bastion} acts since {since}: {what} (run {run})", operator.login)
+    }
 }
 
 /// The lock as this console sees it.

@@ -35,5 +35,5 @@ pub use ending::{Ending, EndingKind};
 pub use event::{RunCommand, RunEvent};
 pub use machine::{Machine, NotRecoverable};
 pub use progress::{Mark, Progress, StepProgress, duration};
-pub use record::{Direction, Entry, Opening, Operator, Outcome, Record, Recovery};
+pub use record::{BrokeGlass, Direction, Entry, Opening, Operator, Outcome, Record, Recovery};
 pub use summary::{RunState, RunSummary};

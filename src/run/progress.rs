@@ -181,7 +181,6 @@ impl Progress {
         let waited_ms = record.at.mono.since_ms(self.last_mono);
         let since = record.at.wall;
         match &record.entry {
-            Entry::Opened(_) => {}
             Entry::PremisesHeld { .. } => self.premises_held = true,
             Entry::StepBegun { step, direction, .. } => {
                 self.set(*step, StepProgress::Active { direction: *direction, sent: true, since });
@@ -209,7 +208,7 @@ impl Progress {
             }
             Entry::AbortAsked => self.stop_asked = true,
             Entry::Unwinding { why } => self.unwinding = Some(why.clone()),
-            Entry::Recovered { choice, operator } => {
+            Entry::Recovered { choice, operator, .. } => {
                 self.recovered = Some((*choice, operator.clone()));
                 // Who comes back to an ended run chooses anew.
                 if self.ending.take().is_some() {
@@ -219,6 +218,8 @@ impl Progress {
                 self.taking_up = *choice == Recovery::Resume && self.unwinding.is_none();
             }
             Entry::Ended(ending) => self.ending = Some((**ending).clone()),
+            // The summary of the run says who settled it; a lost lock shows as what it leads to.
+            Entry::Opened(_) | Entry::Resolved { .. } | Entry::LockLost { .. } => {}
         }
         self.last_at = record.at.wall;
         self.last_mono = record.at.mono;

@@ -78,6 +78,11 @@ pub enum Entry {
     },
     /// The operator asked to stop.
     AbortAsked,
+    /// The lock over the nodes was lost; it stops as if the operator had asked.
+    LockLost {
+        /// Why.
+        why: Clean,
+    },
     /// From here on everything that was done is undone.
     Unwinding {
         /// Why.
@@ -89,9 +94,19 @@ pub enum Entry {
         choice: Recovery,
         /// Who.
         operator: Operator,
+        /// Set when somebody else held the lock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        broke_glass: Option<BrokeGlass>,
     },
-    /// The last record.
+    /// The last record of the process that carried it out.
     Ended(Box<Ending>),
+    /// An operator declared an interrupted run, or one that needed an operator, settled. Nothing follows it.
+    Resolved {
+        /// Who.
+        operator: Operator,
+        /// Why it is settled.
+        why: Clean,
+    },
 }
 
 /// How a run begins.
@@ -103,6 +118,18 @@ pub struct Opening {
     pub operator: Operator,
     /// The head of the journal of the run before this one, so that a missing journal is noticed.
     pub previous: Option<Head>,
+    /// Set when somebody else held the lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broke_glass: Option<BrokeGlass>,
+}
+
+/// An operator acted although somebody else held the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokeGlass {
+    /// The operator's reason.
+    pub why: Clean,
+    /// Who held the lock, in one line; empty when nobody could say.
+    pub held_by: Clean,
 }
 
 /// Who acts.

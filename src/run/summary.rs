@@ -1,6 +1,10 @@
 //! A run as lists and the console see it, without its records.
 
-use super::{ending::EndingKind, record::Operator};
+use super::{
+    ending::EndingKind,
+    journal::{Journal, Tail},
+    record::{Entry, Operator},
+};
 use crate::{
     model::{intent::Intent, text::Clean, time::Wall},
     plan::PlanId,
@@ -26,6 +30,26 @@ pub struct RunSummary {
     pub records: u64,
     /// Where it is.
     pub state: RunState,
+}
+
+impl RunSummary {
+    /// What a journal says of its run; `lives` tells whether its executor does. `None` when the journal does not begin
+    /// with a plan, so that nothing is known of it but its name.
+    pub fn of(journal: &Journal, lives: bool) -> Option<Self> {
+        let (first, last) = (journal.records.first()?, journal.records.last()?);
+        let Entry::Opened(opening) = &first.entry else { return None };
+        let body = &opening.plan.body;
+        Some(Self {
+            id: opening.plan.id.clone(),
+            intent: body.intent.clone(),
+            title: body.title.clone(),
+            operator: opening.operator.clone(),
+            opened_at: first.at.wall,
+            last_at: last.at.wall,
+            records: journal.head.records,
+            state: RunState::of(journal, lives),
+        })
+    }
 }
 
 /// Where a run is.
@@ -55,6 +79,29 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// Where the run of this journal is; `lives` tells whether its executor does. A torn tail is no damage: the record
+    /// was never acknowledged.
+    pub fn of(journal: &Journal, lives: bool) -> Self {
+        if let Tail::Damaged(damage) = &journal.tail {
+            return Self::Damaged(Clean::line(&damage.to_string()));
+        }
+        match journal.records.last().map(|record| &record.entry) {
+            Some(Entry::Ended(ending)) => Self::Ended { kind: ending.kind, why: ending.why.clone() },
+            Some(Entry::Resolved { operator, why }) => Self::Resolved { by: operator.login.clone(), why: why.clone() },
+            _ if lives => Self::Running,
+            _ => Self::Interrupted,
+        }
+    }
+
+    /// Whether an operator may declare it settled.
+    pub fn is_resolvable(&self) -> bool {
+        match self {
+            Self::Interrupted => true,
+            Self::Ended { kind, .. } => *kind == EndingKind::NeedsOperator,
+            Self::Running | Self::Resolved { .. } | Self::Damaged(_) => false,
+        }
+    }
+
     /// Whether a person has to decide something.
     pub fn is_open(&self) -> bool {
         match self {

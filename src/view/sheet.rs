@@ -235,7 +235,7 @@ pub(super) fn run(canvas: &mut Canvas<'_>, app: &App, body: Area) {
             None if following.goes_on() => {
                 Span::dim("It is carried out by a process of its own; leaving this leaves it alone.")
             }
-            None if following.vanished.is_some() => Span::dim("Nothing is sent until somebody takes it up."),
+            None if following.is_undecided() => Span::dim("Nothing is sent until somebody takes it up."),
             None => Span::dim("It is over; nothing more is sent."),
         };
         canvas.line(foot.x, foot.y + 1, foot.width, &[words]);

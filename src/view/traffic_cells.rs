@@ -15,6 +15,7 @@ use crate::{
             AdminState, Backend, Check, ConfiguredState, OperationalState, Server, Traffic as Counters, TrafficRates,
         },
     },
+    run::ledger::Wish,
 };
 
 use std::fmt::Write as _;
@@ -287,7 +288,10 @@ fn share_cell(
 fn wanted(app: &App, traffic: &Traffic<'_>, pool: usize, server: usize) -> Line {
     let seen = app.seen();
     let pool = &traffic.pools[pool];
-    let Some(wish) = changes::wish(seen, pool.proxy.name, pool.servers[server]) else { return Vec::new() };
+    let mut wishes: Vec<&Wish> = changes::wishes(seen, pool.proxy.name, pool.servers[server]).collect();
+    // The column has room for one: the one that is lost, else what keeps it out of traffic.
+    wishes.sort_by_key(|wish| !changes::is_lost(seen, wish));
+    let Some(wish) = wishes.first() else { return Vec::new() };
     let word = changes::wanted_word(wish.wanted);
     let is_lost = changes::is_lost(seen, wish);
     vec![if is_lost {

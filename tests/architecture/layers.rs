@@ -55,10 +55,11 @@ const LAYERS: &[Layer] = &[
     Layer { name: "model", may_use: &[], forbidden: PURE },
     Layer { name: "wire", may_use: &["model"], forbidden: PURE },
     Layer { name: "history", may_use: &["model", "wire"], forbidden: PURE },
-    Layer { name: "rules", may_use: &["model", "wire", "history"], forbidden: PURE },
     Layer { name: "schedule", may_use: &["model", "wire", "history"], forbidden: PURE },
-    Layer { name: "plan", may_use: &["model", "wire", "history", "rules"], forbidden: PURE },
-    Layer { name: "run", may_use: &["model", "wire", "history", "rules", "plan"], forbidden: PURE },
+    Layer { name: "plan", may_use: &["model", "wire", "history"], forbidden: PURE },
+    Layer { name: "run", may_use: &["model", "wire", "history", "plan"], forbidden: PURE },
+    // A rule knows what operators want (the ledger) and who acts now.
+    Layer { name: "rules", may_use: &["model", "wire", "history", "plan", "run"], forbidden: PURE },
     Layer { name: "config", may_use: &["model", "wire", "history"], forbidden: PURE },
     Layer {
         name: "app",
@@ -71,6 +72,7 @@ const LAYERS: &[Layer] = &[
         forbidden: DRAWING,
     },
     Layer { name: "transport", may_use: &["model", "wire", "config"], forbidden: TRANSPORT },
+    Layer { name: "sim", may_use: &["model", "wire", "config", "transport"], forbidden: TRANSPORT },
     Layer {
         name: "runtime",
         may_use: &[
@@ -85,6 +87,7 @@ const LAYERS: &[Layer] = &[
             "app",
             "view",
             "transport",
+            "sim",
         ],
         forbidden: &[],
     },
@@ -102,6 +105,7 @@ const LAYERS: &[Layer] = &[
             "app",
             "view",
             "transport",
+            "sim",
             "runtime",
         ],
         forbidden: &["ratatui", "crossterm"],

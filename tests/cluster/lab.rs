@@ -11,6 +11,9 @@ use std::{
 
 static TURN: Mutex<()> = Mutex::new(());
 
+/// The lab's own program.
+pub(crate) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/lab");
+
 /// A lab that is up, for one test at a time.
 pub(crate) struct Lab {
     config: String,
@@ -149,5 +152,5 @@ pub(crate) fn sshd_answers(address: &str, limit: Duration) -> Instant {
 }
 
 fn lab(args: &[&str]) -> Output {
-    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/lab")).args(args).output().unwrap()
+    Command::new(SCRIPT).args(args).output().unwrap()
 }

@@ -34,7 +34,9 @@ fn other_value(section: &Section, key: &Key) -> String {
         Kind::PrivateAddress => "\"192.168.7.7\"".into(),
         Kind::PublicAddress => "\"203.0.113.7\"".into(),
         Kind::Port => "2222".into(),
-        Kind::Names | Kind::NamesOrNone => format!("[{:?}]", if section.name == "jump_host" { "a" } else { "j" }),
+        Kind::Names | Kind::NamesOrNone => {
+            format!("[{:?}]", if matches!(section.name, "jump_host" | "lock") { "a" } else { "j" })
+        }
         Kind::Files => "[\"/k\"]".into(),
         Kind::FileOrNone | Kind::RemotePath | Kind::RemotePathOrNone => "\"/x/y\"".into(),
         _ => "\"else\"".into(),

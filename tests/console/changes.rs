@@ -28,7 +28,7 @@ use vakt::{
     },
     plan::{Plan, PlanId, Reason, ReasonKind, text as plan_text},
     run::{
-        EndingKind, Operator, Record, Recovery, RunState, RunSummary,
+        EndingKind, Entry, Operator, Record, Recovery, RunState, RunSummary,
         ledger::{Ledger, Wanted, Wish},
         lock::{Holder, LockState},
     },
@@ -152,7 +152,7 @@ fn standing(app: &App) -> Standing {
             ),
         ],
         lock: LockState::Free,
-        ledger: Ledger { wishes: vec![wish(app, Wanted::Drain)], folded: Some(id(4)) },
+        ledger: Ledger { wishes: vec![wish(app, Wanted::Drain)], ..Ledger::default() },
         trouble: None,
     }
 }
@@ -606,6 +606,47 @@ fn a_run_that_did_not_start_is_a_refusal() {
     assert!(shown.contains("Nothing was sent."));
     press(&mut app, "esc d");
     assert!(text(&app).contains("Press Enter to start."), "the next plan can be started");
+}
+
+#[test]
+fn a_run_that_cannot_be_settled_or_taken_up_says_why() {
+    let reason =
+        || vec![Reason::new(ReasonKind::NotRecoverable, "It is not settled.", vec![clean("it goes on")], "Wait.")];
+    // From the list: nothing is followed.
+    let mut app = busy();
+    resize(&mut app, 120, 40);
+    press(&mut app, "8 j D o k enter");
+    send(&mut app, Event::Run { run: id(6), news: RunNews::NotStarted(reason()) });
+    assert!(text(&app).contains("It is not settled. it goes on"), "{}", text(&app));
+    // From the view of the run: it stays.
+    let (mut app, run) = running(4, Script::default());
+    send(&mut app, Event::Run { run: run.clone(), news: RunNews::Vanished(clean("Killed.")) });
+    press(&mut app, "D o k enter");
+    assert!(text(&app).contains("interrupted here"), "the view comes back: {}", text(&app));
+    send(&mut app, Event::Run { run, news: RunNews::NotStarted(reason()) });
+    assert!(text(&app).contains("It is not settled. it goes on") && text(&app).contains("interrupted here"));
+    // Taking up is refused like a plan.
+    let mut app = busy();
+    press(&mut app, "8 j c enter");
+    send(&mut app, Event::Run { run: id(6), news: RunNews::NotStarted(reason()) });
+    assert!(text(&app).contains("┌ Refused") && text(&app).contains("✗ It is not settled."), "{}", text(&app));
+}
+
+#[test]
+fn a_run_that_was_settled_is_over_and_one_that_cannot_be_read_says_so() {
+    let (mut app, run) = running(4, Script::default());
+    send(&mut app, Event::Run { run: run.clone(), news: RunNews::Vanished(clean("Killed.")) });
+    assert!(text(&app).contains("c resume"));
+    let at = app.now;
+    let entry = Entry::Resolved { operator: operator("eva"), why: clean("drained by hand") };
+    send(&mut app, Event::Run { run, news: RunNews::Records(vec![Record { seq: 4, at, entry }]) });
+    let shown = text(&app);
+    assert!(shown.contains("○  Settled by eva: drained by hand") && !shown.contains("c resume"), "{shown}");
+    let mut app = busy();
+    press(&mut app, "8 enter");
+    send(&mut app, Event::Run { run: id(7), news: RunNews::Vanished(clean("permission denied")) });
+    assert!(text(&app).contains("It cannot be followed: permission denied"), "{}", text(&app));
+    assert_eq!(press(&mut app, "esc"), [Effect::Run(RunEffect::Detach { run: id(7) })]);
 }
 
 #[test]

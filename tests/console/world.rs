@@ -85,6 +85,8 @@ pub(crate) fn settings() -> Settings {
             host_hold_ms: 30_000,
         },
         policy: Policy { read_only: false, confirm: Confirm::ByBlastRadius, capacity_floor_percent: 50 },
+        lock: vakt::model::inventory::LockSettings::default(),
+        state: vakt::model::inventory::StateSettings::default(),
         console: ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true },
     }
 }

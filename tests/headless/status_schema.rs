@@ -8,6 +8,7 @@ use vakt::{
         figure::{Figure, Unknown},
         haproxy::{Backend, Check, Frontend, HaproxyFacts, OperationalState, Server, Traffic},
         host::{DiskRates, Filesystem, HostFacts, HostProfile, InterfaceRates, Virtualisation},
+        intent::ServerPath,
         inventory::Inventory,
         link::LinkState,
         text::Clean,
@@ -15,7 +16,9 @@ use vakt::{
         trouble::{Trouble, TroubleKind},
         world::World,
     },
+    plan::PlanId,
     rules::{Finding, Severity},
+    run::ledger::{Ledger, Wanted, Wish},
 };
 
 const AT: Now = Now { mono: Mono(5_000), wall: Wall(1_780_000_000_000) };
@@ -23,7 +26,7 @@ const AT: Now = Now { mono: Mono(5_000), wall: Wall(1_780_000_000_000) };
 #[test]
 fn the_document_and_its_description_have_the_same_keys() {
     let (inventory, world) = sample();
-    let document = document(&world, &inventory, &[finding()], AT);
+    let document = document(&world, &inventory, &ledger(), &[finding()], AT);
     let mut keys = BTreeSet::new();
     walk("", &serde_json::to_value(&document).unwrap(), &mut keys);
     let described = described();
@@ -35,7 +38,7 @@ fn the_document_and_its_description_have_the_same_keys() {
 #[test]
 fn invariant_3_an_unknown_figure_is_null_with_its_reason_never_zero() {
     let (inventory, world) = sample();
-    let document = serde_json::to_value(document(&world, &inventory, &[], AT)).unwrap();
+    let document = serde_json::to_value(document(&world, &inventory, &Ledger::default(), &[], AT)).unwrap();
     let host = &document["nodes"][0]["host"];
     assert_eq!(host["pressure_io_full_percent"], Value::Null);
     assert_eq!(host["unknown"]["pressure"], "not offered by this kernel or daemon");
@@ -151,6 +154,39 @@ fn haproxy() -> HaproxyFacts {
         }],
     });
     facts
+}
+
+/// The server that is in the sample, another that is gone from its backend, and one of a backend nobody has.
+fn ledger() -> Ledger {
+    let wish = |backend: &str, server: &str, wanted| Wish {
+        server: ServerPath { backend: backend.into(), server: server.into() },
+        wanted,
+        since: Wall(AT.wall.0 - 60_000),
+        by: "eva".into(),
+        reason: Some("kernel update".into()),
+        run: PlanId::from("20261123T140322Z-5f3a09c1".to_owned()),
+    };
+    let wishes = vec![
+        wish("web_cluster", "web01", Wanted::Weight(10)),
+        wish("web_cluster", "web09", Wanted::Drain),
+        wish("gone", "web01", Wanted::Maint),
+    ];
+    Ledger { wishes, ..Ledger::default() }
+}
+
+#[test]
+fn a_wish_tells_whether_it_holds_and_what_cannot_be_said() {
+    let (inventory, world) = sample();
+    let document = serde_json::to_value(document(&world, &inventory, &ledger(), &[], AT)).unwrap();
+    let side = |wish: usize| &document["wishes"][wish]["load_balancers"][0];
+    assert_eq!(side(0)["holds"], false);
+    assert_eq!(side(0)["says"], "weight 1");
+    assert_eq!(side(1)["holds"], Value::Null);
+    assert_eq!(side(1)["says"], "backend web_cluster has no server web09 now");
+    // The load balancer that was read has no such backend; only those that were not read yet are told of.
+    for side in document["wishes"][2]["load_balancers"].as_array().unwrap() {
+        assert_eq!(side["says"], "not read yet");
+    }
 }
 
 fn finding() -> Finding {

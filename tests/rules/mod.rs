@@ -3,10 +3,11 @@
 use std::path::Path;
 use vakt::{
     model::{ids::NodeName, time::Now},
-    rules::{Finding, Rules, Severity, catalogue, reference},
+    rules::{Finding, Operators, Rules, Severity, catalogue, reference},
 };
 
 mod hosts;
+mod intents;
 mod scale;
 mod servers;
 mod stage;
@@ -35,7 +36,7 @@ fn a_healthy_cluster_has_no_findings() {
 fn before_anything_answered_nothing_is_wrong() {
     let stage = Stage::new();
     let empty = vakt::model::world::World::new(&stage.inventory);
-    assert_eq!(Rules::default().evaluate(&empty, &stage.inventory, stage.now), []);
+    assert_eq!(Rules::default().evaluate(&empty, &stage.inventory, Operators::NONE, stage.now), []);
 }
 
 #[test]
@@ -220,5 +221,5 @@ fn absurd_figures_are_survived() {
         assert!(finding.sentence.as_str().chars().count() <= 512);
     }
     let late = Now { mono: vakt::model::time::Mono(u64::MAX), wall: vakt::model::time::Wall(i64::MIN) };
-    stage.rules.evaluate(&stage.world, &stage.inventory, late);
+    stage.rules.evaluate(&stage.world, &stage.inventory, stage.will.operators(), late);
 }

@@ -18,7 +18,8 @@ use vakt::{
         trouble::{Trouble, TroubleKind},
         world::{NodeFacts, World},
     },
-    rules::{Finding, Rules},
+    rules::{Finding, Operators, Rules},
+    run::{RunSummary, ledger::Ledger, lock::LockState},
 };
 
 const NODES: [(&str, &str); 8] = [
@@ -32,11 +33,26 @@ const NODES: [(&str, &str); 8] = [
     ("db03", "database"),
 ];
 
+/// What operators want and do.
+#[derive(Default)]
+pub(super) struct Will {
+    pub ledger: Ledger,
+    pub lock: LockState,
+    pub runs: Vec<RunSummary>,
+}
+
+impl Will {
+    pub(super) fn operators(&self) -> Operators<'_> {
+        Operators { ledger: &self.ledger, lock: &self.lock, runs: &self.runs }
+    }
+}
+
 /// The cluster, its facts, and time.
 pub(super) struct Stage {
     pub inventory: Inventory,
     pub world: World,
     pub rules: Rules,
+    pub will: Will,
     pub now: Now,
     /// What each node would answer.
     hosts: Vec<HostFacts>,
@@ -61,6 +77,7 @@ impl Stage {
             world: World::new(&inventory),
             inventory,
             rules: Rules::default(),
+            will: Will::default(),
             now: Now { mono: Mono(100_000), wall: Wall(1_400_000_000_000) },
             hosts: NODES.map(|_| healthy_host()).to_vec(),
             profiles: NODES.map(|_| healthy_profile()).to_vec(),
@@ -152,7 +169,7 @@ impl Stage {
                 facts.haproxy.take(haproxy, now);
             }
         }
-        self.findings = self.rules.evaluate(&self.world, &self.inventory, now);
+        self.findings = self.rules.evaluate(&self.world, &self.inventory, self.will.operators(), now);
     }
 
     pub(super) fn run(&mut self, seconds: usize) {
@@ -333,6 +350,7 @@ pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
     },
     |stage| stage.profile("db01", |profile| profile.filesystems = vec![filesystem("/", 99), filesystem("/var", 92)]),
     |stage| stage.profile("db01", |profile| profile.virtualisation = Figure::Known(Virtualisation::OpenVz)),
+    |stage| super::intents::wish(stage, vakt::run::ledger::Wanted::Drain, 60),
     |stage| stage.host("db01", |host| host.clock_offset_ms = Figure::Known(-340)),
 ];
 

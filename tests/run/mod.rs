@@ -4,4 +4,5 @@ pub(crate) mod cluster;
 mod faults;
 pub(crate) mod harness;
 mod journal;
+mod ledger;
 mod progress;

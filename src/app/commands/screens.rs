@@ -9,7 +9,7 @@ use crate::app::{
     rows::{RowId, Rows},
     screen::{Place, ScreenId},
 };
-use crate::model::{ids::NodeName, link::LinkState};
+use crate::model::{ids::NodeName, intent::ServerPath, link::LinkState};
 
 pub(in crate::app) const COMMANDS: &[Command] = &[
     Command {
@@ -218,7 +218,7 @@ fn toggle_open(app: &mut App, server: (crate::model::ids::ProxyName, crate::mode
 fn node_behind(here: &Here<'_>) -> Option<NodeName> {
     let app = here.app;
     match here.row.as_ref()? {
-        RowId::Server(_, server) | RowId::Wish(_, server) => {
+        RowId::Server(_, server) | RowId::Wish(ServerPath { server, .. }, _) => {
             app.inventory.node(&NodeName::from(server.as_str())).map(|node| node.name.clone())
         }
         RowId::Share(_, _, node) | RowId::Node(node) => Some(node.clone()),

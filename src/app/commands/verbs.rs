@@ -13,7 +13,7 @@ use crate::app::{
 use crate::{
     model::intent::{Change, DEADLINE_MS_DEFAULT, Intent, OnDeadline, ServerPath},
     plan::PlanId,
-    run::{EndingKind, Recovery, RunState, RunSummary},
+    run::{EndingKind, Recovery, RunState, RunSummary, ledger::Wish},
 };
 
 const CHANGES: Scope = Scope::Screens(&[ScreenId::Changes]);
@@ -188,13 +188,16 @@ fn lost(here: &Here<'_>) -> Result<Intent, String> {
         }
         _ => here.server()?,
     };
-    let Some(wish) = changes::wish(seen, &server.backend, &server.server) else {
-        return Err(format!("Nobody wants anything of {server} that could be lost."));
+    let wishes: Vec<&Wish> = match &here.row {
+        Some(RowId::Wish(server, is_weight)) => changes::wish(seen, server, *is_weight).into_iter().collect(),
+        _ => changes::wishes(seen, &server.backend, &server.server).collect(),
     };
-    let is_finding = matches!(here.row, Some(RowId::Finding(..)));
-    if !is_finding && !changes::is_lost(seen, wish) {
-        return Err(format!("What is wanted of {server} holds, as far as it can be read."));
+    if wishes.is_empty() {
+        return Err(format!("Nobody wants anything of {server} that could be lost."));
     }
+    let Some(wish) = wishes.into_iter().find(|wish| changes::is_lost(seen, wish)) else {
+        return Err(format!("What is wanted of {server} holds, as far as it can be read."));
+    };
     Ok(changes::reapply(wish))
 }
 

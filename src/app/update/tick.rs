@@ -1,6 +1,9 @@
 //! Time passes: probes become due, rules look again, notices go away.
 
-use crate::app::{App, effect::Effect, planning, rows};
+use crate::{
+    app::{App, effect::Effect, planning, rows},
+    rules::Operators,
+};
 
 /// The rules run at most this often.
 const RULES_MS: u64 = 250;
@@ -32,7 +35,9 @@ fn judge(app: &mut App) {
     }
     app.rules_ran = Some(app.now.mono);
     app.rules_wanted = false;
-    let findings = app.rules.evaluate(&app.world, &app.inventory, app.now);
+    let standing = &app.standing;
+    let operators = Operators { ledger: &standing.ledger, lock: &standing.lock, runs: &standing.runs };
+    let findings = app.rules.evaluate(&app.world, &app.inventory, operators, app.now);
     for finding in &findings {
         let is_new = !app.findings.iter().any(|known| known.rule == finding.rule && known.subject == finding.subject);
         if is_new {

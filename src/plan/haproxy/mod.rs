@@ -199,6 +199,11 @@ impl Seat<'_> {
         }
     }
 
+    /// What the file says of the weight, as a premise; none where this HAProxy does not tell.
+    fn weight_in_file(&self, path: &ServerPath) -> Option<Check> {
+        self.server.weight_configured.known().map(|weight| self.check(path, ServerExpect::WeightInFile(weight)))
+    }
+
     /// A step that sends `request` here. It has been done when all of `done` hold.
     fn write(&self, path: &ServerPath, what: WriteParts) -> Step {
         let checks = |list: &[ServerExpect]| list.iter().map(|is| self.check(path, *is)).collect::<Vec<_>>();

@@ -59,9 +59,11 @@ pub(super) fn plan(field: &Field<'_>, deadline_ms: u64, weight: Option<u64>, rea
     } else {
         (Blast::Small, "every step can be undone".to_owned())
     };
+    let sets_weight = weight.is_some() || changing.iter().any(|seat| seat.weight() != wanted(seat));
     let premises = field.seats.iter().flat_map(|seat| {
         let told = seat.told().map(|told| seat.check(&field.path, ServerExpect::Told(told)));
-        told.into_iter().chain([seat.check(&field.path, ServerExpect::Weight(seat.weight()))])
+        let in_file = seat.weight_in_file(&field.path).filter(|_| sets_weight);
+        told.into_iter().chain([seat.check(&field.path, ServerExpect::Weight(seat.weight()))]).chain(in_file)
     });
     Outcome::Draft(Draft {
         effect: effect(field, &changing, deadline_ms, wanted),

@@ -19,6 +19,8 @@ pub(super) fn plan(field: &Field<'_>, weight: u64, reasons: &mut Vec<Reason>) ->
         let others = guards(seat).iter().map(|is| seat.check(&field.path, *is));
         [seat.check(&field.path, ServerExpect::Weight(seat.weight()))].into_iter().chain(others)
     });
+    // Whether this weight is a deviation that a restart would lose; the journal has to say it.
+    let premises = premises.chain(field.seats.iter().filter_map(|seat| seat.weight_in_file(&field.path)));
     let mut effect: Vec<String> = changing
         .iter()
         .map(|seat| {

@@ -5,11 +5,12 @@
 
 use super::{Direction, Entry, Machine, Opened, Operator, Outcome, Poll, StepState};
 use crate::{
+    model::text::Clean,
     plan::parts::{Action, Need},
     run::{
         ending::Ending,
         look::Tri,
-        record::{Record, Recovery},
+        record::{BrokeGlass, Record, Recovery},
     },
 };
 
@@ -25,6 +26,14 @@ pub enum NotRecoverable {
     /// The run is over.
     #[error("the run has ended: {}", .0.kind)]
     Ended(Box<Ending>),
+    /// An operator declared it settled.
+    #[error("{by} declared the run settled: {why}")]
+    Resolved {
+        /// Who.
+        by: Clean,
+        /// Why.
+        why: Clean,
+    },
     /// A record names a step that the plan does not have.
     #[error("record {0} does not fit the plan")]
     Foreign(u64),
@@ -35,11 +44,12 @@ pub enum NotRecoverable {
 pub(super) struct Again {
     choice: Recovery,
     operator: Operator,
+    pub(super) broke_glass: Option<BrokeGlass>,
 }
 
 impl Again {
     pub(super) fn entry(&self) -> Entry {
-        Entry::Recovered { choice: self.choice, operator: self.operator.clone() }
+        Entry::Recovered { choice: self.choice, operator: self.operator.clone(), broke_glass: self.broke_glass.clone() }
     }
 }
 
@@ -58,7 +68,10 @@ impl Machine {
         {
             return Err(NotRecoverable::Ended(ending.clone()));
         }
-        let again = Again { choice, operator };
+        if let Some(Record { entry: Entry::Resolved { operator, why }, .. }) = records.last() {
+            return Err(NotRecoverable::Resolved { by: operator.login.clone(), why: why.clone() });
+        }
+        let again = Again { choice, operator, broke_glass: None };
         let mut machine = Self::with(opening.plan.clone(), Opened::Again(again), records.len() as u64);
         for record in records {
             machine.remember(record)?;
@@ -96,7 +109,12 @@ impl Machine {
                 (self.steps[step], self.late[step]) = (StepState::Waited, *late);
             }
             Entry::Unwinding { why } => self.back = Some(why.clone()),
-            Entry::Opened(_) | Entry::PremisesHeld { .. } | Entry::AbortAsked | Entry::Recovered { .. } => {}
+            Entry::Opened(_)
+            | Entry::PremisesHeld { .. }
+            | Entry::AbortAsked
+            | Entry::LockLost { .. }
+            | Entry::Recovered { .. }
+            | Entry::Resolved { .. } => {}
             // Who comes back to an ended run chooses anew.
             Entry::Ended(ending) => {
                 self.notes.clone_from(&ending.notes);
@@ -188,8 +206,11 @@ impl Machine {
         if let Some(why) = self.back.clone() {
             return self.fail(why.as_str());
         }
-        if choice == Recovery::RollBack || self.abort {
+        if choice == Recovery::RollBack {
             return self.fail("The operator chose to roll it back.");
+        }
+        if let Some(why) = self.why_abort() {
+            return self.fail(&why);
         }
         let nothing_begun = !self.sent;
         self.reset_for_resume();

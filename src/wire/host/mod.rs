@@ -56,6 +56,13 @@ const HOST_SCRIPT: &str = concat!(
 #[derive(Debug)]
 pub struct HostProbe;
 
+impl HostProbe {
+    /// Whether `call` is what this probe sends: how a simulated node recognises it.
+    pub fn asks(call: &Call) -> bool {
+        matches!(call, Call::Shell { script } if script == HOST_SCRIPT)
+    }
+}
+
 impl Probe for HostProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
         vec![Request::read(Call::Shell { script: Cow::Borrowed(HOST_SCRIPT) }, deadline_ms, HOST_CAP_BYTES)]
@@ -70,6 +77,13 @@ impl Probe for HostProbe {
 /// What changes rarely.
 #[derive(Debug)]
 pub struct HostProfileProbe;
+
+impl HostProfileProbe {
+    /// Whether `call` is what this probe sends: how a simulated node recognises it.
+    pub fn asks(call: &Call) -> bool {
+        matches!(call, Call::Exec { argv } if argv.last().is_some_and(|script| script == profile::SCRIPT))
+    }
+}
 
 impl Probe for HostProfileProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {

@@ -4,7 +4,10 @@
 
 LOAD_DIR=$LAB_DIR/load
 LOAD_SECONDS=3600
+# Quick pages and pages of about two seconds per second, and connections that stay open.
 LOAD_HTTP_RATE=50
+LOAD_SLOW_RATE=2
+LOAD_KEPT=4
 LOAD_SQL_RATE=10
 PUBLIC_VIP=203.0.113.100
 PRIVATE_VIP=10.10.0.100
@@ -43,7 +46,7 @@ load_start() {
     rm -rf "$LOAD_DIR"
     mkdir -p "$LOAD_DIR"
     detached "$LOG_DIR/load.log" ip netns exec "$CLIENT_NS" perl "$LAB_SOURCE/load/http.pl" \
-        "$PUBLIC_VIP" "$LOAD_HTTP_RATE" "$LOAD_SECONDS" "$LOAD_DIR/http.tsv"
+        "$PUBLIC_VIP" "$LOAD_HTTP_RATE" "$LOAD_SLOW_RATE" "$LOAD_KEPT" "$LOAD_SECONDS" "$LOAD_DIR/http.tsv"
     remember_process load-http "$DETACHED_PID"
     detached "$LOG_DIR/load.log" ip netns exec "$CLIENT_NS" perl "$LAB_SOURCE/load/sql.pl" \
         "$PRIVATE_VIP" "$LOAD_SQL_RATE" "$LOAD_SECONDS" "$LOAD_DIR/sql.tsv"

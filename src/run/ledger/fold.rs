@@ -1,0 +1,275 @@
+//! From the journal of a run that ended to what it leaves wished.
+//!
+//! | ending | what follows |
+//! |---|---|
+//! | reached; or stopped because a wait ran out and the plan rests there | what was asked for |
+//! | rolled back, stopped otherwise | nothing |
+//! | needs operator | what the records prove was done and not undone: taken out on one load balancer is wished of all (it must not slip back unseen); returned counts only once it is proven of all |
+//!
+//! A run that needs an operator may be taken up again and end otherwise. Folding it again begins with the wishes that
+//! were there before it, unless another run changed that server in between.
+
+use super::{FOLDED_MAX, Folded, Ledger, Wanted, Wish};
+use crate::{
+    model::{
+        haproxy::AdminState,
+        ids::NodeName,
+        intent::{Change, ServerPath},
+        time::Wall,
+    },
+    plan::{
+        Plan,
+        expect::{Check, Expect, ServerExpect},
+        parts::{Action, OnLate, Step, Write},
+    },
+    run::{
+        ending::EndingKind,
+        record::{Direction, Entry, Opening, Outcome, Record},
+    },
+};
+use std::collections::BTreeMap;
+
+impl Ledger {
+    /// Takes in one run that ended; what was taken in already, what has not ended, and what is no journal changes
+    /// nothing.
+    pub fn fold(&mut self, records: &[Record]) {
+        let Some(run) = EndedRun::of(records) else { return };
+        let (plan, server) = (&run.opening.plan, run.opening.plan.body.intent.change.server());
+        let known = self.folded.iter().position(|folded| folded.run == plan.id);
+        if let Some(at) = known {
+            if self.folded[at].ending >= run.ending {
+                return;
+            }
+            let folded = self.folded.remove(at);
+            let changed_since = self.folded[at..].iter().any(|later| later.server == *server);
+            if let Some(before) = folded.before.filter(|_| !changed_since) {
+                self.wishes.retain(|wish| wish.server != *server);
+                for wish in before {
+                    self.put(wish);
+                }
+            }
+        }
+        let is_final = run.kind != EndingKind::NeedsOperator;
+        let before = (!is_final).then(|| self.of(server).cloned().collect());
+        self.folded.push(Folded { run: plan.id.clone(), ending: run.ending, server: server.clone(), before });
+        let surplus = self.folded.len().saturating_sub(FOLDED_MAX);
+        self.folded.drain(..surplus);
+        self.apply(&run);
+    }
+
+    fn apply(&mut self, run: &EndedRun<'_>) {
+        let proven = Proven::by(&run.opening.plan, run.states());
+        let is_complete = run.kind == EndingKind::Reached || run.rests();
+        if !is_complete && run.kind != EndingKind::NeedsOperator {
+            return;
+        }
+        match &run.opening.plan.body.intent.change {
+            Change::HaproxyDrain { server, .. } => {
+                let wanted = if proven.any_told(AdminState::Maint) { Wanted::Maint } else { Wanted::Drain };
+                let was_changed = proven.any_told(AdminState::Drain) || wanted == Wanted::Maint;
+                // Already out, and only waited for: who took it out keeps the word.
+                let is_kept_out = self.of(server).any(|wish| !wish.wanted.is_weight());
+                if was_changed || (is_complete && !is_kept_out) {
+                    self.put(run.wish(server, wanted));
+                }
+            }
+            Change::HaproxyMaint { server } => {
+                if is_complete || proven.any_told(AdminState::Maint) {
+                    self.put(run.wish(server, Wanted::Maint));
+                }
+            }
+            Change::HaproxyWeight { server, weight } => {
+                if is_complete || proven.any_weight(*weight) {
+                    self.weigh(run, server, *weight);
+                }
+            }
+            Change::HaproxyReady { server, weight, .. } => {
+                if is_complete || proven.all_told_ready() {
+                    self.take(|wish| wish.server == *server && !wish.wanted.is_weight());
+                    self.take(|wish| {
+                        wish.server == *server
+                            && matches!(wish.wanted, Wanted::Weight(wanted) if !proven.all_weigh(wanted))
+                    });
+                    if let Some(weight) = weight.filter(|weight| proven.all_weigh(*weight)) {
+                        self.weigh(run, server, weight);
+                    }
+                }
+            }
+            Change::HaproxyKillSessions { .. } => {}
+        }
+    }
+
+    /// A weight is wished for unless every file says it anyway. The wish that is there already is kept.
+    fn weigh(&mut self, run: &EndedRun<'_>, server: &ServerPath, weight: u64) {
+        let is_wished = self.of(server).any(|wish| wish.wanted == Wanted::Weight(weight));
+        if run.files_say(weight) {
+            self.take(|wish| wish.server == *server && wish.wanted.is_weight());
+        } else if !is_wished {
+            self.put(run.wish(server, Wanted::Weight(weight)));
+        }
+    }
+}
+
+/// A run with an ending that nothing follows.
+struct EndedRun<'r> {
+    opening: &'r Opening,
+    records: &'r [Record],
+    kind: EndingKind,
+    /// The number of the record that ended it.
+    ending: u64,
+    at: Wall,
+}
+
+impl<'r> EndedRun<'r> {
+    fn of(records: &'r [Record]) -> Option<Self> {
+        let Entry::Opened(opening) = &records.first()?.entry else { return None };
+        let (place, record, ending) = records.iter().enumerate().rev().find_map(|(place, record)| {
+            let Entry::Ended(ending) = &record.entry else { return None };
+            Some((place, record, ending))
+        })?;
+        let was_taken_up = records[place..].iter().any(|record| matches!(record.entry, Entry::Recovered { .. }));
+        let (kind, at) = (ending.kind, record.at.wall);
+        (!was_taken_up).then_some(Self { opening, records, kind, ending: record.seq, at })
+    }
+
+    fn wish(&self, server: &ServerPath, wanted: Wanted) -> Wish {
+        let operator = &self.opening.operator;
+        Wish {
+            server: server.clone(),
+            wanted,
+            since: self.at,
+            by: operator.sudo_user.clone().unwrap_or_else(|| operator.login.clone()),
+            reason: self.opening.plan.body.intent.reason.clone(),
+            run: self.opening.plan.id.clone(),
+        }
+    }
+
+    /// Whether it stopped where the plan says it may: a wait ran out and what was done stays.
+    fn rests(&self) -> bool {
+        let steps = &self.opening.plan.body.steps;
+        let is_rest = |step: usize| {
+            let action = steps.get(step).map(|step| &step.action);
+            matches!(action, Some(Action::Wait(wait)) if matches!(wait.on_late, OnLate::Rest(_)))
+        };
+        let last =
+            self.records.iter().rev().map(|record| &record.entry).find(|entry| {
+                matches!(entry, Entry::WaitEnded { .. } | Entry::Unwinding { .. } | Entry::StepBegun { .. })
+            });
+        self.kind == EndingKind::Stopped
+            && matches!(last, Some(Entry::WaitEnded { step, late: true, .. }) if is_rest(*step))
+    }
+
+    /// Whether every file is known to give the server this weight.
+    fn files_say(&self, weight: u64) -> bool {
+        let premises = self.opening.plan.body.premises.iter();
+        let mut in_files = premises.filter_map(|premise| match expected(&premise.check) {
+            ServerExpect::WeightInFile(weight) => Some(weight),
+            _ => None,
+        });
+        in_files.clone().count() > 0 && in_files.all(|in_file| in_file == weight)
+    }
+
+    /// What the records prove of each step.
+    fn states(&self) -> Vec<Proof> {
+        let mut proofs = vec![Proof::Nothing; self.opening.plan.body.steps.len()];
+        for record in self.records {
+            let (step, proof) = match &record.entry {
+                Entry::StepEnded { step, direction, outcome, .. } => match (direction, outcome) {
+                    // An undo whose effect nobody knows does not take back what is proven.
+                    (Direction::Forward, Outcome::Done) | (Direction::Back, Outcome::NotDone | Outcome::Unknown) => {
+                        (step, Proof::Done)
+                    }
+                    (Direction::Back, Outcome::Done) => (step, Proof::Undone),
+                    (Direction::Forward, Outcome::NotDone | Outcome::Unknown) => (step, Proof::Nothing),
+                },
+                Entry::StepFound { step, direction: Direction::Forward, .. } => (step, Proof::Done),
+                Entry::StepFound { step, direction: Direction::Back, .. } => (step, Proof::Undone),
+                _ => continue,
+            };
+            if let Some(known) = proofs.get_mut(*step) {
+                *known = proof;
+            }
+        }
+        proofs
+    }
+}
+
+/// What is proven of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Nothing,
+    Done,
+    Undone,
+}
+
+/// What each load balancer was last seen to say, as far as the plan's premises and the steps that took effect prove it.
+struct Proven {
+    /// Told by a step of this run.
+    told: BTreeMap<NodeName, AdminState>,
+    /// Told before it, where a premise says so.
+    premise_told: BTreeMap<NodeName, AdminState>,
+    /// Set by a step of this run.
+    weight: BTreeMap<NodeName, u64>,
+    premise_weight: BTreeMap<NodeName, u64>,
+    nodes: Vec<NodeName>,
+}
+
+impl Proven {
+    fn by(plan: &Plan, proofs: Vec<Proof>) -> Self {
+        let nodes = plan.body.sources.iter().map(|source| source.node.clone()).collect();
+        let mut proven = Self {
+            told: BTreeMap::new(),
+            premise_told: BTreeMap::new(),
+            weight: BTreeMap::new(),
+            premise_weight: BTreeMap::new(),
+            nodes,
+        };
+        for premise in &plan.body.premises {
+            note(&premise.check, &mut proven.premise_told, &mut proven.premise_weight);
+        }
+        for (step, proof) in plan.body.steps.iter().zip(proofs) {
+            if let Some(write) = step.write().filter(|_| proof == Proof::Done) {
+                proven.done(step, write);
+            }
+        }
+        proven
+    }
+
+    fn done(&mut self, step: &Step, write: &Write) {
+        // What leaves no state behind (closed sessions) says nothing about later.
+        if !step.is_irreversible() {
+            write.done.iter().for_each(|check| note(check, &mut self.told, &mut self.weight));
+        }
+    }
+
+    fn any_told(&self, state: AdminState) -> bool {
+        self.told.values().any(|told| *told == state)
+    }
+
+    fn any_weight(&self, weight: u64) -> bool {
+        self.weight.values().any(|set| *set == weight)
+    }
+
+    fn all_told_ready(&self) -> bool {
+        let told = |node| self.told.get(node).or_else(|| self.premise_told.get(node));
+        self.nodes.iter().all(|node| told(node) == Some(&AdminState::Ready))
+    }
+
+    fn all_weigh(&self, weight: u64) -> bool {
+        let weight_on = |node| self.weight.get(node).or_else(|| self.premise_weight.get(node));
+        self.nodes.iter().all(|node| weight_on(node) == Some(&weight))
+    }
+}
+
+fn note(check: &Check, told: &mut BTreeMap<NodeName, AdminState>, weights: &mut BTreeMap<NodeName, u64>) {
+    match expected(check) {
+        ServerExpect::Told(state) => drop(told.insert(check.node.clone(), state)),
+        ServerExpect::Weight(weight) => drop(weights.insert(check.node.clone(), weight)),
+        _ => {}
+    }
+}
+
+fn expected(check: &Check) -> ServerExpect {
+    let Expect::Server { is, .. } = &check.expect;
+    *is
+}

@@ -1,0 +1,53 @@
+//! A run's journal on disk: one record after the other, each durable before its permit is given.
+
+use super::trouble::AppendTrouble;
+use crate::{
+    plan::PlanId,
+    run::{
+        Record,
+        journal::{Head, Writer},
+    },
+    transport::Permit,
+};
+use std::{fs::File, io::Write};
+
+/// The journal of a run that this process carries out. While it is open no other process can carry out the run.
+#[derive(Debug)]
+pub struct JournalFile {
+    run: PlanId,
+    /// Locked alone, opened for appending.
+    file: File,
+    writer: Writer,
+    broken: bool,
+}
+
+impl JournalFile {
+    pub(super) fn new(run: PlanId, file: File, writer: Writer) -> Self {
+        Self { run, file, writer, broken: false }
+    }
+
+    /// Seals the record, writes it and waits until the disk has it. After a failure nothing is appended any more: what
+    /// the file holds is known only to the next process that reads it.
+    pub fn append(&mut self, record: &Record) -> Result<Permit, AppendTrouble> {
+        if self.broken {
+            return Err(AppendTrouble::Broken);
+        }
+        let line = self.writer.append(record)?;
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        if let Err(source) = written {
+            self.broken = true;
+            return Err(AppendTrouble::Disk { record: record.seq, source });
+        }
+        Ok(Permit { record: record.seq })
+    }
+
+    /// Where the chain stands.
+    pub fn head(&self) -> &Head {
+        self.writer.head()
+    }
+
+    /// Whose journal it is.
+    pub fn run(&self) -> &PlanId {
+        &self.run
+    }
+}

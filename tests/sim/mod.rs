@@ -1,0 +1,7 @@
+//! The simulated cluster: its bytes, its behaviour, its faults, its connections.
+
+mod behaviour;
+mod bytes;
+mod connections;
+mod scenarios;
+mod stage;
