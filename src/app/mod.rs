@@ -4,12 +4,17 @@
 //! Main type: [`App`]. Deliberately absent: drawing, colours, clocks, IO. What something *means* is decided here
 //! ([`meaning::Meaning`]); how a meaning looks is decided in `view`.
 
+pub mod actions;
+pub(crate) mod change_details;
+pub(crate) mod changes;
 pub mod command;
 mod commands;
+pub(crate) mod decision;
 pub(crate) mod details;
 pub mod effect;
 pub(crate) mod evidence;
 pub(crate) mod figures;
+pub(crate) mod following;
 pub(crate) mod frames;
 pub mod help;
 pub mod keymap;
@@ -20,12 +25,14 @@ pub mod msg;
 pub(crate) mod overview;
 pub(crate) mod palette;
 pub(crate) mod path;
+pub(crate) mod planning;
 pub(crate) mod prompt;
 pub mod replay;
 pub(crate) mod rows;
 pub mod screen;
 pub mod snapshot;
 pub(crate) mod standing;
+pub(crate) mod story;
 pub(crate) mod traffic;
 pub(crate) mod trend;
 mod update;
@@ -45,9 +52,11 @@ use crate::{
     schedule::Schedule,
     wire::probe::{Complaint, ProbeId},
 };
+use decision::Decision;
 use frames::Frames;
 use keymap::Keymap;
 use palette::Palette;
+use planning::Planning;
 use prompt::Prompt;
 use screen::{Place, ScreenId, Screens};
 use serde::{Deserialize, Serialize};
@@ -62,6 +71,8 @@ pub struct Options {
     pub theme: ThemeName,
     /// Whether symbols outside ASCII may be drawn.
     pub unicode: bool,
+    /// The cluster is a simulation; the title says so on every screen.
+    pub simulated: bool,
     /// The zone of every wall clock on screen.
     pub zone: jiff::tz::TimeZone,
     /// Where the replay stands; `None` in a console that shows the present.
@@ -70,7 +81,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { read_only: false, theme: ThemeName::Dark, unicode: true, zone: jiff::tz::TimeZone::UTC, replay: None }
+        Self {
+            read_only: false,
+            theme: ThemeName::Dark,
+            unicode: true,
+            simulated: false,
+            zone: jiff::tz::TimeZone::UTC,
+            replay: None,
+        }
     }
 }
 
@@ -118,6 +136,8 @@ pub struct App {
     pub(crate) screens: Screens,
     /// What lies over the screen.
     pub(crate) overlay: Overlay,
+    /// The run this console follows.
+    pub(crate) following: Option<following::Following>,
     /// A short notice and when it goes away.
     pub(crate) toast: Option<(String, Mono)>,
     /// The world as it was when the display was paused.
@@ -150,6 +170,12 @@ pub(crate) enum Overlay {
     Prompt(Prompt),
     /// In a replay: the moment to go to is being typed.
     Moment(String),
+    /// A plan that is not started.
+    Plan(Box<Planning>),
+    /// A question before something is planned, or about a run.
+    Decision(Decision),
+    /// The run that this console follows.
+    Run,
 }
 
 /// What the display shows while it is paused.
@@ -168,6 +194,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) world: &'a World,
     pub(crate) history: &'a History,
     pub(crate) findings: &'a [Finding],
+    /// Runs, lock and wishes are those of now, also while the display is paused.
+    pub(crate) standing: &'a msg::Standing,
     pub(crate) now: Now,
 }
 
@@ -191,6 +219,7 @@ impl App {
             trail: Vec::new(),
             screens: Screens::default(),
             overlay: Overlay::None,
+            following: None,
             toast: None,
             frozen: None,
             unrecorded: None,
@@ -253,6 +282,7 @@ impl App {
                 world: &frozen.world,
                 history: &frozen.history,
                 findings: &frozen.findings,
+                standing: &self.standing,
                 now: frozen.at,
             },
             None => Seen {
@@ -260,6 +290,7 @@ impl App {
                 world: &self.world,
                 history: &self.history,
                 findings: &self.findings,
+                standing: &self.standing,
                 now: self.now,
             },
         }

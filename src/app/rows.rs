@@ -2,6 +2,7 @@
 
 use super::{
     App, Seen,
+    changes::{self, ChangeRow},
     overview::{self, OverviewRow},
     screen::ScreenId,
     standing,
@@ -11,9 +12,11 @@ use crate::{
     model::{
         figure::{Figure, Unknown},
         ids::{NodeName, ProxyName, ServerName},
+        intent::ServerPath,
         text::Clean,
         world::NodeFacts,
     },
+    plan::PlanId,
     rules::Finding,
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +38,10 @@ pub(crate) enum RowId {
     Server(ProxyName, ServerName),
     /// A server as one load balancer sees it.
     Share(ProxyName, ServerName, NodeName),
+    /// A run.
+    Run(PlanId),
+    /// What is wanted of a server beyond the length of a run; whether it is about its weight.
+    Wish(ServerPath, bool),
 }
 
 /// The rows of the current screen.
@@ -48,6 +55,8 @@ pub(crate) enum Rows<'a> {
     Nodes(Vec<&'a NodeFacts>),
     /// Findings.
     Findings(Vec<&'a Finding>),
+    /// Runs and wishes.
+    Changes(Vec<ChangeRow<'a>>),
     /// The node screen scrolls instead.
     None,
 }
@@ -62,6 +71,7 @@ impl<'a> Rows<'a> {
             ScreenId::Traffic => Self::Traffic(Traffic::of(seen, state, &app.screens)),
             ScreenId::Nodes => Self::Nodes(nodes(seen, state.sort, &state.filter)),
             ScreenId::Findings => Self::Findings(findings(seen, &state.filter)),
+            ScreenId::Changes => Self::Changes(changes::rows(seen, &state.filter)),
             ScreenId::Node => Self::None,
         }
     }
@@ -73,6 +83,7 @@ impl<'a> Rows<'a> {
             Self::Traffic(traffic) => traffic.rows.len(),
             Self::Nodes(rows) => rows.len(),
             Self::Findings(rows) => rows.len(),
+            Self::Changes(rows) => rows.len(),
             Self::None => 0,
         }
     }
@@ -84,6 +95,7 @@ impl<'a> Rows<'a> {
             Self::Traffic(traffic) => traffic.rows.get(place).map(|row| traffic.id(*row)),
             Self::Nodes(rows) => rows.get(place).map(|node| RowId::Node(node.name.clone())),
             Self::Findings(rows) => rows.get(place).map(|finding| finding_id(finding)),
+            Self::Changes(rows) => rows.get(place).and_then(ChangeRow::id),
             Self::None => None,
         }
     }
@@ -99,6 +111,15 @@ impl<'a> Rows<'a> {
     /// The place of the current screen's cursor.
     pub(crate) fn place(&self, app: &App) -> Option<usize> {
         app.screens.of(app.place.screen).cursor.place(self.len(), |place, id| self.is(place, id))
+    }
+
+    /// The place a motion from `from` to `to` ends at: heads between rows are passed over.
+    pub(crate) fn landing(&self, to: usize, from: usize) -> usize {
+        if self.id(to).is_some() {
+            return to;
+        }
+        let beyond = if to >= from { to + 1 } else { to.saturating_sub(1) };
+        if self.id(beyond).is_some() { beyond } else { from }
     }
 
     /// What the cursor is on.

@@ -7,10 +7,13 @@
 
 use super::{
     App, Frozen, Options, Overlay, Size,
+    decision::Decision,
+    following::Following,
     frames::Frames,
     keymap::Keymap,
     msg::Standing,
     palette::Palette,
+    planning::Planning,
     prompt::Prompt,
     screen::{Place, ScreenId, Screens},
     standing::Changes,
@@ -38,6 +41,8 @@ pub struct SavedOptions {
     read_only: bool,
     theme: ThemeName,
     unicode: bool,
+    #[serde(default)]
+    simulated: bool,
     /// Name of the time zone; UTC when it has none.
     zone: String,
 }
@@ -48,6 +53,7 @@ impl From<&Options> for SavedOptions {
             read_only: options.read_only,
             theme: options.theme,
             unicode: options.unicode,
+            simulated: options.simulated,
             zone: options.zone.iana_name().unwrap_or("UTC").to_owned(),
         }
     }
@@ -59,6 +65,7 @@ impl From<&SavedOptions> for Options {
             read_only: saved.read_only,
             theme: saved.theme,
             unicode: saved.unicode,
+            simulated: saved.simulated,
             zone: jiff::tz::TimeZone::get(&saved.zone).unwrap_or(jiff::tz::TimeZone::UTC),
             replay: None,
         }
@@ -83,6 +90,7 @@ pub struct Snapshot {
     trail: Vec<Place>,
     screens: Screens,
     overlay: SavedOverlay,
+    following: Option<Following>,
     toast: Option<(String, Mono)>,
     frozen: Option<Box<Frozen>>,
     unrecorded: Option<Clean>,
@@ -99,6 +107,9 @@ enum SavedOverlay {
     Help(usize),
     Palette(Palette),
     Filter,
+    Plan(Box<Planning>),
+    Decision(Decision),
+    Run,
     Prompt {
         node: NodeName,
         question: Question,
@@ -115,6 +126,9 @@ impl From<&Overlay> for SavedOverlay {
             Overlay::Help(line) => Self::Help(*line),
             Overlay::Palette(palette) => Self::Palette(palette.clone()),
             Overlay::Filter => Self::Filter,
+            Overlay::Plan(open) => Self::Plan(open.clone()),
+            Overlay::Decision(open) => Self::Decision(open.clone()),
+            Overlay::Run => Self::Run,
             Overlay::Prompt(prompt) => {
                 Self::Prompt { node: prompt.node.clone(), question: prompt.question.clone(), typed: prompt.shown('x') }
             }
@@ -129,6 +143,9 @@ impl From<SavedOverlay> for Overlay {
             SavedOverlay::Help(line) => Self::Help(line),
             SavedOverlay::Palette(palette) => Self::Palette(palette),
             SavedOverlay::Filter => Self::Filter,
+            SavedOverlay::Plan(open) => Self::Plan(open),
+            SavedOverlay::Decision(open) => Self::Decision(open),
+            SavedOverlay::Run => Self::Run,
             SavedOverlay::Prompt { node, question, typed } => {
                 let mut prompt = Prompt::new(node, question);
                 prompt.add(&typed);
@@ -159,6 +176,7 @@ impl Snapshot {
             trail,
             screens,
             overlay,
+            following,
             toast,
             frozen,
             unrecorded,
@@ -183,6 +201,7 @@ impl Snapshot {
             trail: trail.clone(),
             screens: screens.clone(),
             overlay: overlay.into(),
+            following: following.clone(),
             toast: toast.clone(),
             frozen: frozen.clone(),
             unrecorded: unrecorded.clone(),
@@ -217,6 +236,7 @@ impl Snapshot {
             trail: self.trail,
             screens: self.screens,
             overlay: self.overlay.into(),
+            following: self.following,
             toast: self.toast,
             frozen: self.frozen,
             unrecorded: self.unrecorded,
@@ -238,6 +258,7 @@ pub struct View {
     trail: Vec<Place>,
     screens: Screens,
     overlay: Overlay,
+    following: Option<Following>,
     toast: Option<(String, Mono)>,
     frozen: Option<Box<Frozen>>,
     ended: bool,
@@ -253,6 +274,7 @@ impl View {
             trail: Vec::new(),
             screens: Screens::default(),
             overlay: Overlay::None,
+            following: None,
             toast: None,
             frozen: None,
             ended: false,
@@ -264,13 +286,14 @@ impl App {
     /// Gives the console another view and keeps its own in exchange. The world stays.
     pub fn swap_view(&mut self, view: &mut View) {
         use std::mem::swap;
-        let View { options, size, place, trail, screens, overlay, toast, frozen, ended } = view;
+        let View { options, size, place, trail, screens, overlay, following, toast, frozen, ended } = view;
         swap(&mut self.options, options);
         swap(&mut self.size, size);
         swap(&mut self.place, place);
         swap(&mut self.trail, trail);
         swap(&mut self.screens, screens);
         swap(&mut self.overlay, overlay);
+        swap(&mut self.following, following);
         swap(&mut self.toast, toast);
         swap(&mut self.frozen, frozen);
         swap(&mut self.ended, ended);

@@ -243,7 +243,7 @@ fn look_of(args: &Args, read_only: bool, console: &ConsoleSettings) -> Options {
         (false, Glyphs::Unicode) => true,
         (false, Glyphs::Auto) => locale_is_utf8(),
     };
-    Options { read_only, theme, unicode, zone: jiff::tz::TimeZone::system(), replay: None }
+    Options { read_only, theme, unicode, simulated: false, zone: jiff::tz::TimeZone::system(), replay: None }
 }
 
 fn locale_is_utf8() -> bool {

@@ -18,9 +18,10 @@ use crate::{
         parts::{Action, Need, When},
     },
 };
+use serde::{Deserialize, Serialize};
 
 /// How far a run is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// What is carried out.
     pub plan: Plan,
@@ -49,7 +50,7 @@ pub struct Progress {
 }
 
 /// What a step has come to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StepProgress {
     /// Its turn has not come.
     Pending,
@@ -181,7 +182,6 @@ impl Progress {
         let waited_ms = record.at.mono.since_ms(self.last_mono);
         let since = record.at.wall;
         match &record.entry {
-            Entry::Opened(_) => {}
             Entry::PremisesHeld { .. } => self.premises_held = true,
             Entry::StepBegun { step, direction, .. } => {
                 self.set(*step, StepProgress::Active { direction: *direction, sent: true, since });
@@ -220,7 +220,7 @@ impl Progress {
             }
             Entry::Ended(ending) => self.ending = Some((**ending).clone()),
             // The summary of the run says who settled it; a lost lock shows as what it leads to.
-            Entry::Resolved { .. } | Entry::LockLost { .. } => {}
+            Entry::Opened(_) | Entry::Resolved { .. } | Entry::LockLost { .. } => {}
         }
         self.last_at = record.at.wall;
         self.last_mono = record.at.mono;
