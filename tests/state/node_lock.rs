@@ -189,7 +189,11 @@ fn a_silent_connection_loses_the_lock_after_its_lease() {
 /// `fs.protected_regular` forbids opening another user's file in a sticky folder with O_CREAT, even to root.
 #[test]
 fn a_file_of_another_user_is_locked_as_well() {
-    assert!(rustix::process::geteuid().is_root(), "this test needs two users, which only root can be");
+    if !rustix::process::geteuid().is_root() {
+        assert!(std::env::var("VAKT_LAB").as_deref() != Ok("1"), "with the lab, tests run as root");
+        println!("skipped: only root can be two users");
+        return;
+    }
     for (theirs, ours) in [(Some(NOBODY), None), (None, Some(NOBODY))] {
         let node = node();
         let command = hold_command(node.path(), "sh");

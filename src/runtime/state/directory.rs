@@ -130,7 +130,7 @@ impl StateDir {
         Ok(JournalFile::new(id.clone(), file, Writer::default()))
     }
 
-    fn made_run(&self, new: &Path) -> io::Result<File> {
+    fn made_run(&self, new: &Path) -> io::Result<folder::Locked> {
         folder::make(new, self.sharing)?;
         let file = folder::create(&new.join(JOURNAL), self.sharing)?;
         let file = folder::lock_alone(file, Duration::ZERO)?
@@ -210,7 +210,7 @@ impl StateDir {
     }
 
     /// For as long as the value lives, no other process rewrites heads or ledger.
-    pub(super) fn index_lock(&self) -> Result<File, StateTrouble> {
+    pub(super) fn index_lock(&self) -> Result<folder::Locked, StateTrouble> {
         folder::lock_for_a_moment(&self.path("index.lock"), self.sharing)
     }
 

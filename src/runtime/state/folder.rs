@@ -14,6 +14,7 @@ use rustix::{
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
+    ops::Deref,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::Path,
     sync::mpsc::sync_channel,
@@ -204,10 +205,30 @@ pub(super) fn sync_parent(path: &Path) -> Result<(), StateTrouble> {
     open_folder(folder).and_then(|folder| folder.sync_all()).map_err(StateTrouble::io("make durable", folder))
 }
 
+/// A file whose lock is held alone, until the value is dropped.
+#[derive(Debug)]
+pub(super) struct Locked(File);
+
+impl Deref for Locked {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a program that is being started in this moment has a copy of the descriptor
+        // until it is there.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
 /// Takes the file's lock alone, within `wait`: others look at it for moments. `None` when somebody holds it.
-pub(super) fn lock_alone(file: File, wait: Duration) -> io::Result<Option<File>> {
+pub(super) fn lock_alone(file: File, wait: Duration) -> io::Result<Option<Locked>> {
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => return Ok(Some(file)),
+        Ok(()) => return Ok(Some(Locked(file))),
         Err(rustix::io::Errno::WOULDBLOCK) if !wait.is_zero() => {}
         Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -216,7 +237,7 @@ pub(super) fn lock_alone(file: File, wait: Duration) -> io::Result<Option<File>>
     let (sender, receiver) = sync_channel(1);
     let waiter = std::thread::Builder::new().name("lock".into());
     waiter.spawn(move || {
-        let locked = flock(&file, FlockOperation::LockExclusive).map(|()| file);
+        let locked = flock(&file, FlockOperation::LockExclusive).map(|()| Locked(file));
         let _ = sender.send(locked);
     })?;
     match receiver.recv_timeout(wait) {
@@ -238,7 +259,7 @@ pub(super) fn is_locked(file: &File) -> io::Result<bool> {
 }
 
 /// Takes a lock that is held for moments only.
-pub(super) fn lock_for_a_moment(path: &Path, sharing: Sharing) -> Result<File, StateTrouble> {
+pub(super) fn lock_for_a_moment(path: &Path, sharing: Sharing) -> Result<Locked, StateTrouble> {
     let file = open_or_create(path, sharing).map_err(StateTrouble::io("open the lock", path))?;
     let locked = lock_alone(file, MOMENT).map_err(StateTrouble::io("lock", path))?;
     locked.ok_or_else(|| StateTrouble::Busy(path.to_path_buf()))

@@ -1,6 +1,6 @@
 //! A run's journal on disk: one record after the other, each durable before its permit is given.
 
-use super::trouble::AppendTrouble;
+use super::{folder::Locked, trouble::AppendTrouble};
 use crate::{
     plan::PlanId,
     run::{
@@ -10,7 +10,6 @@ use crate::{
     transport::Permit,
 };
 use std::{
-    fs::File,
     io::{self, Write},
     os::unix::fs::MetadataExt,
 };
@@ -20,13 +19,13 @@ use std::{
 pub struct JournalFile {
     run: PlanId,
     /// Locked alone, opened for appending.
-    file: File,
+    file: Locked,
     writer: Writer,
     broken: bool,
 }
 
 impl JournalFile {
-    pub(super) fn new(run: PlanId, file: File, writer: Writer) -> Self {
+    pub(super) fn new(run: PlanId, file: Locked, writer: Writer) -> Self {
         Self { run, file, writer, broken: false }
     }
 
@@ -38,7 +37,7 @@ impl JournalFile {
         }
         let line = self.writer.append(record)?;
         let written =
-            self.is_still_there().and_then(|()| self.file.write_all(&line)).and_then(|()| self.file.sync_data());
+            self.is_still_there().and_then(|()| (&*self.file).write_all(&line)).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
             self.broken = true;
             return Err(AppendTrouble::Disk { record: record.seq, source });

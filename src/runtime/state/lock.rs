@@ -1,12 +1,16 @@
 //! The lock of this bastion: one run of one operator at a time.
 
-use super::{directory::StateDir, folder, trouble::StateTrouble};
+use super::{
+    directory::StateDir,
+    folder::{self, Locked},
+    trouble::StateTrouble,
+};
 use crate::{
     model::text::Clean,
     run::lock::{Holder, LockState},
 };
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Read},
     path::PathBuf,
     time::Duration,
@@ -21,7 +25,7 @@ const HOLDER_BYTES_MAX: u64 = 16 * 1024;
 #[derive(Debug)]
 pub struct BastionLock {
     /// The lock ends with it.
-    _file: File,
+    _file: Locked,
     holder: PathBuf,
 }
 

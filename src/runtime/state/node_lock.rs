@@ -15,9 +15,9 @@ use crate::{
 use futures::future::join_all;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     sync::watch,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -187,6 +187,17 @@ async fn line_of(stream: &mut BufReader<BoxStream>) -> Option<Vec<u8>> {
     (read.is_ok() && line.pop() == Some(b'\n')).then_some(line)
 }
 
+/// Adds what has come to `heard`, at most to the end of the line; says whether the line is whole. `None` when nothing
+/// more will come, or a line is longer than any that the script says. Whoever stops waiting loses nothing.
+async fn hear(lines: &mut (impl AsyncBufRead + Unpin), heard: &mut Vec<u8>) -> Option<bool> {
+    let bytes = lines.fill_buf().await.ok().filter(|bytes| !bytes.is_empty())?;
+    let end = bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+    let count = end.unwrap_or(bytes.len());
+    heard.extend_from_slice(&bytes[..count]);
+    lines.consume(count);
+    (heard.len() <= LINE_BYTES_MAX).then_some(end.is_some())
+}
+
 /// Renews the lock on one node until it is freed or lost.
 async fn hold(
     node: NodeName,
@@ -196,7 +207,7 @@ async fn hold(
     count: Arc<watch::Sender<usize>>,
 ) {
     let (read, mut write) = tokio::io::split(stream);
-    let mut lines = BufReader::new(read).take(u64::MAX);
+    let mut lines = BufReader::new(read);
     let mut heard = Vec::new();
     // When the newest renewal that was answered was sent: the node counts from then or later.
     let (mut sent, mut renewed) = (Instant::now(), Instant::now());
@@ -205,12 +216,16 @@ async fn hold(
             () = end.cancelled() => break None,
             () = sleep_until(sent + pace.renew) => {
                 sent = Instant::now();
-                if write.write_all(b"\n").await.is_err() {
-                    break Some("its connection ended");
+                // A connection that is stuck must not keep this end believing.
+                match timeout_at(renewed + pace.belief, write.write_all(b"\n")).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => break Some("its connection ended"),
+                    Err(_) => break Some("it does not answer"),
                 }
             }
-            read = lines.read_until(b'\n', &mut heard) => match read {
-                Ok(_) if heard == b"alive\n" => {
+            read = hear(&mut lines, &mut heard) => match read {
+                Some(false) => {}
+                Some(true) if heard == b"alive\n" => {
                     renewed = sent;
                     heard.clear();
                 }
@@ -226,5 +241,5 @@ async fn hold(
     }
     // The end of its input lets the script clean up; then its output ends, too.
     let _ = write.shutdown().await;
-    let _ = timeout(RELEASE_MAX, lines.read_to_end(&mut heard)).await;
+    let _ = timeout(RELEASE_MAX, tokio::io::copy(&mut lines, &mut tokio::io::sink())).await;
 }
