@@ -75,6 +75,12 @@ pub enum ReasonKind {
     CapacityFloor,
     /// The server still gets new sessions.
     InTraffic,
+    /// Somebody else acts at this moment.
+    Locked,
+    /// The state folder, or a journal in it, cannot be used.
+    StateUnusable,
+    /// The run cannot be taken up.
+    NotRecoverable,
     /// vakt made an inconsistent plan.
     Internal,
 }
