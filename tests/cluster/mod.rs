@@ -5,4 +5,4 @@
 
 mod faults;
 mod headless;
-mod lab;
+pub(crate) mod lab;

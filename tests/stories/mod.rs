@@ -4,6 +4,7 @@
 //! Stories with `lab` in their header are played a second time by the real program on the lab (`lab`).
 
 mod executor;
+mod lab;
 mod links;
 mod stage;
 mod story;
