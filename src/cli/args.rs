@@ -24,6 +24,9 @@ pub(super) struct Args {
     /// Record everything the console sees and does into FILE, for `vakt replay`
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
+    /// Where runs are written down [default: $VAKT_STATE, the configuration's, /var/lib/vakt, ~/.local/state/vakt]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
     /// Write a log of what vakt does into FILE
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
@@ -34,7 +37,8 @@ pub(super) struct Args {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 all is well · 1 the answer is complete and something in it is not well · 2 command line or \
-configuration unusable · 3 vakt itself failed";
+configuration unusable · 3 vakt itself failed · 4 refused, nothing was sent · 5 rolled back · 6 stopped on the way · \
+7 needs an operator";
 
 /// Colour themes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,6 +72,18 @@ pub(super) enum Command {
         #[arg(value_name = "NODE")]
         nodes: Vec<String>,
     },
+    /// Change something: plan it, show the plan, ask, carry it out
+    ///
+    /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with
+    /// every reason. ACTION is one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight,
+    /// haproxy.kill-sessions; TARGET is backend/server.
+    Do(DoWanted),
+    /// Runs that were begun: follow them, take them up again
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Carry one run out; vakt starts it by itself, with the job on standard input
+    #[command(hide = true)]
+    Execute,
     /// Print or examine configuration files
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -85,6 +101,83 @@ pub(super) enum Command {
         #[arg(long, value_name = "COLUMNSxROWS", value_parser = size)]
         size: Option<(u16, u16)>,
     },
+}
+
+/// What `vakt do` is to do.
+#[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one option of the command line")]
+pub(super) struct DoWanted {
+    /// Action and target: haproxy.drain web_cluster/web03
+    #[arg(required = true, value_name = "ACTION TARGET")]
+    pub(super) words: Vec<String>,
+    /// How long sessions may take to end, or a check to pass [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    pub(super) deadline: Option<String>,
+    /// What happens to sessions that are left at the deadline: keep, maint, maint+close [default: keep]
+    #[arg(long, value_name = "POLICY")]
+    pub(super) on_deadline: Option<String>,
+    /// The weight, from 0 to 256
+    #[arg(long, value_name = "WEIGHT")]
+    pub(super) weight: Option<String>,
+    /// Why, for the journal and for whoever finds the cluster locked
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// Print the plan and end
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Return as soon as the run is open; `vakt runs attach` follows it
+    #[arg(long)]
+    pub(super) detach: bool,
+    /// Print JSON lines (documented in docs/runs-json.md)
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Act although somebody else holds the lock, for this reason; it is journalled
+    #[arg(long, value_name = "WHY")]
+    pub(super) break_glass: Option<String>,
+}
+
+impl DoWanted {
+    /// The words of the intent.
+    pub(super) fn intent_words(&self) -> Vec<String> {
+        let options = [
+            ("--deadline", &self.deadline),
+            ("--on-deadline", &self.on_deadline),
+            ("--weight", &self.weight),
+            ("--reason", &self.reason),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]));
+        self.words.iter().cloned().chain(given.flatten()).collect()
+    }
+}
+
+/// Runs.
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// Follow a run that goes on; Ctrl-C asks it to stop, twice leaves it alone
+    Attach(RunWanted),
+    /// Take an interrupted run up again and go on
+    Resume(RunWanted),
+    /// Take an interrupted run up again and undo what it did
+    Rollback(RunWanted),
+}
+
+/// Which run.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct RunWanted {
+    /// Its name, or the beginning of it
+    pub(super) run: String,
+    /// Print JSON lines (documented in docs/runs-json.md)
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Act although somebody else holds the lock, for this reason; it is journalled
+    #[arg(long, value_name = "WHY")]
+    pub(super) break_glass: Option<String>,
 }
 
 /// Configuration files.

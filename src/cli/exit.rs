@@ -1,5 +1,6 @@
 //! What the exit codes mean. The README's table is this one; a test compares them.
 
+use crate::run::EndingKind;
 use std::process::ExitCode;
 
 /// How a run of the program ended.
@@ -13,15 +14,27 @@ pub enum Exit {
     Usage,
     /// vakt itself failed (a bug, or the terminal cannot be used).
     Failed,
+    /// It was refused, or not confirmed; nothing was sent.
+    Refused,
+    /// The run was undone, verified step by step.
+    RolledBack,
+    /// The run ended on the way, at a place where it may rest.
+    Stopped,
+    /// The run cannot go on safely; a person decides.
+    NeedsOperator,
 }
 
 impl Exit {
     /// Every code with its meaning.
-    pub const TABLE: [(Self, u8, &'static str); 4] = [
+    pub const TABLE: [(Self, u8, &'static str); 8] = [
         (Self::Ok, 0, "everything asked was done, and all is well"),
         (Self::NotWell, 1, "the answer is complete, and something in it is not well: a node is not up, a check failed"),
         (Self::Usage, 2, "the command line or the configuration cannot be used; nothing was contacted"),
         (Self::Failed, 3, "vakt itself failed, or the terminal cannot be used"),
+        (Self::Refused, 4, "refused, not confirmed, or somebody else holds the lock; nothing was sent"),
+        (Self::RolledBack, 5, "the run was rolled back: everything is as it was before"),
+        (Self::Stopped, 6, "the run stopped on the way: nothing was changed, or it rests where its plan says it may"),
+        (Self::NeedsOperator, 7, "the run needs an operator; what is true and what to type was printed"),
     ];
 
     /// The number.
@@ -31,6 +44,21 @@ impl Exit {
             Self::NotWell => 1,
             Self::Usage => 2,
             Self::Failed => 3,
+            Self::Refused => 4,
+            Self::RolledBack => 5,
+            Self::Stopped => 6,
+            Self::NeedsOperator => 7,
+        }
+    }
+}
+
+impl From<EndingKind> for Exit {
+    fn from(kind: EndingKind) -> Self {
+        match kind {
+            EndingKind::Reached => Self::Ok,
+            EndingKind::RolledBack => Self::RolledBack,
+            EndingKind::Stopped => Self::Stopped,
+            EndingKind::NeedsOperator => Self::NeedsOperator,
         }
     }
 }

@@ -15,11 +15,14 @@ use crate::{
         time::{Clock, Mono},
         world::NodeFacts,
     },
-    runtime::session::{Left, Session},
-    transport::Connections,
+    runtime::{
+        inbox::inbox,
+        session::{Left, Session},
+    },
+    transport::{Connections, ssh::Fleet},
     wire::probe::ProbeId,
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Rates need two samples; the second one comes this long after the first.
 const SECOND_SAMPLE_MS: u64 = 250;
@@ -38,8 +41,25 @@ impl Gather {
     pub(super) fn start(cluster: Cluster, options: Options, clock: Arc<dyn Clock>) -> Self {
         let Cluster { inventory, secrets } = cluster;
         let app = App::new(Arc::clone(&inventory), options, clock.now());
-        let session = Session::start(app, &inventory, secrets, clock);
+        let session = Session::start(app, &inventory, &secrets, clock);
         Self { session, inventory, second: Vec::new() }
+    }
+
+    /// Starts connecting to the load balancers only.
+    pub(super) fn load_balancers(cluster: Cluster, options: Options, clock: Arc<dyn Clock>) -> Self {
+        let Cluster { inventory, secrets } = cluster;
+        let balancers: BTreeSet<NodeName> =
+            inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
+        let (senders, inbox) = inbox();
+        let fleet =
+            Fleet::start_some(Arc::clone(&inventory), Arc::clone(&clock), senders.transport.clone(), &balancers);
+        // Nobody asks nodes that are not connected; jump hosts among them are found in the whole inventory.
+        let mut watched = inventory.as_ref().clone();
+        watched.nodes.retain(|node| balancers.contains(&node.name));
+        let watched = Arc::new(watched);
+        let app = App::new(Arc::clone(&watched), options, clock.now());
+        let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
+        Self { session, inventory: watched, second: Vec::new() }
     }
 
     /// The state so far.
@@ -61,6 +81,20 @@ impl Gather {
             }
         }
         // Rules have a rate limit; the answer is judged once more at its end.
+        self.handle(Event::Tick);
+    }
+
+    /// Watches until HAProxy has answered on every node, or cannot be reached, or `wait` is over.
+    pub(super) async fn until_balancers_are_known(&mut self, wait: Duration) {
+        let deadline = tokio::time::Instant::now() + wait;
+        while !self.session.app.world.nodes.iter().all(|facts| {
+            let is_lost = matches!(facts.link.state, LinkState::Down { .. } | LinkState::Asking);
+            is_lost || facts.haproxy.last().is_some() || facts.haproxy.failure().is_some()
+        }) {
+            if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
+                break;
+            }
+        }
         self.handle(Event::Tick);
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Standard output carries only the answer, so that it can be piped; everything else goes to standard error.
 
+mod act;
 mod args;
 mod check;
 pub mod config_file;
@@ -9,6 +10,7 @@ mod exit;
 mod gather;
 pub mod output;
 pub mod replay;
+mod run_words;
 mod status;
 pub mod status_document;
 mod table;
@@ -20,11 +22,20 @@ use crate::{
     config::{Loaded, Secrets},
     model::{
         inventory::{Glyphs, Inventory, ThemeName},
+        text::Clean,
         time::{Clock, Wall},
     },
-    runtime::{self, clock::SystemClock, recorder},
+    run::Recovery,
+    runtime::{
+        self,
+        clock::SystemClock,
+        executor::{self, Executed},
+        recorder,
+        runs::Desk,
+        state::{self, Sought},
+    },
 };
-use args::{Args, Command, ConfigCommand, Theme};
+use args::{Args, Command, ConfigCommand, RunsCommand, Theme};
 use clap::Parser;
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
@@ -33,6 +44,9 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     if let Err(report) = runtime::terminal::install_panic_hook() {
         output::note(&format!("vakt: no panic reports: {report}"));
+    }
+    if matches!(args.command, Some(Command::Execute)) {
+        return execute().into();
     }
     match run(&args) {
         Ok(exit) => exit.into(),
@@ -103,12 +117,28 @@ fn run(args: &Args) -> Result<Exit, Stop> {
             block_on(status::run(cluster, options, status::Wanted { json: *json, watch: *watch, wait_s: *wait }))?
         }
         Some(Command::Check { nodes }) => block_on(check::run(cluster(args)?, nodes.clone()))?,
+        Some(Command::Do(wanted)) => {
+            let cluster = cluster(args)?;
+            let options = options(args, &cluster.inventory);
+            let desk = desk(args, &cluster.inventory);
+            block_on(act::run(cluster, options, desk, wanted.clone()))?
+        }
+        Some(Command::Runs(RunsCommand::Attach(wanted))) => {
+            let desk = desk(args, &cluster(args)?.inventory);
+            block_on(act::attach(desk, wanted.clone()))?
+        }
+        Some(Command::Runs(RunsCommand::Resume(wanted))) => recover(args, wanted, Recovery::Resume),
+        Some(Command::Runs(RunsCommand::Rollback(wanted))) => recover(args, wanted, Recovery::RollBack),
+        // `main` does it before anything else.
+        Some(Command::Execute) => Ok(execute()),
         None => console(args),
     }
 }
 
 fn console(args: &Args) -> Result<Exit, Stop> {
-    let Cluster { inventory, secrets } = cluster(args)?;
+    let cluster = cluster(args)?;
+    let desk = desk(args, &cluster.inventory);
+    let Cluster { inventory, secrets } = cluster;
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(Stop::usage(
             "vakt: the console needs a terminal on standard input and output; for pipes use `vakt status`",
@@ -135,9 +165,24 @@ fn console(args: &Args) -> Result<Exit, Stop> {
         None => None,
     };
     let app = App::new(Arc::clone(&inventory), options(args, &inventory), started);
-    block_on(async move { runtime::console::run(app, &inventory, secrets, clock, recorder).await })?
+    block_on(async move { runtime::console::run(app, &inventory, &secrets, desk, clock, recorder).await })?
         .map_err(|error| Stop::failed(format!("vakt: the terminal cannot be used: {error}")))?;
     Ok(Exit::Ok)
+}
+
+fn recover(args: &Args, wanted: &args::RunWanted, choice: Recovery) -> Result<Exit, Stop> {
+    let cluster = cluster(args)?;
+    let desk = desk(args, &cluster.inventory);
+    block_on(act::recover(cluster, desk, wanted.clone(), choice))?
+}
+
+/// The process of a run.
+fn execute() -> Exit {
+    match executor::main() {
+        Executed::Ended(kind) => kind.into(),
+        Executed::NotStarted => Exit::Refused,
+        Executed::Failed => Exit::Failed,
+    }
 }
 
 fn load(args: &Args) -> Result<Loaded, Stop> {
@@ -157,6 +202,17 @@ fn cluster(args: &Args) -> Result<Cluster, Stop> {
     inventory.settings.policy.read_only |= args.read_only;
     runtime::limits::raise_open_files();
     Ok(Cluster { inventory: Arc::new(inventory), secrets })
+}
+
+/// What it takes to have something carried out.
+fn desk(args: &Args, inventory: &Arc<Inventory>) -> Desk {
+    let place = Sought::by_this_process(args.state.as_deref(), None).place();
+    Desk {
+        inventory: Arc::clone(inventory),
+        place: place.map_err(|trouble| Clean::line(&trouble.to_string())),
+        operator: state::operator(),
+        simulation: None,
+    }
 }
 
 /// How the application looks, from the command line, the configuration and the environment, in that order.

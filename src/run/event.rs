@@ -62,6 +62,11 @@ pub enum RunEvent {
     Tick,
     /// The operator wants it to end.
     AbortAsked,
+    /// Others may act now: the lock over the nodes is no longer held. It ends as if the operator had asked.
+    LockLost {
+        /// Why.
+        why: Clean,
+    },
 }
 
 /// Something the executor is to do.

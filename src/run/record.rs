@@ -78,6 +78,11 @@ pub enum Entry {
     },
     /// The operator asked to stop.
     AbortAsked,
+    /// The lock over the nodes was lost; it stops as if the operator had asked.
+    LockLost {
+        /// Why.
+        why: Clean,
+    },
     /// From here on everything that was done is undone.
     Unwinding {
         /// Why.

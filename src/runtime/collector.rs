@@ -69,7 +69,8 @@ impl Collector {
     }
 }
 
-fn understood(probe: ProbeId, replies: &[Reply]) -> (Result<Facts, Trouble>, Vec<Complaint>) {
+/// What the replies to a probe say.
+pub(super) fn understood(probe: ProbeId, replies: &[Reply]) -> (Result<Facts, Trouble>, Vec<Complaint>) {
     let (facts, complaints) = probe.probe().interpret(replies);
     let outcome = facts.ok_or_else(|| {
         let first = complaints.first().map_or("the answer is empty", |complaint| complaint.text.as_str());

@@ -2,6 +2,7 @@
 
 use super::{
     recorder::Recorder,
+    runs::Desk,
     session::{Left, Session},
     signals::{Signals, Told},
     terminal::{self, Terminal},
@@ -26,14 +27,15 @@ const EVENTS_PER_FRAME_MAX: usize = 256;
 pub async fn run(
     app: App,
     inventory: &Arc<Inventory>,
-    secrets: Secrets,
+    secrets: &Secrets,
+    desk: Desk,
     clock: Arc<dyn Clock>,
     recorder: Option<Recorder>,
 ) -> io::Result<()> {
     let mut signals = Signals::listen()?;
     let mut terminal = Terminal::take(inventory.settings.console.mouse)?;
     let mut keys = EventStream::new();
-    let session = Session::start(app, inventory, secrets, clock);
+    let session = Session::start(app, inventory, secrets, clock).with_runs(desk);
     let mut console = Console { session, recorder, ending: None };
     let (width, height) = terminal.size()?;
     console.take(Event::Resize { width, height }, &mut terminal)?;

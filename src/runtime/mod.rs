@@ -3,9 +3,14 @@
 pub mod clock;
 pub mod collector;
 pub mod console;
+pub mod executor;
+pub mod follow;
 pub mod inbox;
 pub mod limits;
+pub mod lines;
+pub mod passphrases;
 pub mod recorder;
+pub mod runs;
 pub mod session;
 pub mod signals;
 pub mod state;

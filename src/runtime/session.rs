@@ -4,6 +4,8 @@
 use super::{
     collector::Collector,
     inbox::{Inbox, Senders, inbox},
+    passphrases::Passphrases,
+    runs::{Desk, Runs},
 };
 use crate::{
     app::{
@@ -22,12 +24,15 @@ use crate::{
     },
     transport::{Answer, Connections, ssh::Fleet},
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// The loop has something to do at least this often: ages move.
 const TICK_MS_MAX: u64 = 500;
 /// The loop rests at least this long between two ticks.
 const TICK_MS_MIN: u64 = 2;
+
+/// Questions about key files that are remembered until they are answered.
+const ASKED_MAX: usize = 256;
 
 /// Connections, collectors and the application.
 #[derive(Debug)]
@@ -38,9 +43,12 @@ pub struct Session {
     connections: Arc<dyn Connections>,
     collector: Collector,
     inbox: Inbox,
-    secrets: Secrets,
-    /// Keys whose passphrase from the configuration was tried; a second question is the operator's.
-    tried: BTreeSet<(NodeName, Clean)>,
+    passphrases: Passphrases,
+    /// The key files that open questions ask about: what the operator types for one is known from then on.
+    asked: BTreeMap<u64, Clean>,
+    /// Where changes are carried out; a session that only looks has none.
+    runs: Option<Runs>,
+    senders: Senders,
 }
 
 /// What the session leaves to its owner.
@@ -58,7 +66,7 @@ pub enum Left {
 
 impl Session {
     /// Starts connecting to every node over SSH.
-    pub fn start(app: App, inventory: &Arc<Inventory>, secrets: Secrets, clock: Arc<dyn Clock>) -> Self {
+    pub fn start(app: App, inventory: &Arc<Inventory>, secrets: &Secrets, clock: Arc<dyn Clock>) -> Self {
         let (senders, inbox) = inbox();
         let fleet = Fleet::start(Arc::clone(inventory), Arc::clone(&clock), senders.transport.clone());
         Self::over(Arc::new(fleet), app, inventory, secrets, clock, (senders, inbox))
@@ -69,13 +77,26 @@ impl Session {
         connections: Arc<dyn Connections>,
         app: App,
         inventory: &Arc<Inventory>,
-        secrets: Secrets,
+        secrets: &Secrets,
         clock: Arc<dyn Clock>,
         (senders, inbox): (Senders, Inbox),
     ) -> Self {
-        let collector =
-            Collector::new(Arc::clone(&connections), Arc::clone(inventory), Arc::clone(&clock), senders.reports);
-        Self { app, clock, connections, collector, inbox, secrets, tried: BTreeSet::new() }
+        let collector = Collector::new(
+            Arc::clone(&connections),
+            Arc::clone(inventory),
+            Arc::clone(&clock),
+            senders.reports.clone(),
+        );
+        let passphrases = Passphrases::configured(secrets, inventory);
+        let asked = BTreeMap::new();
+        Self { app, clock, connections, collector, inbox, passphrases, asked, runs: None, senders }
+    }
+
+    /// The same session, which may also have changes carried out and hears how runs stand.
+    #[must_use]
+    pub fn with_runs(mut self, desk: Desk) -> Self {
+        self.runs = Some(Runs::start(desk, Arc::clone(&self.clock), self.senders.runs.clone()));
+        self
     }
 
     /// Now.
@@ -101,35 +122,53 @@ impl Session {
 
     /// Takes one event through `update` and does what it asks; what only the owner can do is returned.
     pub fn handle(&mut self, msg: Msg) -> Vec<Left> {
-        if let Event::Question { node, question } = &msg.event
-            && self.answered_by_configuration(node, question)
-        {
-            return Vec::new();
+        match &msg.event {
+            Event::Question { node, question } if self.is_answered(node, question) => return Vec::new(),
+            Event::QuestionGone { id, .. } => _ = self.asked.remove(id),
+            _ => {}
         }
         let effects = update(&mut self.app, msg);
         effects.into_iter().filter_map(|effect| self.perform(effect)).collect()
     }
 
-    /// Whether the configuration holds the passphrase asked for, and it has not been tried yet.
-    fn answered_by_configuration(&mut self, node: &NodeName, question: &Question) -> bool {
-        let Ask::Passphrase { file } = &question.ask else { return false };
-        let Some(passphrase) = self.secrets.passphrase(node.as_str()) else { return false };
-        let first = self.tried.insert((node.clone(), file.clone()));
-        if first {
-            self.connections.answer(node, question.id, Answer::Secret(passphrase.clone()));
+    /// Whether a passphrase that is known answers it. An executor's question was answered by it already, if at all.
+    fn is_answered(&mut self, node: &NodeName, question: &Question) -> bool {
+        if let Ask::Passphrase { file } = &question.ask
+            && self.asked.len() < ASKED_MAX
+        {
+            self.asked.insert(question.id, file.clone());
         }
-        first
+        if self.runs.as_ref().is_some_and(|runs| runs.has_asked(question.id)) {
+            return false;
+        }
+        let Some(passphrase) = self.passphrases.answer(node, question) else { return false };
+        self.connections.answer(node, question.id, Answer::Secret(passphrase));
+        true
+    }
+
+    fn answer(&mut self, node: &NodeName, question: u64, answer: Reply) {
+        if let (Some(file), Reply::Secret(text)) = (self.asked.remove(&question), &answer) {
+            self.passphrases.remember(file, text.as_str().into());
+        }
+        let ours = match &self.runs {
+            Some(runs) => runs.answer(question, answer),
+            None => Some(answer),
+        };
+        if let Some(answer) = ours {
+            self.connections.answer(node, question, transport_answer(answer));
+        }
     }
 
     fn perform(&mut self, effect: Effect) -> Option<Left> {
         match effect {
             Effect::Poll { node, probe } => self.collector.poll(node, probe),
-            Effect::Answer { node, question, answer } => {
-                self.connections.answer(&node, question, transport_answer(answer));
-            }
+            Effect::Answer { node, question, answer } => self.answer(&node, question, answer),
             Effect::Reconnect { node } => self.connections.reconnect(&node),
-            // Nothing asks for it yet: no screen makes a plan.
-            Effect::Run(_) => {}
+            Effect::Run(effect) => {
+                if let Some(runs) = &self.runs {
+                    runs.perform(effect, &self.passphrases);
+                }
+            }
             Effect::Copy(text) => return Some(Left::Copy(text)),
             Effect::Redraw => return Some(Left::Redraw),
             Effect::Suspend => return Some(Left::Suspend),

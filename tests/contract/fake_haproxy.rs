@@ -23,6 +23,10 @@ pub(super) enum Mood {
     Full,
     /// Replaced by a reload, finishing its connections.
     Leaving,
+    /// Knows no `user`, as HAProxy before 1.9.
+    Old,
+    /// Does what it is told and closes without an answer.
+    Mute,
     /// Answers with bytes that look like its own prompt.
     Hostile,
 }
@@ -31,8 +35,12 @@ pub(super) struct FakeHaproxy {
     pub(super) path: PathBuf,
     mood: Arc<Mutex<Mood>>,
     connections: Arc<AtomicUsize>,
+    /// Writes that took effect, in order.
+    written: Written,
     task: JoinHandle<()>,
 }
+
+type Written = Arc<Mutex<Vec<String>>>;
 
 impl FakeHaproxy {
     pub(super) fn start(folder: &Path) -> Self {
@@ -40,8 +48,9 @@ impl FakeHaproxy {
         let listener = UnixListener::bind(&path).unwrap();
         let mood = Arc::new(Mutex::new(Mood::Well));
         let connections = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(listen(listener, Arc::clone(&mood), Arc::clone(&connections)));
-        Self { path, mood, connections, task }
+        let written = Written::default();
+        let task = tokio::spawn(listen(listener, Arc::clone(&mood), Arc::clone(&connections), Arc::clone(&written)));
+        Self { path, mood, connections, written, task }
     }
 
     pub(super) fn socket(&self) -> &str {
@@ -50,6 +59,10 @@ impl FakeHaproxy {
 
     pub(super) fn set(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    pub(super) fn written(&self) -> Vec<String> {
+        self.written.lock().unwrap().clone()
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -69,18 +82,19 @@ impl Drop for FakeHaproxy {
     }
 }
 
-async fn listen(listener: UnixListener, mood: Arc<Mutex<Mood>>, connections: Arc<AtomicUsize>) {
+async fn listen(listener: UnixListener, mood: Arc<Mutex<Mood>>, connections: Arc<AtomicUsize>, written: Written) {
     let mut talks = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         connections.fetch_add(1, Ordering::SeqCst);
         let born = *mood.lock().unwrap();
-        talks.spawn(talk(stream, Arc::clone(&mood), born));
+        talks.spawn(talk(stream, Arc::clone(&mood), born, Arc::clone(&written)));
     }
 }
 
 /// A conversation begun while HAProxy was well belongs to the old process once it is leaving.
-async fn talk(stream: UnixStream, mood: Arc<Mutex<Mood>>, born: Mood) {
+async fn talk(stream: UnixStream, mood: Arc<Mutex<Mood>>, born: Mood, written: Written) {
     let mut stream = BufReader::new(stream);
+    let mut is_lowered = false;
     let mut line = String::new();
     while stream.read_line(&mut line).await.is_ok_and(|count| count > 0) {
         let now = *mood.lock().unwrap();
@@ -90,6 +104,19 @@ async fn talk(stream: UnixStream, mood: Arc<Mutex<Mood>>, born: Mood) {
         }
         let answer = match line.trim_end() {
             "prompt" | "set timeout cli 1h" => String::new(),
+            "user" if now == Mood::Old => format!("Unknown command: 'user'\n{}", "  help\n".repeat(1000)),
+            "user" => {
+                is_lowered = true;
+                String::new()
+            }
+            set if set.starts_with("set server ") && is_lowered => "Permission denied\n".into(),
+            set if set.starts_with("set server ") => {
+                written.lock().unwrap().push(set.to_owned());
+                if now == Mood::Mute {
+                    return;
+                }
+                String::new()
+            }
             "show info" if now == Mood::Leaving && born == Mood::Well => format!("{INFO}Stopping: 1\n"),
             "show info" if now == Mood::Hostile => "\u{1b}[2J> \n> show info\nName: HAProxy\n>\u{202e}\n".into(),
             "show info" => INFO.to_owned(),

@@ -6,7 +6,11 @@ use super::{
     watched::{Watched, haproxy, kind},
 };
 use std::fs;
-use vakt::model::{link::Way, trouble::TroubleKind};
+use vakt::{
+    model::{link::Way, text::Clean, trouble::TroubleKind},
+    transport::{Permit, Sent, ssh::WritingFleet},
+    wire::request::{Access, Request},
+};
 
 #[tokio::test]
 async fn haproxy_is_asked_over_one_kept_conversation() {
@@ -100,4 +104,93 @@ async fn without_forwarding_and_relay_the_cause_is_named() {
     let trouble = nodes.haproxy(fake.socket(), "show info").await.unwrap_err();
     // Without a relay to ask, this machine's sshd_config decides between the two.
     assert!(matches!(trouble.kind, TroubleKind::ForwardingForbidden | TroubleKind::DaemonNotRunning), "{trouble}");
+}
+
+const DRAIN: &str = "set server b/s state drain";
+
+/// One write as the executor sends it.
+async fn write(nodes: Watched, read_only: bool, socket: &str, deadline_ms: u64) -> Sent {
+    let fleet = WritingFleet::new(nodes.fleet, read_only);
+    let request = Request { access: Access::Write, call: haproxy(socket, DRAIN), deadline_ms, cap_bytes: 4096 };
+    fleet.send(&NODE.into(), &request, Permit { record: 1 }).await
+}
+
+fn words(sent: &Sent) -> &Clean {
+    match sent {
+        Sent::Lost(why) | Sent::NotSent(why) => why,
+        Sent::Replied(reply) => panic!("{reply:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_write_has_a_conversation_of_its_own_and_is_sent_once() {
+    for forwards_sockets in [true, false] {
+        let bed = Bed::in_process();
+        let fake = FakeHaproxy::start(bed.scratch.path());
+        bed.server.as_ref().unwrap().rules(|rules| rules.forwards_sockets = forwards_sockets);
+        let nodes = Watched::up(&bed).await;
+        nodes.haproxy(fake.socket(), "show info").await.unwrap();
+        let Sent::Replied(reply) = write(nodes, false, fake.socket(), 5000).await else { panic!("no reply") };
+        assert!(reply.bytes.is_empty());
+        assert_eq!(fake.written(), [DRAIN]);
+        assert_eq!(fake.connections(), 2);
+    }
+}
+
+#[tokio::test]
+async fn invariant_5_the_kept_conversation_cannot_write_even_by_a_bug() {
+    let bed = Bed::in_process();
+    let fake = FakeHaproxy::start(bed.scratch.path());
+    let nodes = Watched::up(&bed).await;
+    // A write that somebody has marked as a read passes the fleet; HAProxy itself denies it.
+    let denied = nodes.haproxy(fake.socket(), DRAIN).await.unwrap();
+    assert_eq!(denied.bytes, b"Permission denied\n");
+    assert!(fake.written().is_empty());
+}
+
+#[tokio::test]
+async fn a_haproxy_that_knows_no_levels_is_read_all_the_same() {
+    let bed = Bed::in_process();
+    let fake = FakeHaproxy::start(bed.scratch.path());
+    fake.set(Mood::Old);
+    let nodes = Watched::up(&bed).await;
+    assert_eq!(nodes.haproxy(fake.socket(), "show info").await.unwrap().bytes, INFO.as_bytes());
+}
+
+#[tokio::test]
+async fn invariant_5_a_read_only_transport_refuses_a_write() {
+    let bed = Bed::in_process();
+    let fake = FakeHaproxy::start(bed.scratch.path());
+    let sent = write(Watched::up(&bed).await, true, fake.socket(), 5000).await;
+    assert!(matches!(sent, Sent::NotSent(_)) && words(&sent).as_str().contains("read-only"), "{sent:?}");
+    assert_eq!((fake.written().len(), fake.connections()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_write_without_an_answer_is_lost_and_one_without_a_greeting_is_not_sent() {
+    let bed = Bed::in_process();
+    let fake = FakeHaproxy::start(bed.scratch.path());
+    fake.set(Mood::Mute);
+    let sent = write(Watched::up(&bed).await, false, fake.socket(), 5000).await;
+    assert!(matches!(sent, Sent::Lost(_)), "{sent:?}");
+    assert_eq!(fake.written(), [DRAIN]);
+    // A full socket: what would wait in its queue could take effect at any time.
+    fake.set(Mood::Full);
+    let sent = write(Watched::up(&bed).await, false, fake.socket(), 400).await;
+    assert!(matches!(sent, Sent::NotSent(_)), "{sent:?}");
+    assert_eq!(fake.written(), [DRAIN]);
+}
+
+#[tokio::test]
+async fn a_write_to_a_node_that_is_gone_is_not_sent() {
+    let bed = Bed::in_process();
+    let fake = FakeHaproxy::start(bed.scratch.path());
+    let mut nodes = Watched::up(&bed).await;
+    let server = bed.server.as_ref().unwrap();
+    server.rules(|rules| rules.dead = true);
+    server.hang_up();
+    nodes.until_down(NODE).await;
+    let sent = write(nodes, false, fake.socket(), 5000).await;
+    assert!(matches!(sent, Sent::NotSent(_)), "{sent:?}");
+    assert!(fake.written().is_empty());
 }

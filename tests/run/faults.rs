@@ -163,6 +163,35 @@ fn stopped_by_the_operator_at_every_moment() {
 }
 
 #[test]
+fn a_lost_lock_stops_it_at_every_moment_as_the_operator_would() {
+    let mut tally = Tally::default();
+    for case in cases() {
+        for after in 0..case.events {
+            let (by_operator, asked) = run(&case, Script { abort_after: Some(after), ..Script::default() });
+            let script = Script { lock_lost_after: Some(after), ..Script::default() };
+            let (harness, ending) = run(&case, script);
+            let what = format!("{} lost the lock after {after}", case.name);
+            tally.take(&what, &case, &harness, &ending);
+            assert_eq!((ending.kind, &harness.sent), (asked.kind, &by_operator.sent), "{what}");
+            assert_eq!(harness.cluster.settings(), by_operator.cluster.settings(), "{what}");
+            let why = harness.records.iter().find_map(|record| match &record.entry {
+                Entry::LockLost { why } => Some(why),
+                _ => None,
+            });
+            assert!(after == 0 || why.is_some() || ending.kind == case.ending.kind, "{what}: {ending:?}");
+            assert_eq!(
+                ending.why.as_str().contains("The lock was lost: lb01"),
+                asked.why.as_str().contains("stopped it")
+            );
+        }
+    }
+    // Needs the operator only where a write had a fault besides; the other three endings are all seen.
+    for kind in [EndingKind::Reached, EndingKind::RolledBack, EndingKind::Stopped] {
+        assert!(tally.0.contains_key(&kind), "no run ended {kind}: {:?}", tally.0);
+    }
+}
+
+#[test]
 fn killed_at_every_boundary_and_taken_up_again() {
     let mut tally = Tally::default();
     for case in cases() {

@@ -61,6 +61,8 @@ pub(crate) struct Script {
     pub(crate) faults: Vec<(usize, Fault)>,
     /// The operator stops it after so many events.
     pub(crate) abort_after: Option<usize>,
+    /// The lock over the nodes is lost after so many events.
+    pub(crate) lock_lost_after: Option<usize>,
     /// The process dies at that boundary.
     pub(crate) kill_at: Option<usize>,
     /// The journal's disk is full from that record on.
@@ -148,6 +150,9 @@ impl Harness {
             let event = if self.script.abort_after == Some(self.events) {
                 self.script.abort_after = None;
                 RunEvent::AbortAsked
+            } else if self.script.lock_lost_after == Some(self.events) {
+                self.script.lock_lost_after = None;
+                RunEvent::LockLost { why: "lb01 and lb02 do not hold it any more".into() }
             } else if let Some(event) = events.pop_front() {
                 event
             } else {

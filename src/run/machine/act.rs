@@ -114,8 +114,8 @@ impl Machine {
         let Phase::Act(mut act) = std::mem::replace(&mut self.phase, Phase::Ended) else { return };
         let Stage::Announced { request, .. } = act.stage.clone() else { return };
         if act.direction == Direction::Forward {
-            if self.abort {
-                return self.refrain(&act, "The operator stopped it.");
+            if let Some(why) = self.why_abort() {
+                return self.refrain(&act, &why);
             }
             if let Some(old) = self.too_old() {
                 return self.refrain(&act, &old);
@@ -155,10 +155,10 @@ impl Machine {
         match objection {
             // What it says is one thing, what is true another.
             Some(words) => self.settle(act, Then::Fail, &format!("The node answered: {words}")),
-            None if self.abort && act.direction == Direction::Forward => {
-                self.settle(act, Then::Fail, "The operator stopped it");
-            }
-            None => self.verify(act),
+            None => match self.abort.clone() {
+                Some(why) if act.direction == Direction::Forward => self.settle(act, Then::Fail, why.as_str()),
+                _ => self.verify(act),
+            },
         }
     }
 
@@ -262,7 +262,7 @@ impl Machine {
     fn took_effect(&mut self, act: Act, then: Then, why: &Clean) {
         match (act.direction, then) {
             (Direction::Back, _) => self.is_done(&act, &Clean::line(&format!("{why}; the world shows it undone"))),
-            (Direction::Forward, Then::Verify) if !self.abort => self.verify(act),
+            (Direction::Forward, Then::Verify) if self.abort.is_none() => self.verify(act),
             (Direction::Forward, _) => {
                 self.step_ended(act.step, act.direction, Outcome::Done, why, act.began);
                 self.steps[act.step] = StepState::Done;
@@ -305,11 +305,12 @@ impl Machine {
         self.needs_operator(&format!("{what} {} was done is unknown: {how}.", act.step + 1));
     }
 
-    /// The operator stops it in the middle of a write.
+    /// It is to stop in the middle of a write.
     pub(super) fn abort_act(&mut self, act: Act) {
+        let why = self.abort.clone().unwrap_or_default();
         match &act.stage {
-            Stage::Look(_) => self.refrain(&act, "The operator stopped it."),
-            Stage::Verify(_) => self.settle(act, Then::Fail, "The operator stopped it"),
+            Stage::Look(_) => self.refrain(&act, &format!("{why}.")),
+            Stage::Verify(_) => self.settle(act, Then::Fail, why.as_str()),
             // Not yet sent, or on its way: decided by the journal's or the node's answer.
             Stage::Announced { .. } | Stage::Sent { .. } | Stage::Settle { .. } => self.phase = Phase::Act(act),
         }

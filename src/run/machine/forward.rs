@@ -32,8 +32,8 @@ impl Machine {
 
     /// Goes on with the first step that is left.
     pub(super) fn next_step(&mut self) {
-        if self.abort {
-            return self.fail("The operator stopped it.");
+        if let Some(why) = self.why_abort() {
+            return self.fail(&why);
         }
         let next = (0..self.steps.len()).find(|index| {
             self.steps[*index] == StepState::Pending

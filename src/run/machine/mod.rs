@@ -33,6 +33,8 @@ const GRACE_MS: u64 = 1_000;
 const SETTLE_DEADLINE_MS: u64 = 10_000;
 /// Between two looks while finding out.
 const SETTLE_POLL_MS: u64 = 200;
+/// Why it stops when the operator asked.
+const STOPPED: &str = "The operator stopped it";
 /// Looks in a row that must show no effect: a request whose answer was lost may still be on its way.
 const SETTLE_LOOKS: u32 = 5;
 
@@ -49,7 +51,8 @@ pub struct Machine {
     readings: Readings,
     /// Set when it unwinds: why.
     back: Option<Clean>,
-    abort: bool,
+    /// Set when it is to stop: why, without a full stop.
+    abort: Option<Clean>,
     /// Whether a write was sent, or may have been before a crash.
     sent: bool,
     /// When the premises were read; none for a run that was taken up again.
@@ -133,7 +136,7 @@ impl Machine {
             bindings: Bindings::default(),
             readings: Readings::default(),
             back: None,
-            abort: false,
+            abort: None,
             sent: false,
             premises_at: None,
             notes: Vec::new(),
@@ -161,7 +164,11 @@ impl Machine {
             RunEvent::ReplyLost { ticket, why } => self.reply_lost(ticket, &why),
             RunEvent::NotSent { ticket, why } => self.not_sent(ticket, &why),
             RunEvent::Tick => self.tick(),
-            RunEvent::AbortAsked => self.abort_asked(),
+            RunEvent::AbortAsked => self.stop(STOPPED, Entry::AbortAsked),
+            RunEvent::LockLost { why } => {
+                let words = format!("The lock was lost: {why}");
+                self.stop(&words, Entry::LockLost { why });
+            }
         }
         std::mem::take(&mut self.out)
     }
@@ -196,8 +203,8 @@ impl Machine {
             let sources = self.all_sources();
             let poll = self.look(sources, SETTLE_POLL_MS, SETTLE_DEADLINE_MS);
             self.phase = Phase::Recovering(poll);
-        } else if self.abort {
-            self.fail("The operator stopped it.");
+        } else if let Some(why) = self.why_abort() {
+            self.fail(&why);
         } else {
             self.look_at_premises();
         }
@@ -250,24 +257,30 @@ impl Machine {
         }
     }
 
-    fn abort_asked(&mut self) {
-        if self.abort || matches!(self.phase, Phase::Survey { .. } | Phase::Closing { .. } | Phase::Ended) {
+    /// It is to end: the present step is finished or undone, then everything before it.
+    fn stop(&mut self, why: &str, entry: Entry) {
+        if self.abort.is_some() || matches!(self.phase, Phase::Survey { .. } | Phase::Closing { .. } | Phase::Ended) {
             return;
         }
-        self.abort = true;
+        self.abort = Some(Clean::line(why));
         // Before the first record there is no journal; the flag is enough.
         if self.phase != Phase::New {
-            self.record(Entry::AbortAsked);
+            self.record(entry);
         }
         if self.back.is_some() {
             return; // it is being undone already
         }
         match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Premises(_) | Phase::Wait { .. } => self.fail("The operator stopped it."),
+            Phase::Premises(_) | Phase::Wait { .. } => self.fail(&format!("{why}.")),
             Phase::Act(act) => self.abort_act(act),
             // Waiting for the journal or reading after a crash: decided when that is over.
             other => self.phase = other,
         }
+    }
+
+    /// Why it is to stop, as a sentence.
+    fn why_abort(&self) -> Option<String> {
+        self.abort.as_ref().map(|why| format!("{why}."))
     }
 
     /// What stopping would do at this moment, for the line under the title.

@@ -112,6 +112,7 @@ impl Machine {
             Entry::Opened(_)
             | Entry::PremisesHeld { .. }
             | Entry::AbortAsked
+            | Entry::LockLost { .. }
             | Entry::Recovered { .. }
             | Entry::Resolved { .. } => {}
             // Who comes back to an ended run chooses anew.
@@ -205,8 +206,11 @@ impl Machine {
         if let Some(why) = self.back.clone() {
             return self.fail(why.as_str());
         }
-        if choice == Recovery::RollBack || self.abort {
+        if choice == Recovery::RollBack {
             return self.fail("The operator chose to roll it back.");
+        }
+        if let Some(why) = self.why_abort() {
+            return self.fail(&why);
         }
         let nothing_begun = !self.sent;
         self.reset_for_resume();

@@ -1,7 +1,10 @@
 //! HAProxy's stats sockets of one session: finds the way, keeps one conversation per socket, lets it go when idle.
 //!
 //! HAProxy serves ten stats connections by default, and accepts more without ever answering them; so there is one
-//! per node, and none where nobody looks.
+//! per node, and none where nobody looks. It is lowered to the level that only reads.
+//!
+//! A write has a conversation of its own, which ends with it. HAProxy must greet on it before the write leaves: a
+//! command that waits in the queue of a full socket would take effect minutes later.
 
 use super::{
     channel::{Drained, UNREAD_BYTES_MAX},
@@ -69,12 +72,7 @@ impl Haproxy {
         limit: Duration,
         sent: &AtomicBool,
     ) -> Result<Reply, Trouble> {
-        if !is_one_command(command) {
-            return Err(internal("HAProxy takes one command at a time, without ; or line breaks"));
-        }
-        if !route::is_usable_path(socket) {
-            return Err(internal("the socket's path is not absolute, or has characters other than A-Za-z0-9/._-+@"));
-        }
+        check(socket, command)?;
         let slot = self.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
         let mut kept = slot.lock().await;
         let started = Instant::now();
@@ -86,19 +84,36 @@ impl Haproxy {
         let was_kept = fresh.is_some();
         let mut cli = match fresh {
             Some(cli) => cli,
-            None => connect(session, socket, greeting_wait).await?,
+            None => connect(session, socket, greeting_wait, command).await?,
         };
         let mut answer = cli.ask(command, cap).await;
         let gone = matches!(answer, Err(CliFault::Ended | CliFault::Io(_)));
         if was_kept && (gone || answer.as_deref().is_ok_and(is_leaving)) {
             // HAProxy was restarted or reloaded meanwhile: the kept conversation led to the old process. A read may
             // be repeated.
-            cli = connect(session, socket, greeting_wait).await?;
+            cli = connect(session, socket, greeting_wait, command).await?;
             answer = cli.ask(command, cap).await;
         }
         let bytes = answer.map_err(|fault| trouble(session, &fault, command))?;
         kept.cli = Some(cli);
         kept.used = Some(Instant::now());
+        Ok(Reply { bytes, stderr: Vec::new(), exit: None, elapsed_us: micros(started) })
+    }
+
+    /// One write, once, on a conversation of its own. `left` becomes true when its first byte may have left.
+    pub(super) async fn send(
+        session: &Session,
+        socket: &str,
+        command: &str,
+        cap: usize,
+        limit: Duration,
+        left: &AtomicBool,
+    ) -> Result<Reply, Trouble> {
+        check(socket, command)?;
+        let mut cli = greeted(session, socket, GREETING_WAIT_MAX.min(limit / 2)).await?;
+        let started = Instant::now();
+        left.store(true, Ordering::Relaxed);
+        let bytes = cli.ask(command, cap).await.map_err(|fault| trouble(session, &fault, command))?;
         Ok(Reply { bytes, stderr: Vec::new(), exit: None, elapsed_us: micros(started) })
     }
 
@@ -132,8 +147,31 @@ fn is_leaving(answer: &[u8]) -> bool {
     answer.starts_with(b"Name: ") && answer.split(|&byte| byte == b'\n').any(|line| line == b"Stopping: 1")
 }
 
+/// What can be asked at all.
+fn check(socket: &str, command: &str) -> Result<(), Trouble> {
+    if !is_one_command(command) {
+        return Err(internal("HAProxy takes one command at a time, without ; or line breaks"));
+    }
+    if !route::is_usable_path(socket) {
+        return Err(internal("the socket's path is not absolute, or has characters other than A-Za-z0-9/._-+@"));
+    }
+    Ok(())
+}
+
+/// Opens a conversation that is kept and only reads.
+async fn connect(
+    session: &Session,
+    socket: &str,
+    greeting_wait: Duration,
+    command: &str,
+) -> Result<HaproxyCli<Drained>, Trouble> {
+    let mut cli = greeted(session, socket, greeting_wait).await?;
+    cli.settle().await.map_err(|fault| trouble(session, &fault, command))?;
+    Ok(cli)
+}
+
 /// Opens a conversation by the way that worked last, or by looking for one.
-async fn connect(session: &Session, socket: &str, greeting_wait: Duration) -> Result<HaproxyCli<Drained>, Trouble> {
+async fn greeted(session: &Session, socket: &str, greeting_wait: Duration) -> Result<HaproxyCli<Drained>, Trouble> {
     let result = find(session, socket, greeting_wait).await;
     let way = result.as_ref().map(|(way, _)| *way).map_err(Clone::clone);
     if !session.is_ended() {
@@ -196,7 +234,7 @@ async fn attempt(
         }
         Err(fault) => return Err(WayFault::Trouble(session.open_trouble(&fault))),
     };
-    match timeout(greeting_wait, HaproxyCli::begin(&mut stream)).await {
+    match timeout(greeting_wait, HaproxyCli::greet(&mut stream)).await {
         Ok(Ok(())) => Ok(HaproxyCli::new(stream)),
         Ok(Err(_)) if session.is_ended() => Err(WayFault::Trouble(session.end())),
         Ok(Err(CliFault::Ended | CliFault::Io(_))) => {

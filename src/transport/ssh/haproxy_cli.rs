@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What ends an answer: the empty line that HAProxy adds, and its prompt.
 const PROMPT: &[u8] = b"\n> ";
+/// Longest answer to the commands that begin a conversation: at worst HAProxy's whole help.
+const GREETING_BYTES_MAX: usize = 64 * 1024;
 
 /// Why an exchange failed. In each case but [`CliFault::NotACommand`] the conversation must be dropped.
 #[derive(Debug, thiserror::Error)]
@@ -40,18 +42,14 @@ pub(super) struct HaproxyCli<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> HaproxyCli<S> {
-    /// Begins the conversation. The caller bounds the time: HAProxy accepts a connection beyond its limit and then
+    /// Begins the conversation; whoever got an answer is being served. The caller bounds the time: HAProxy accepts a connection beyond its limit and then
     /// never answers.
-    pub(super) async fn begin(stream: &mut S) -> Result<(), CliFault> {
-        let greeting = exchange(stream, "prompt", 4096).await?;
-        if !greeting.is_empty() {
-            return Err(CliFault::OutOfStep);
-        }
-        // Without it HAProxy closes the connection after ten idle seconds. A socket of level `user` may refuse.
-        exchange(stream, "set timeout cli 1h", 4096).await.map(drop)
+    pub(super) async fn greet(stream: &mut S) -> Result<(), CliFault> {
+        let greeting = exchange(stream, "prompt", GREETING_BYTES_MAX).await?;
+        if greeting.is_empty() { Ok(()) } else { Err(CliFault::OutOfStep) }
     }
 
-    /// Takes over a stream on which [`HaproxyCli::begin`] succeeded.
+    /// Takes over a stream on which [`HaproxyCli::greet`] succeeded.
     pub(super) fn new(stream: S) -> Self {
         Self { stream }
     }
@@ -59,6 +57,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HaproxyCli<S> {
     /// The stream, for what it knows about its end.
     pub(super) fn stream(&self) -> &S {
         &self.stream
+    }
+
+    /// Makes it a conversation that is kept and only reads.
+    pub(super) async fn settle(&mut self) -> Result<(), CliFault> {
+        // Without it HAProxy closes the connection after ten idle seconds. A socket of level `user` may refuse.
+        exchange(&mut self.stream, "set timeout cli 1h", GREETING_BYTES_MAX).await?;
+        // HAProxy itself then denies every write on it, and there is no way up again. All that vakt polls is open to
+        // this level. HAProxy before 1.9 does not know the word and answers with its help.
+        exchange(&mut self.stream, "user", GREETING_BYTES_MAX).await.map(drop)
     }
 
     /// One command, one answer, without the final empty line and the prompt.
@@ -126,14 +133,18 @@ mod tests {
     }
 
     fn opening() -> Vec<(String, Vec<u8>)> {
-        vec![("prompt".into(), b"\n> ".to_vec()), ("set timeout cli 1h".into(), b"\n> ".to_vec())]
+        [("prompt", "\n> "), ("set timeout cli 1h", "\n> "), ("user", "Unknown command: 'user'\n\n> ")]
+            .map(|(command, answer)| (command.to_owned(), answer.into()))
+            .to_vec()
     }
 
     async fn conversation(script: Vec<(String, Vec<u8>)>, size: usize) -> HaproxyCli<DuplexStream> {
         let (mut ours, theirs) = duplex(1 << 20);
         tokio::spawn(play(theirs, [opening(), script].concat(), size));
-        HaproxyCli::begin(&mut ours).await.unwrap();
-        HaproxyCli::new(ours)
+        HaproxyCli::greet(&mut ours).await.unwrap();
+        let mut cli = HaproxyCli::new(ours);
+        cli.settle().await.unwrap();
+        cli
     }
 
     #[tokio::test]
@@ -188,7 +199,7 @@ mod tests {
     async fn a_greeting_that_is_no_prompt_is_out_of_step() {
         let (mut ours, theirs) = duplex(1000);
         tokio::spawn(play(theirs, vec![("prompt".into(), b"hello\n\n> ".to_vec())], 100));
-        assert!(matches!(HaproxyCli::begin(&mut ours).await, Err(CliFault::OutOfStep)));
+        assert!(matches!(HaproxyCli::greet(&mut ours).await, Err(CliFault::OutOfStep)));
     }
 
     proptest! {

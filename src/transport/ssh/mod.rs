@@ -3,7 +3,8 @@
 //! [`Fleet`] is all the rest of vakt sees. Behind it, every node and jump host has an actor ([`peer`]) that makes one
 //! [`attempt`] after the other until it has a [`session`], and watches that. Requests go straight to the session:
 //! over the kept [`shell`], a channel of their own, or the kept conversation with HAProxy ([`haproxy`]), by the way
-//! that [`route`] finds. Deliberately absent: agent forwarding, port forwarding to this machine, and writes.
+//! that [`route`] finds. A fleet only reads; [`WritingFleet`], which only the executor has, adds the one way to write.
+//! Deliberately absent: agent forwarding, port forwarding to this machine, and writes that are repeated.
 
 mod attempt;
 mod authentication;
@@ -27,10 +28,12 @@ mod settings;
 mod shell;
 mod ssh_config;
 mod stream;
+mod writing;
 
 pub use connector::{Connector, Dialled, TcpConnector};
 pub use settings::Local;
 pub use stream::{BoxStream, Stream};
+pub use writing::WritingFleet;
 
 use super::{Answer, Connections, TransportEvent};
 use crate::{
@@ -45,7 +48,8 @@ use crate::{
 };
 use futures::future::BoxFuture;
 use registry::Shared;
-use std::sync::Arc;
+use session::Session;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::mpsc;
 
 /// All connections. Dropping it ends them without a goodbye; [`Fleet::shutdown`] takes leave.
@@ -69,7 +73,20 @@ impl Fleet {
         local: Local,
     ) -> Self {
         let shared = Arc::new(Shared::new(inventory, clock, connector, local, events));
-        shared.start_nodes();
+        shared.start_nodes(|_| true);
+        Self { shared }
+    }
+
+    /// As [`Fleet::start`], to these nodes only; others of the inventory are passed through where they are jump hosts.
+    pub fn start_some(
+        inventory: Arc<Inventory>,
+        clock: Arc<dyn Clock>,
+        events: mpsc::Sender<TransportEvent>,
+        nodes: &BTreeSet<NodeName>,
+    ) -> Self {
+        let local = Local::of_this_process();
+        let shared = Arc::new(Shared::new(inventory, clock, Arc::new(TcpConnector), local, events));
+        shared.start_nodes(|name| nodes.contains(name));
         Self { shared }
     }
 
@@ -83,16 +100,18 @@ impl Fleet {
                 "changes go through a plan: vakt do",
             ));
         }
+        self.session(node)?.call(request).await
+    }
+
+    /// The session with a node, or why there is none.
+    fn session(&self, node: &NodeName) -> Result<Arc<Session>, Trouble> {
         let peer = self.shared.node(node).ok_or_else(|| {
             Trouble::new(TroubleKind::Internal, format!("no node is called {node}"), "report this as a bug of vakt")
         })?;
         if self.shared.stop.is_cancelled() {
             return Err(registry::closed());
         }
-        match peer.session() {
-            Some(session) => session.call(request).await,
-            None => Err(not_connected(node, peer.operator().state())),
-        }
+        peer.session().ok_or_else(|| not_connected(node, peer.operator().state()))
     }
 
     /// The operator's answer to a question.

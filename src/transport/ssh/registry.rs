@@ -79,9 +79,9 @@ impl Shared {
         Arc::clone(&self.handshakes).acquire_owned().await.map_err(|_| closed())
     }
 
-    /// Starts a connection to every node.
-    pub(super) fn start_nodes(self: &Arc<Self>) {
-        for node in &self.inventory.nodes {
+    /// Starts a connection to every node that is wanted. The others may still be passed through.
+    pub(super) fn start_nodes(self: &Arc<Self>, wanted: impl Fn(&NodeName) -> bool) {
+        for node in self.inventory.nodes.iter().filter(|node| wanted(&node.name)) {
             let destination = Destination::new(node.name.as_str(), &node.management, &node.ssh);
             let operator = self.operator(node.name.clone(), None);
             self.start(vec![node.name.as_str().to_owned()], destination, operator);

@@ -14,8 +14,10 @@ use super::{
 use crate::{
     model::{
         link::{LinkEvent, Route, Way},
+        text::Clean,
         trouble::{Trouble, TroubleKind},
     },
+    transport::Sent,
     wire::request::{Call, Reply, Request, shell_word},
 };
 use russh::{
@@ -215,6 +217,22 @@ impl Session {
                 self.haproxy.ask(self, socket, command, cap, limit, sent).await
             }
         }
+    }
+
+    /// Sends one write, once, within its deadline. What is certain of its outcome is said; the world tells the rest.
+    pub(super) async fn send(&self, request: &Request) -> Sent {
+        let Call::Haproxy { socket, command } = &request.call else {
+            return Sent::NotSent(Clean::line(&format!("this transport has no way to send it: {request}")));
+        };
+        let limit = Duration::from_millis(request.deadline_ms);
+        let left = AtomicBool::new(false);
+        let outcome = timeout(limit, Haproxy::send(self, socket, command, request.cap_bytes, limit, &left)).await;
+        let why = match outcome {
+            Ok(Ok(reply)) => return Sent::Replied(reply),
+            Ok(Err(trouble)) => trouble.cause,
+            Err(_) => Clean::line(&format!("{} gave no answer within {} ms", self.name, request.deadline_ms)),
+        };
+        if left.load(Ordering::Relaxed) { Sent::Lost(why) } else { Sent::NotSent(why) }
     }
 
     fn deadline_missed(&self, request: &Request, sent: bool) -> Trouble {

@@ -1,0 +1,297 @@
+//! From a job to a run and its end: what must hold before anything is opened, the locks, the machine, the last words.
+
+use super::{
+    boundary::Boundaries,
+    control::Control,
+    drive::{Drive, Parts},
+    job::{Job, Reply, What},
+    process::Signals,
+};
+use crate::{
+    model::{
+        ids::NodeName,
+        text::Clean,
+        time::{Clock, Now},
+    },
+    plan::{Plan, PlanId, Reason, ReasonKind, lint},
+    run::{BrokeGlass, EndingKind, Entry, Machine, Record, RunState, lock::Holder},
+    runtime::{
+        clock::SystemClock,
+        passphrases::Passphrases,
+        state::{self, BastionLock, Found, Held, JournalFile, Place, StateDir, StateTrouble},
+    },
+    transport::{
+        TransportEvent, WritingConnections,
+        ssh::{Fleet, WritingFleet},
+    },
+};
+use std::{collections::BTreeSet, io::Write, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, time::timeout};
+
+/// Connection events that may wait.
+const TRANSPORT_EVENTS_MAX: usize = 1024;
+/// Time for the connections to take leave.
+const LEAVE_WAIT: Duration = Duration::from_secs(2);
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The run ended.
+    Run(EndingKind),
+    /// It was not begun.
+    NotStarted,
+}
+
+/// Carries the job out.
+pub(super) async fn carry_out(job: Job, passphrases: Passphrases) -> End {
+    let clock = Arc::new(SystemClock::start());
+    match prepare(&job, passphrases, clock) {
+        Ok(prepared) => prepared.run().await,
+        Err(reasons) => {
+            reply(&Reply::NotStarted { reasons });
+            End::NotStarted
+        }
+    }
+}
+
+/// One line on standard output; whoever started this may be gone.
+pub(super) fn reply(reply: &Reply) {
+    if let Ok(mut line) = serde_json::to_vec(reply) {
+        line.push(b'\n');
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
+    }
+}
+
+/// A run that only has to be driven.
+struct Prepared {
+    state: StateDir,
+    run: PlanId,
+    parts: Parts,
+    lock: Option<BastionLock>,
+}
+
+/// Everything that can be refused is refused here; nothing was sent, and no record exists.
+fn prepare(job: &Job, passphrases: Passphrases, clock: Arc<dyn Clock>) -> Result<Prepared, Vec<Reason>> {
+    let signals = Signals::listen().map_err(|error| internal(&format!("signals cannot be listened to: {error}")))?;
+    let boundaries = Boundaries::from_environment();
+    let place = Place { path: job.state.clone(), found: Found::Flag };
+    let state = StateDir::open(&place, &job.inventory.cluster).map_err(|trouble| no_state(&trouble))?;
+    let earlier = match &job.what {
+        What::Begin { .. } => None,
+        What::Recover { run, .. } => Some(recorded(&state, run)?),
+    };
+    let plan = match (&job.what, &earlier) {
+        (What::Begin { plan }, _) => plan.as_ref().clone(),
+        (What::Recover { .. }, Some(records)) => plan_of(records)?,
+        (What::Recover { .. }, None) => return Err(internal("nothing was recorded")),
+    };
+    check(job, &plan)?;
+    let (lock, held_by) = lock(job, &plan, &state, clock.now())?;
+    let (events, transport) = mpsc::channel(TRANSPORT_EVENTS_MAX);
+    let connections = connections(job, &plan, Arc::clone(&clock), events)?;
+    let (journal, mut machine) = open(job, plan, &state)?;
+    if let (Some(why), Some(held_by)) = (&job.break_glass, held_by) {
+        machine = machine.breaking_glass(BrokeGlass { why: why.clone(), held_by });
+    }
+    let run = job.what.run().clone();
+    let control = Control::listen(&state.run_folder(&run), state.sharing())
+        .map_err(|error| internal(&format!("the control socket cannot be made: {error}")))?;
+    let lock_lost = Box::pin(std::future::pending());
+    let parts =
+        Parts { machine, journal, control, boundaries, connections, transport, passphrases, clock, signals, lock_lost };
+    Ok(Prepared { state, run, parts, lock })
+}
+
+impl Prepared {
+    async fn run(self) -> End {
+        let Self { state, run, parts, lock } = self;
+        let driven = Drive::new(parts, || reply(&Reply::Opened)).run().await;
+        let Parts { journal, control, boundaries, connections, .. } = driven.parts;
+        let kind = driven.ending.kind;
+        if driven.was_opened {
+            // What cannot be told here is told by the next process that looks at the folder.
+            let announced = state.announce(&run, journal.head(), &driven.ending);
+            if let Err(trouble) = announced {
+                tracing::error!("the ending was not announced: {trouble}");
+            }
+            drop(journal);
+            if let Err(trouble) = state.fold() {
+                tracing::error!("the ledger was not brought up to date: {trouble}");
+            }
+        } else {
+            let why = driven.ending.why.as_str();
+            let cure = "Mend the state folder; vakt check looks at it.";
+            let reasons = vec![Reason::new(ReasonKind::StateUnusable, why, Vec::new(), cure)];
+            reply(&Reply::NotStarted { reasons });
+        }
+        boundaries.told();
+        // Whoever hears that it is over may begin the next run at once.
+        drop(lock);
+        control.end().await;
+        let _ = timeout(LEAVE_WAIT, connections.shutdown()).await;
+        if driven.was_opened { End::Run(kind) } else { End::NotStarted }
+    }
+}
+
+/// The records of a run that is to be taken up; also checks that nobody else carries it out.
+fn recorded(state: &StateDir, run: &PlanId) -> Result<Vec<Record>, Vec<Reason>> {
+    let journal = state.read_run(run).map_err(|trouble| no_state(&trouble))?;
+    match RunState::of(&journal, false) {
+        RunState::Damaged(why) => Err(vec![Reason::new(
+            ReasonKind::StateUnusable,
+            format!("The journal of run {run} is damaged; what was done cannot be told from it."),
+            vec![why],
+            format!("Look at the cluster, bring it to where it should be, then vakt runs verify {run}."),
+        )]),
+        _ => Ok(journal.records),
+    }
+}
+
+fn plan_of(records: &[Record]) -> Result<Plan, Vec<Reason>> {
+    match records.first().map(|record| &record.entry) {
+        Some(Entry::Opened(opening)) => Ok(opening.plan.clone()),
+        _ => Err(vec![Reason::new(
+            ReasonKind::StateUnusable,
+            "The journal does not begin with a plan.",
+            Vec::new(),
+            "Nothing was sent by this run; make a new plan.",
+        )]),
+    }
+}
+
+/// The plan against this executor's own inventory and policy.
+fn check(job: &Job, plan: &Plan) -> Result<(), Vec<Reason>> {
+    let mut reasons = Vec::new();
+    if job.inventory.settings.policy.read_only {
+        reasons.push(Reason::new(
+            ReasonKind::ReadOnly,
+            "This console is read-only.",
+            Vec::new(),
+            "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
+        ));
+    }
+    if plan.body.cluster != job.inventory.cluster {
+        reasons.push(Reason::new(
+            ReasonKind::UnknownTarget,
+            format!("The plan is for the cluster {}, this is {}.", plan.body.cluster, job.inventory.cluster),
+            Vec::new(),
+            "Use the configuration of that cluster.",
+        ));
+    }
+    let faults = lint::lint(plan, &job.inventory);
+    if !faults.is_empty() {
+        reasons.push(Reason::new(
+            ReasonKind::Internal,
+            "The plan does not fit this cluster, or contradicts itself.",
+            faults.iter().map(|fault| Clean::line(&fault.to_string())).collect(),
+            "Make a new plan; if that one is refused too, report it with the output of vakt do … --plan --json.",
+        ));
+    }
+    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+}
+
+/// The lock of this bastion, or the words about who holds it where the operator breaks the glass.
+fn lock(
+    job: &Job,
+    plan: &Plan,
+    state: &StateDir,
+    now: Now,
+) -> Result<(Option<BastionLock>, Option<Clean>), Vec<Reason>> {
+    let intent = &plan.body.intent;
+    let what = match &intent.reason {
+        Some(reason) => format!("{} ({reason})", plan.body.title),
+        None => plan.body.title.to_string(),
+    };
+    let holder = Holder {
+        operator: job.operator.clone(),
+        bastion: state::bastion(),
+        process: std::process::id(),
+        run: plan.id.clone(),
+        what: Clean::line(&what),
+        since: now.wall,
+    };
+    match BastionLock::take(state, &holder) {
+        Ok(lock) => Ok((Some(lock), None)),
+        Err(held @ Held::By { .. }) => {
+            let words = Clean::line(&held.to_string());
+            if job.break_glass.is_some() { Ok((None, Some(words))) } else { Err(vec![locked(words)]) }
+        }
+        Err(Held::Trouble(trouble)) => Err(no_state(&trouble)),
+    }
+}
+
+/// Somebody else acts.
+fn locked(holder: Clean) -> Reason {
+    Reason::new(
+        ReasonKind::Locked,
+        "Somebody else changes this cluster at this moment.",
+        vec![holder],
+        "Wait until that run has ended, or use --break-glass WHY; the reason is written into the journal.",
+    )
+}
+
+/// Connections to the nodes that the plan names, and to no other.
+fn connections(
+    job: &Job,
+    plan: &Plan,
+    clock: Arc<dyn Clock>,
+    events: mpsc::Sender<TransportEvent>,
+) -> Result<Arc<dyn WritingConnections>, Vec<Reason>> {
+    if let Some(socket) = &job.simulation {
+        return Err(internal(&format!("there is no simulated cluster behind {}", socket.display())));
+    }
+    let looked_at = plan.body.sources.iter().map(|source| &source.node);
+    let written_to = plan.body.steps.iter().flat_map(|step| step.nodes());
+    let nodes: BTreeSet<NodeName> = looked_at.chain(written_to).cloned().collect();
+    let read_only = job.inventory.settings.policy.read_only;
+    let fleet = Fleet::start_some(Arc::new(job.inventory.clone()), clock, events, &nodes);
+    Ok(Arc::new(WritingFleet::new(fleet, read_only)))
+}
+
+/// The journal and the machine, new or taken up.
+fn open(job: &Job, plan: Plan, state: &StateDir) -> Result<(JournalFile, Machine), Vec<Reason>> {
+    match &job.what {
+        What::Begin { .. } => {
+            let previous = state.previous_head().map_err(|trouble| no_state(&trouble))?;
+            let journal = state.begin_run(&plan.id).map_err(|trouble| no_state(&trouble))?;
+            Ok((journal, Machine::new(plan, job.operator.clone(), previous)))
+        }
+        What::Recover { run, choice } => {
+            let (journal, records) = state.reopen_run(run).map_err(|trouble| no_state(&trouble))?;
+            let machine = Machine::recover(&records, *choice, job.operator.clone()).map_err(|error| {
+                let what = format!("Run {run} cannot be taken up: {error}.");
+                vec![Reason::new(ReasonKind::NotRecoverable, what, Vec::new(), "Make a new plan for what is left.")]
+            })?;
+            Ok((journal, machine))
+        }
+    }
+}
+
+fn no_state(trouble: &StateTrouble) -> Vec<Reason> {
+    let kind = match trouble {
+        StateTrouble::Running(_) => ReasonKind::Locked,
+        StateTrouble::NoRun(_) | StateTrouble::Begun(_) => ReasonKind::NotRecoverable,
+        _ => ReasonKind::StateUnusable,
+    };
+    let text = trouble.to_string();
+    let (what, cure) = text.rsplit_once("; ").unwrap_or((&text, "mend it; vakt check looks at it"));
+    vec![Reason::new(kind, sentence(what), Vec::new(), sentence(cure))]
+}
+
+/// A fragment as a sentence.
+fn sentence(fragment: &str) -> String {
+    let mut letters = fragment.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+/// vakt itself is at fault, or this machine is.
+pub(super) fn internal(what: &str) -> Vec<Reason> {
+    vec![Reason::new(
+        ReasonKind::Internal,
+        format!("The run could not be started: {what}."),
+        Vec::new(),
+        "Nothing was sent. Report this as a fault of vakt if this machine is well.",
+    )]
+}
