@@ -27,11 +27,13 @@ pub mod ledger;
 pub mod lock;
 mod look;
 mod machine;
+pub mod progress;
 mod record;
 mod summary;
 
 pub use ending::{Ending, EndingKind};
 pub use event::{RunCommand, RunEvent};
 pub use machine::{Machine, NotRecoverable};
+pub use progress::{Mark, Progress, StepProgress};
 pub use record::{BrokeGlass, Direction, Entry, Opening, Operator, Outcome, Record, Recovery};
 pub use summary::{RunState, RunSummary};

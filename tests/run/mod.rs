@@ -5,3 +5,4 @@ mod faults;
 pub(crate) mod harness;
 mod journal;
 mod ledger;
+mod progress;
