@@ -1,11 +1,13 @@
 //! Commands, declared once: from this registry come the key line, the help, the palette and the README's key table.
 
 use super::{
-    App, commands,
+    App, changes, commands,
     effect::Effect,
     rows::{RowId, Rows},
     screen::ScreenId,
 };
+use crate::model::intent::ServerPath;
+use std::cell::OnceCell;
 
 /// Where a command can be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,27 @@ pub enum Danger {
     Looks,
     /// It changes this console or its connections; the cluster is not touched.
     Console,
+    /// It opens a plan. Once that is confirmed, one server's share of traffic changes, and every step can be undone.
+    Server,
+    /// It opens a plan. Once that is confirmed, something ends that cannot be brought back.
+    Irreversible,
+}
+
+impl Danger {
+    /// What it reaches, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Looks => "what this console shows",
+            Self::Console => "this console and its connections",
+            Self::Server => "one server on every load balancer; every step can be undone",
+            Self::Irreversible => "one server on every load balancer; what it ends cannot be brought back",
+        }
+    }
+
+    /// Whether it reaches the cluster.
+    pub fn reaches_the_cluster(self) -> bool {
+        self >= Self::Server
+    }
 }
 
 /// What commands look at when they say whether they can act: the console, and the row under the cursor, which is found
@@ -43,6 +66,8 @@ pub struct Here<'a> {
     pub app: &'a App,
     /// The row under the cursor; on the node screen, the node.
     pub(crate) row: Option<RowId>,
+    /// The one server that the row means, or why there is none: asked for by every verb, found once.
+    server: OnceCell<Result<ServerPath, String>>,
 }
 
 impl<'a> Here<'a> {
@@ -57,7 +82,12 @@ impl<'a> Here<'a> {
             Rows::None => app.place.node.clone().map(RowId::Node),
             rows => rows.current(app),
         };
-        Self { app, row }
+        Self { app, row, server: OnceCell::new() }
+    }
+
+    /// The one server that the row means, or why there is none.
+    pub(crate) fn server(&self) -> Result<&ServerPath, String> {
+        self.server.get_or_init(|| changes::server_meant(self.app, self.row.as_ref())).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -84,7 +114,18 @@ pub struct Command {
 
 /// Every command. The order is that of the key line, the help and the palette.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    commands::rows::COMMANDS.iter().chain(commands::screens::COMMANDS).chain(commands::console::COMMANDS)
+    // What opens a row comes first, then what changes what the row means.
+    let (open, rows) = commands::rows::COMMANDS.split_at(1);
+    open.iter()
+        .chain(commands::verbs::COMMANDS)
+        .chain(rows)
+        .chain(commands::screens::COMMANDS)
+        .chain(commands::console::COMMANDS)
+}
+
+/// Whether a word of the key line belongs to a command that reaches the cluster.
+pub(crate) fn is_verb_hint(hint: &str) -> bool {
+    all().any(|command| command.hint == hint && command.danger.reaches_the_cluster())
 }
 
 /// The command of that id.

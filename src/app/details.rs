@@ -1,7 +1,7 @@
 //! Everything there is to say about one row, as labelled lines for the details pane and the clipboard.
 
 use super::{
-    App, Seen, figures,
+    App, Seen, change_details, changes, figures,
     meaning::{Line, Meaning, Span},
     rows::RowId,
     standing,
@@ -12,6 +12,7 @@ use crate::{
         figure::{Figure, Unknown},
         haproxy::{AdminState, Check, ConfiguredState, Server, Traffic as Counters, TrafficRates},
         ids::{NodeName, ProxyName, ServerName},
+        intent::ServerPath,
         world::NodeFacts,
     },
     rules::Finding,
@@ -41,6 +42,10 @@ pub(crate) fn what_it_is(row: &RowId) -> String {
             format!("The server {server} of the backend {backend}, on all load balancers.")
         }
         RowId::Share(backend, server, lb) => format!("The server {server} of the backend {backend} as {lb} sees it."),
+        RowId::Run(id) => format!("The run {id}: a change that was begun, and what became of it."),
+        RowId::Wish(backend, server) => {
+            format!("What is wanted of the server {server} of the backend {backend} until somebody says otherwise.")
+        }
     }
 }
 
@@ -81,14 +86,16 @@ pub(crate) fn in_short(app: &App, row: &RowId) -> Vec<Line> {
                 vec![vec![Span::new(words, Meaning::Warn)]]
             })
         }
-        RowId::Frontend(_) | RowId::Backend(_) | RowId::Share(..) => Vec::new(),
+        RowId::Run(id) => changes::run(seen, id)
+            .map_or_else(Vec::new, |run| vec![vec![Span::new(changes::why(&run.state), changes::meaning(&run.state))]]),
+        RowId::Frontend(_) | RowId::Backend(_) | RowId::Share(..) | RowId::Wish(..) => Vec::new(),
     }
 }
 
 /// All details of a row.
 pub(crate) fn of_row(app: &App, row: &RowId) -> Vec<Detail> {
     match row {
-        RowId::Node(_) | RowId::Finding(..) => of_row_within(app, None, row),
+        RowId::Node(_) | RowId::Finding(..) | RowId::Run(_) | RowId::Wish(..) => of_row_within(app, None, row),
         _ => of_row_within(app, Some(&Traffic::merge(app.seen())), row),
     }
 }
@@ -101,6 +108,10 @@ pub(crate) fn of_row_within(app: &App, traffic: Option<&Traffic<'_>>, row: &RowI
         (RowId::Finding(rule, subject), _) => {
             let finding = seen.findings.iter().find(|f| f.rule == *rule && f.subject == *subject);
             finding.map(|finding| of_finding(seen, finding)).unwrap_or_default()
+        }
+        (RowId::Run(id), _) => change_details::of_run(app, id),
+        (RowId::Wish(backend, server), _) => {
+            change_details::of_wish(app, &ServerPath { backend: backend.clone(), server: server.clone() })
         }
         (_, None) => Vec::new(),
         (RowId::Frontend(name), Some(traffic)) => of_frontend(seen, traffic, name),

@@ -1,7 +1,7 @@
 //! The current row as text, for the clipboard.
 
 use super::{
-    App,
+    App, change_details, changes,
     details::{self, Detail},
     layout,
     meaning::plain_text,
@@ -34,8 +34,16 @@ pub(crate) fn of_row(app: &App) -> Option<String> {
         RowId::Backend(name) => format!("{cluster}: backend {name}"),
         RowId::Server(backend, server) => format!("{cluster}: server {backend}/{server}"),
         RowId::Share(backend, server, lb) => format!("{cluster}: server {backend}/{server} on {lb}"),
+        RowId::Run(id) => {
+            let run = changes::run(seen, id)?;
+            format!("{cluster}: {} ({id}): {}: {}", run.title, run.state.word(), changes::why(&run.state))
+        }
+        RowId::Wish(backend, server) => {
+            let wish = changes::wish(seen, backend, server)?;
+            format!("{cluster}: {}: {}, by {}", wish.server, change_details::wanted_words(wish.wanted), wish.by)
+        }
     };
-    let is_plain = !whole && matches!(row, RowId::Node(_) | RowId::Finding(..));
+    let is_plain = !whole && matches!(row, RowId::Node(_) | RowId::Finding(..) | RowId::Run(_) | RowId::Wish(..));
     if is_plain {
         return Some(head);
     }

@@ -1,7 +1,7 @@
 //! Help, made from the registry: this screen, this row, and every key.
 
 use super::{
-    App, command,
+    App, changes, command,
     command::{Command, Here, Scope},
     details,
     keymap::Keymap,
@@ -44,7 +44,15 @@ fn key_line(here: &Here<'_>, command: &Command) -> Line {
     let keys = shown_keys(&here.app.keymap, command);
     let keys = if keys.is_empty() { "(palette)".to_owned() } else { keys };
     match (command.available)(here) {
-        Ok(()) => vec![Span::new(format!("{keys:<16} "), Meaning::Key), Span::plain(command.doc)],
+        Ok(()) => {
+            let mut line = vec![Span::new(format!("{keys:<16} "), Meaning::Key), Span::plain(command.doc)];
+            if command.danger.reaches_the_cluster()
+                && let Some(caution) = changes::caution(here.app)
+            {
+                line.push(Span::dim(format!(" Now it can be read but not started: {caution}")));
+            }
+            line
+        }
         Err(reason) => vec![Span::dim(format!("{keys:<16} {} Now: {reason}", command.doc))],
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Main type: [`Layout`]. All arithmetic saturates: a terminal may be 0x0.
 
-use super::{App, list, overview, path, rows::Rows, screen::ScreenId, traffic};
+use super::{App, Size, list, overview, path, planning, rows::Rows, screen::ScreenId, traffic};
 use std::ops::Range;
 
 /// A rectangle of cells.
@@ -99,15 +99,16 @@ impl Layout {
                 layout.caption = rest.take_top(2);
                 layout.list = rest;
             }
-            ScreenId::Traffic | ScreenId::Nodes | ScreenId::Findings => layout.table(app, rest),
+            ScreenId::Traffic | ScreenId::Nodes | ScreenId::Findings | ScreenId::Changes => layout.table(app, rest),
         }
         layout
     }
 
     fn overview(&mut self, app: &App, rows: &Rows<'_>, mut rest: Area) {
         let seen = app.seen();
-        let shown = seen.findings.len().min(overview::findings_max(app.size.height));
-        let more = u16::from(seen.findings.len() > shown);
+        let urgent = overview::urgent(seen).count();
+        let shown = urgent.min(overview::findings_max(app.size.height));
+        let more = u16::from(urgent > shown);
         let wrong = u16::try_from(shown.max(1)).unwrap_or(1) + more + 1;
         let stations = path::height(seen);
         let path = u16::try_from(stations).unwrap_or(u16::MAX).min(path_rows_max(app.size.height));
@@ -141,6 +142,16 @@ impl Layout {
     }
 }
 
+/// The inside of a sheet that lies over the whole body: a plan, a run.
+pub(crate) fn sheet(size: Size) -> Area {
+    let mut body = Area { x: 0, y: 0, width: size.width, height: size.height };
+    body.take_top(2);
+    body.take_bottom(1);
+    let width = body.width.saturating_sub(4).min(planning::TEXT_WIDTH_MAX);
+    let x = body.x + (body.width.saturating_sub(width)) / 2;
+    Area { x, y: body.y + 1, width, height: body.height.saturating_sub(2) }
+}
+
 /// How many lines the path may have on a terminal of that height.
 fn path_rows_max(height: u16) -> u16 {
     match height {
@@ -154,7 +165,8 @@ fn path_rows_max(height: u16) -> u16 {
 /// Whether the current screen shows its details: as the operator said, else where there is room beside the list.
 pub(crate) fn details_open(app: &App) -> bool {
     let state = app.screens.of(app.place.screen);
-    let wide = matches!(app.place.screen, ScreenId::Traffic | ScreenId::Findings) && app.size.width >= SIDE_WIDTH;
+    let wide = matches!(app.place.screen, ScreenId::Traffic | ScreenId::Findings | ScreenId::Changes)
+        && app.size.width >= SIDE_WIDTH;
     state.details.unwrap_or(wide)
 }
 
@@ -178,7 +190,7 @@ pub(crate) fn window(app: &App, rows: &Rows<'_>, layout: &Layout) -> (Range<usiz
 /// On the overview the first rows are findings, which stand in an area of their own.
 pub(crate) fn rows_above_list(app: &App, rows: &Rows<'_>) -> usize {
     match rows {
-        Rows::Overview(_) => app.seen().findings.len().min(overview::findings_max(app.size.height)),
+        Rows::Overview(_) => overview::urgent(app.seen()).count().min(overview::findings_max(app.size.height)),
         _ => 0,
     }
 }

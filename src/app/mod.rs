@@ -4,12 +4,17 @@
 //! Main type: [`App`]. Deliberately absent: drawing, colours, clocks, IO. What something *means* is decided here
 //! ([`meaning::Meaning`]); how a meaning looks is decided in `view`.
 
+pub mod actions;
+pub(crate) mod change_details;
+pub(crate) mod changes;
 pub mod command;
 mod commands;
+pub(crate) mod decision;
 pub(crate) mod details;
 pub mod effect;
 pub(crate) mod evidence;
 pub(crate) mod figures;
+pub(crate) mod following;
 pub(crate) mod frames;
 pub mod help;
 pub mod keymap;
@@ -20,10 +25,12 @@ pub mod msg;
 pub(crate) mod overview;
 pub(crate) mod palette;
 pub(crate) mod path;
+pub(crate) mod planning;
 pub(crate) mod prompt;
 pub(crate) mod rows;
 pub mod screen;
 pub(crate) mod standing;
+pub(crate) mod story;
 pub(crate) mod traffic;
 pub(crate) mod trend;
 mod update;
@@ -42,9 +49,11 @@ use crate::{
     schedule::Schedule,
     wire::probe::{Complaint, ProbeId},
 };
+use decision::Decision;
 use frames::Frames;
 use keymap::Keymap;
 use palette::Palette;
+use planning::Planning;
 use prompt::Prompt;
 use screen::{Place, ScreenId, Screens};
 use std::{collections::BTreeMap, sync::Arc};
@@ -58,13 +67,21 @@ pub struct Options {
     pub theme: ThemeName,
     /// Whether symbols outside ASCII may be drawn.
     pub unicode: bool,
+    /// The cluster is a simulation; the title says so on every screen.
+    pub simulated: bool,
     /// The zone of every wall clock on screen.
     pub zone: jiff::tz::TimeZone,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { read_only: false, theme: ThemeName::Dark, unicode: true, zone: jiff::tz::TimeZone::UTC }
+        Self {
+            read_only: false,
+            theme: ThemeName::Dark,
+            unicode: true,
+            simulated: false,
+            zone: jiff::tz::TimeZone::UTC,
+        }
     }
 }
 
@@ -112,6 +129,8 @@ pub struct App {
     pub(crate) screens: Screens,
     /// What lies over the screen.
     pub(crate) overlay: Overlay,
+    /// The run this console follows.
+    pub(crate) following: Option<following::Following>,
     /// A short notice and when it goes away.
     pub(crate) toast: Option<(String, Mono)>,
     /// The world as it was when the display was paused.
@@ -140,6 +159,12 @@ pub(crate) enum Overlay {
     Filter,
     /// A question of a connection.
     Prompt(Prompt),
+    /// A plan that is not started.
+    Plan(Box<Planning>),
+    /// A question before something is planned, or about a run.
+    Decision(Decision),
+    /// The run that this console follows.
+    Run,
 }
 
 /// What the display shows while it is paused.
@@ -158,6 +183,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) world: &'a World,
     pub(crate) history: &'a History,
     pub(crate) findings: &'a [Finding],
+    /// Runs, lock and wishes are those of now, also while the display is paused.
+    pub(crate) standing: &'a msg::Standing,
     pub(crate) now: Now,
 }
 
@@ -181,6 +208,7 @@ impl App {
             trail: Vec::new(),
             screens: Screens::default(),
             overlay: Overlay::None,
+            following: None,
             toast: None,
             frozen: None,
             changes: standing::Changes::default(),
@@ -242,6 +270,7 @@ impl App {
                 world: &frozen.world,
                 history: &frozen.history,
                 findings: &frozen.findings,
+                standing: &self.standing,
                 now: frozen.at,
             },
             None => Seen {
@@ -249,6 +278,7 @@ impl App {
                 world: &self.world,
                 history: &self.history,
                 findings: &self.findings,
+                standing: &self.standing,
                 now: self.now,
             },
         }

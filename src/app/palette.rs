@@ -1,15 +1,19 @@
 //! The palette: every command, node and server by name, found by a few of its letters.
 
 use super::{
-    App, command,
+    App, Overlay, actions, changes, command,
     command::Here,
     commands::rows::go_to_node,
     effect::Effect,
+    planning,
     rows::RowId,
     screen::{Place, ScreenId},
     traffic::Traffic,
 };
-use crate::model::ids::{NodeName, ProxyName, ServerName};
+use crate::model::{
+    ids::{NodeName, ProxyName, ServerName},
+    intent::Intent,
+};
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{CaseMatching, Normalization, Pattern},
@@ -28,6 +32,8 @@ pub(crate) struct Palette {
     entries: Vec<Entry>,
     /// Places of the entries that match, best first.
     matches: Vec<usize>,
+    /// What is typed, where it is the words of `vakt do`.
+    typed: Option<Entry>,
 }
 
 /// A line of the palette.
@@ -44,6 +50,10 @@ pub(crate) struct Entry {
 
 #[derive(Debug, Clone)]
 enum Target {
+    /// The words of an action: what they want, or what is wrong with them.
+    Words(Result<Box<Intent>, String>),
+    /// An action whose words are to be typed.
+    Action(&'static str),
     Command(&'static str),
     Node(NodeName),
     Server(ProxyName, ServerName),
@@ -59,12 +69,12 @@ impl Palette {
 
     /// The lines that match, best first.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &Entry> {
-        self.matches.iter().filter_map(|place| self.entries.get(*place))
+        self.typed.iter().chain(self.matches.iter().filter_map(|place| self.entries.get(*place)))
     }
 
     /// How many lines match.
     pub(crate) fn count(&self) -> usize {
-        self.matches.len()
+        self.matches.len() + usize::from(self.typed.is_some())
     }
 
     /// Changes what is typed.
@@ -76,10 +86,15 @@ impl Palette {
 
     /// Moves the mark.
     pub(crate) fn mark(&mut self, step: isize) {
-        self.marked = self.marked.saturating_add_signed(step).min(self.matches.len().saturating_sub(1));
+        self.marked = self.marked.saturating_add_signed(step).min(self.count().saturating_sub(1));
     }
 
     fn search(&mut self) {
+        self.typed = typed_words(&self.query);
+        if self.typed.is_some() {
+            self.matches.clear();
+            return;
+        }
         if self.query.is_empty() {
             self.matches = (0..self.entries.len()).take(MATCHES_MAX).collect();
             return;
@@ -100,9 +115,25 @@ impl Palette {
 }
 
 /// Takes the marked line.
-pub(crate) fn take(app: &mut App, palette: &Palette) -> Vec<Effect> {
+pub(crate) fn take(app: &mut App, palette: Palette) -> Vec<Effect> {
     let Some(entry) = palette.lines().nth(palette.marked) else { return Vec::new() };
     match entry.target.clone() {
+        Target::Words(Ok(intent)) => {
+            planning::open(app, *intent);
+            Vec::new()
+        }
+        // What is wrong stays in front of the operator, and so does what was typed.
+        Target::Words(Err(why)) => {
+            app.notify(capital(&why));
+            app.overlay = Overlay::Palette(palette);
+            Vec::new()
+        }
+        Target::Action(id) => {
+            let mut palette = palette;
+            palette.edit(|query| *query = format!("{id} "));
+            app.overlay = Overlay::Palette(palette);
+            Vec::new()
+        }
         Target::Command(id) => command::find(id).map_or_else(Vec::new, |command| command::give(app, command)),
         Target::Node(name) => go_to_node(app, name),
         Target::Server(backend, server) => {
@@ -125,7 +156,9 @@ fn entries(app: &App) -> Vec<Entry> {
         .map(|command| Entry {
             title: command.title.to_owned(),
             aside: app.keymap.shown(command.id).unwrap_or_default(),
-            refused: (command.available)(&here).err(),
+            refused: (command.available)(&here)
+                .err()
+                .or_else(|| changes::caution(app).filter(|_| command.danger.reaches_the_cluster())),
             target: Target::Command(command.id),
         });
     let nodes = app.inventory.nodes.iter().map(|node| Entry {
@@ -143,5 +176,49 @@ fn entries(app: &App) -> Vec<Entry> {
             target: Target::Server(pool.proxy.name.clone(), (*server).clone()),
         })
     });
-    commands.chain(nodes).chain(servers).collect()
+    let actions = actions::ALL.iter().map(|action| Entry {
+        title: action.usage.to_owned(),
+        aside: "words".to_owned(),
+        refused: None,
+        target: Target::Action(action.id),
+    });
+    commands.chain(nodes).chain(servers).chain(actions).collect()
+}
+
+/// What is typed, where it begins with an action and a space: one line that says what it is, or what is wrong with it.
+fn typed_words(query: &str) -> Option<Entry> {
+    let (action, _) = query.trim_start().split_once(' ')?;
+    let known = actions::find(action)?;
+    let intent = split_words(query).and_then(|words| Intent::parse(&words).map_err(|wrong| wrong.to_string()));
+    Some(Entry {
+        title: known.title.to_owned(),
+        aside: "Enter plans it".to_owned(),
+        refused: intent.as_ref().err().map(|why| capital(why)),
+        target: Target::Words(intent.map(Box::new)),
+    })
+}
+
+/// Splits at spaces outside quotes, as a shell does; `'` and `"` quote.
+fn split_words(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (c, None) if c.is_whitespace() => words.extend(word.take()),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    if quote.is_some() { Err("a quote is not closed".to_owned()) } else { Ok(words) }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |c| c.to_uppercase().chain(letters).collect())
 }

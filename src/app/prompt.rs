@@ -6,6 +6,7 @@
 use super::{
     App, Overlay,
     effect::{Effect, Reply},
+    following,
     msg::{Key, KeyCode},
 };
 use crate::model::{
@@ -110,13 +111,17 @@ fn close(app: &mut App, prompt: &Prompt, answer: Reply) -> Vec<Effect> {
     if let Some(node) = app.world.node_mut(&prompt.node) {
         node.questions.retain(|question| question.id != id);
     }
-    app.overlay = Prompt::first_waiting(app).map_or(Overlay::None, Overlay::Prompt);
+    match Prompt::first_waiting(app) {
+        Some(next) => app.overlay = Overlay::Prompt(next),
+        None => following::show_again(app),
+    }
     vec![Effect::Answer { node: prompt.node.clone(), question: id, answer }]
 }
 
-/// Opens the first waiting question unless the operator is typing something else: a question never steals keys.
+/// Opens the first waiting question unless the operator is typing something else: a question never steals keys. Over
+/// the view of a run it opens too: the run may be waiting for the answer, and its view comes back.
 pub(crate) fn open_if_idle(app: &mut App) {
-    if matches!(app.overlay, Overlay::None)
+    if matches!(app.overlay, Overlay::None | Overlay::Run)
         && let Some(prompt) = Prompt::first_waiting(app)
     {
         app.overlay = Overlay::Prompt(prompt);

@@ -2,6 +2,7 @@
 
 use super::{
     App, Seen,
+    changes::{self, ChangeRow},
     overview::{self, OverviewRow},
     screen::ScreenId,
     standing,
@@ -14,6 +15,7 @@ use crate::{
         text::Clean,
         world::NodeFacts,
     },
+    plan::PlanId,
     rules::Finding,
 };
 use std::cmp::{Ordering, Reverse};
@@ -33,6 +35,10 @@ pub(crate) enum RowId {
     Server(ProxyName, ServerName),
     /// A server as one load balancer sees it.
     Share(ProxyName, ServerName, NodeName),
+    /// A run.
+    Run(PlanId),
+    /// What is wanted of a server beyond the length of a run.
+    Wish(ProxyName, ServerName),
 }
 
 /// The rows of the current screen.
@@ -46,6 +52,8 @@ pub(crate) enum Rows<'a> {
     Nodes(Vec<&'a NodeFacts>),
     /// Findings.
     Findings(Vec<&'a Finding>),
+    /// Runs and wishes.
+    Changes(Vec<ChangeRow<'a>>),
     /// The node screen scrolls instead.
     None,
 }
@@ -60,6 +68,7 @@ impl<'a> Rows<'a> {
             ScreenId::Traffic => Self::Traffic(Traffic::of(seen, state, &app.screens)),
             ScreenId::Nodes => Self::Nodes(nodes(seen, state.sort, &state.filter)),
             ScreenId::Findings => Self::Findings(findings(seen, &state.filter)),
+            ScreenId::Changes => Self::Changes(changes::rows(seen, &state.filter)),
             ScreenId::Node => Self::None,
         }
     }
@@ -71,6 +80,7 @@ impl<'a> Rows<'a> {
             Self::Traffic(traffic) => traffic.rows.len(),
             Self::Nodes(rows) => rows.len(),
             Self::Findings(rows) => rows.len(),
+            Self::Changes(rows) => rows.len(),
             Self::None => 0,
         }
     }
@@ -82,6 +92,7 @@ impl<'a> Rows<'a> {
             Self::Traffic(traffic) => traffic.rows.get(place).map(|row| traffic.id(*row)),
             Self::Nodes(rows) => rows.get(place).map(|node| RowId::Node(node.name.clone())),
             Self::Findings(rows) => rows.get(place).map(|finding| finding_id(finding)),
+            Self::Changes(rows) => rows.get(place).and_then(ChangeRow::id),
             Self::None => None,
         }
     }
@@ -97,6 +108,15 @@ impl<'a> Rows<'a> {
     /// The place of the current screen's cursor.
     pub(crate) fn place(&self, app: &App) -> Option<usize> {
         app.screens.of(app.place.screen).cursor.place(self.len(), |place, id| self.is(place, id))
+    }
+
+    /// The place a motion from `from` to `to` ends at: heads between rows are passed over.
+    pub(crate) fn landing(&self, to: usize, from: usize) -> usize {
+        if self.id(to).is_some() {
+            return to;
+        }
+        let beyond = if to >= from { to + 1 } else { to.saturating_sub(1) };
+        if self.id(beyond).is_some() { beyond } else { from }
     }
 
     /// What the cursor is on.

@@ -17,11 +17,13 @@ pub enum ScreenId {
     Node,
     /// Everything that is wrong.
     Findings,
+    /// Runs, and what is changed but not permanent.
+    Changes,
 }
 
 impl ScreenId {
     /// Every screen.
-    pub const ALL: [Self; 5] = [Self::Overview, Self::Traffic, Self::Nodes, Self::Node, Self::Findings];
+    pub const ALL: [Self; 6] = [Self::Overview, Self::Traffic, Self::Nodes, Self::Node, Self::Findings, Self::Changes];
 
     /// The name on its tab.
     pub fn title(self) -> &'static str {
@@ -31,6 +33,7 @@ impl ScreenId {
             Self::Nodes => "Nodes",
             Self::Node => "Node",
             Self::Findings => "Findings",
+            Self::Changes => "Changes",
         }
     }
 
@@ -46,6 +49,10 @@ impl ScreenId {
             Self::Nodes => "Every node with its figures, those with a problem first.",
             Self::Node => "One host in depth: processor, disks, memory, network, and the connection to it.",
             Self::Findings => "Everything that is wrong, worst first, with what it rests on.",
+            Self::Changes => {
+                "Every run: who changed what, why, and how it ended; those that need somebody come first. Below: what \
+                 is changed but not permanent, and whether each load balancer still has it so."
+            }
         }
     }
 
@@ -56,6 +63,7 @@ impl ScreenId {
             Self::Traffic => Some("go.traffic"),
             Self::Nodes => Some("go.nodes"),
             Self::Findings => Some("go.findings"),
+            Self::Changes => Some("go.changes"),
             Self::Node => None,
         }
     }

@@ -230,7 +230,13 @@ fn options(args: &Args, inventory: &Inventory) -> Options {
         (false, Glyphs::Unicode) => true,
         (false, Glyphs::Auto) => locale_is_utf8(),
     };
-    Options { read_only: inventory.settings.policy.read_only, theme, unicode, zone: jiff::tz::TimeZone::system() }
+    Options {
+        read_only: inventory.settings.policy.read_only,
+        theme,
+        unicode,
+        simulated: false,
+        zone: jiff::tz::TimeZone::system(),
+    }
 }
 
 fn locale_is_utf8() -> bool {

@@ -48,7 +48,7 @@ impl fmt::Display for ServerPath {
 
 impl ServerPath {
     /// From `backend/server`. HAProxy allows no `/` in names.
-    fn parse(word: &str) -> Option<Self> {
+    pub fn parse(word: &str) -> Option<Self> {
         let (backend, server) = word.split_once('/')?;
         (!backend.is_empty() && !server.is_empty()).then(|| Self {
             backend: ProxyName::from(&Clean::line(backend)),

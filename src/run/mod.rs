@@ -34,6 +34,6 @@ mod summary;
 pub use ending::{Ending, EndingKind};
 pub use event::{RunCommand, RunEvent};
 pub use machine::{Machine, NotRecoverable};
-pub use progress::{Mark, Progress, StepProgress};
+pub use progress::{Mark, Progress, StepProgress, duration};
 pub use record::{BrokeGlass, Direction, Entry, Opening, Operator, Outcome, Record, Recovery};
 pub use summary::{RunState, RunSummary};

@@ -51,6 +51,8 @@ pub struct RecordedOptions {
     read_only: bool,
     theme: ThemeName,
     unicode: bool,
+    #[serde(default)]
+    simulated: bool,
     /// Name of the time zone; UTC when it has none.
     zone: String,
 }
@@ -61,6 +63,7 @@ impl From<&Options> for RecordedOptions {
             read_only: options.read_only,
             theme: options.theme,
             unicode: options.unicode,
+            simulated: options.simulated,
             zone: options.zone.iana_name().unwrap_or("UTC").to_owned(),
         }
     }
@@ -72,6 +75,7 @@ impl From<&RecordedOptions> for Options {
             read_only: recorded.read_only,
             theme: recorded.theme,
             unicode: recorded.unicode,
+            simulated: recorded.simulated,
             zone: jiff::tz::TimeZone::get(&recorded.zone).unwrap_or(jiff::tz::TimeZone::UTC),
         }
     }

@@ -3,15 +3,20 @@
 use super::canvas::{Canvas, line_width};
 use crate::{
     app::{
-        App, Overlay, Seen, command,
+        App, Overlay, Seen, changes, command,
         command::Here,
-        figures, layout,
+        figures,
+        following::Stop,
+        layout,
         layout::Area,
         meaning::{Meaning, Span},
+        planning::{Field, Outcome, Planning},
         standing,
     },
     model::time::Now,
+    plan::parts::ConfirmBy,
     rules::Severity,
+    run::lock::LockState,
 };
 
 /// Findings by severity: critical, warnings.
@@ -25,10 +30,14 @@ pub(super) fn title(canvas: &mut Canvas<'_>, app: &App, area: Area) {
     let seen = app.seen();
     let census = standing::census(seen);
     let all_up = census.up == census.nodes;
+    let name = [Span::dim(" vakt  "), Span::new(seen.inventory.cluster.as_str(), Meaning::Accent), Span::plain(" ")];
+    let mut start = canvas.line(area.x, area.y, area.width, &name);
+    if app.options.simulated {
+        let style = canvas.theme.banner;
+        start += canvas.text(area.x + start, area.y, area.width.saturating_sub(start), " SIMULATED ", style);
+    }
     let mut left = vec![
-        Span::dim(" vakt  "),
-        Span::new(seen.inventory.cluster.as_str(), Meaning::Accent),
-        Span::plain("   "),
+        Span::plain("  "),
         Span::new(
             format!("{} of {} nodes", census.up, census.nodes),
             if all_up { Meaning::Text } else { Meaning::Warn },
@@ -53,7 +62,7 @@ pub(super) fn title(canvas: &mut Canvas<'_>, app: &App, area: Area) {
     if waiting > 0 {
         left.push(Span::new(format!("   {} asking", figures::counted(waiting, "node", "nodes")), Meaning::Warn));
     }
-    let used = canvas.line(area.x, area.y, area.width, &left);
+    let used = start + canvas.line(area.x + start, area.y, area.width.saturating_sub(start), &left);
     mode_and_clock(canvas, app, area, used);
 }
 
@@ -70,12 +79,49 @@ fn mode_and_clock(canvas: &mut Canvas<'_>, app: &App, area: Area, used: u16) {
         canvas.line(x + drawn + 1, area.y, wanted.saturating_sub(drawn + 1), &[Span::dim(clock)]);
         return;
     }
-    let mode = if app.options.read_only || app.inventory.settings.policy.read_only { "read-only" } else { "watching" };
-    let full = [Span::dim(format!("{mode}   ")), Span::plain(clock.clone())];
-    if line_width(&full) <= room {
-        canvas.line_right(area.x, area.y, area.width, &full);
-    } else if super::canvas::width(&clock) <= room {
-        canvas.line_right(area.x, area.y, area.width, &[Span::plain(clock)]);
+    let mode = if changes::is_read_only(app) { "read-only" } else { "read-write" };
+    let mode = Span::dim(mode);
+    let clock = Span::plain(clock);
+    let lock = lock_words(app);
+    let join = |parts: &[&Span]| {
+        let mut line: Vec<Span> = Vec::new();
+        for part in parts {
+            if !line.is_empty() {
+                line.push(Span::plain("   "));
+            }
+            line.push((*part).clone());
+        }
+        line
+    };
+    // The longest that fits; who holds the lock matters more than the mode, and more than the clock.
+    let mut ladder: Vec<Vec<Span>> = lock.iter().map(|words| join(&[&mode, words, &clock])).collect();
+    if let Some(shortest) = lock.last() {
+        ladder.extend([join(&[shortest, &clock]), join(&[shortest, &Span::plain("")])]);
+    }
+    ladder.extend([join(&[&mode, &clock]), join(&[&clock])]);
+    if let Some(line) = ladder.iter().find(|line| line_width(line) <= room) {
+        canvas.line_right(area.x, area.y, area.width, line);
+    }
+}
+
+/// Who may act now, in full, then shorter and shorter; nothing while the lock is free.
+fn lock_words(app: &App) -> Vec<Span> {
+    let words = |meaning, words: &[String]| words.iter().map(|words| Span::new(words.clone(), meaning)).collect();
+    if let Some(why) = &app.standing.trouble {
+        return words(Meaning::Warn, &[format!("no state folder: {why}"), "no state folder".to_owned()]);
+    }
+    match &app.standing.lock {
+        LockState::Unread | LockState::Free => Vec::new(),
+        LockState::Unknown(why) => words(Meaning::Warn, &[format!("lock unknown: {why}"), "lock unknown".to_owned()]),
+        LockState::Held(holder) if changes::is_ours(app, &holder.run) => {
+            words(Meaning::Accent, &[format!("yours: {}", holder.what), "lock is yours".to_owned()])
+        }
+        LockState::Held(holder) => {
+            let name = changes::holder_name(holder);
+            let age = figures::age(changes::wall_ms(holder.since, app.now.wall));
+            let short = format!("held by {name}");
+            words(Meaning::Warn, &[format!("{short} {age}: {}", holder.what), format!("{short} {age}"), short])
+        }
     }
 }
 
@@ -114,7 +160,14 @@ pub(super) fn keys(canvas: &mut Canvas<'_>, here: &Here<'_>, area: Area) {
         Overlay::Palette(_) => fixed(&[("Enter", "take"), ("Up Down", "choose"), ("Esc", "close")]),
         Overlay::Filter => fixed(&[("Enter", "keep"), ("Esc", "remove"), ("Ctrl-u", "empty")]),
         Overlay::Prompt(_) => fixed(&[("Enter", "answer"), ("Esc", "leave unanswered"), ("Ctrl-c", "quit")]),
+        Overlay::Plan(open) => plan_hints(app, open),
+        Overlay::Decision(open) if open.has_field() => {
+            fixed(&[("Enter", "take"), ("Esc", "leave"), ("Ctrl-u", "empty")])
+        }
+        Overlay::Decision(_) => fixed(&[("Enter", "do it"), ("Esc", "leave")]),
+        Overlay::Run => run_hints(app),
     };
+    let caution = matches!(app.overlay, Overlay::None) && changes::caution(app).is_some();
     let always: Vec<(String, &str)> = match &app.overlay {
         Overlay::None => ["console.help", "console.quit"].into_iter().filter_map(|id| hint(here, id)).collect(),
         _ => Vec::new(),
@@ -127,7 +180,11 @@ pub(super) fn keys(canvas: &mut Canvas<'_>, here: &Here<'_>, area: Area) {
     } else {
         let mut used = 0;
         for (key, words) in hints {
-            let spans = hint_spans(&key, words);
+            let mut spans = hint_spans(&key, words);
+            // A verb whose plan could be read but not started is dim; the help says why.
+            if caution && command::is_verb_hint(words) {
+                spans[0].meaning = Meaning::Dim;
+            }
             let wanted = line_width(&spans);
             if used + wanted > room {
                 break;
@@ -136,6 +193,44 @@ pub(super) fn keys(canvas: &mut Canvas<'_>, here: &Here<'_>, area: Area) {
         }
     }
     canvas.line_right(area.x, area.y, area.width.saturating_sub(1), &right);
+}
+
+/// What the keys do while a plan is open.
+fn plan_hints(app: &App, open: &Planning) -> Vec<(String, &'static str)> {
+    if open.field != Field::None {
+        return fixed(&[("Enter", "take"), ("Esc", "back to the plan"), ("Ctrl-u", "empty")]);
+    }
+    let mut hints = Vec::new();
+    match &open.outcome {
+        Outcome::Plan(_) if changes::caution(app).is_some() => {}
+        Outcome::Plan(plan) if plan.body.confirmation.by == ConfirmBy::Enter => {
+            hints.extend(fixed(&[("Enter", "start")]));
+        }
+        Outcome::Plan(_) => hints.extend(fixed(&[("Enter", "confirm")])),
+        Outcome::Refused(_) | Outcome::AlreadyThere(_) => {}
+    }
+    if open.plan().is_some() && changes::obstacle(app).is_none() && changes::held_by_other(app).is_some() {
+        hints.extend(fixed(&[("b", "break the lock")]));
+    }
+    let page = if open.runbook { "plan" } else { "runbook" };
+    hints.extend(fixed(&[("?", page), ("R", "plan again"), ("y", "copy"), ("j k", "scroll"), ("Esc", "leave")]));
+    hints
+}
+
+/// What the keys do while the view of the run is open.
+fn run_hints(app: &App) -> Vec<(String, &'static str)> {
+    let Some(following) = &app.following else { return Vec::new() };
+    let mut hints = Vec::new();
+    if following.goes_on() {
+        hints.extend(fixed(&[("S", if following.stop == Stop::Asking { "really stop it" } else { "stop safely" })]));
+    }
+    if following.is_undecided() {
+        hints.extend(fixed(&[("c", "resume"), ("b", "roll back"), ("D", "settled")]));
+    }
+    let page = if following.story { "steps" } else { "story" };
+    let leave = if following.goes_on() { "leave, it goes on" } else { "close" };
+    hints.extend(fixed(&[("v", page), ("y", "copy"), ("j k", "scroll"), ("Esc", leave)]));
+    hints
 }
 
 fn fixed(hints: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
@@ -183,6 +278,9 @@ pub(super) fn tiny(canvas: &mut Canvas<'_>, app: &App, area: Area) {
     };
     let mut y = 0;
     let mut lines = vec![Span::signed(&summary, meaning)];
+    if let Some(words) = super::sheet::in_short(app) {
+        lines.push(Span::plain(words));
+    }
     if let Some(worst) = seen.findings.first() {
         lines.push(Span::new(format!("{}: {}", worst.subject, worst.sentence), worst.severity.into()));
     }

@@ -9,6 +9,7 @@ mod overlays;
 pub mod picture;
 mod screens;
 mod sections;
+mod sheet;
 mod table;
 mod theme;
 mod traffic_cells;
@@ -46,6 +47,7 @@ pub fn draw_with(frame: &mut Frame<'_>, app: &App, theme: &Theme) {
         ScreenId::Nodes => screens::nodes::draw(canvas, app, &rows, &layout),
         ScreenId::Node => screens::node::draw(canvas, app, &layout),
         ScreenId::Findings => screens::findings::draw(canvas, app, &rows, &layout),
+        ScreenId::Changes => screens::changes::draw(canvas, app, &rows, &layout),
     }
     chrome::keys(canvas, &Here::with(app, &rows), layout.keys);
     overlays::draw(canvas, app, &layout);

@@ -1,6 +1,9 @@
 //! What lies over a screen: help, palette, questions; and the details pane.
 
-use super::canvas::{Canvas, line_width, width};
+use super::{
+    canvas::{Canvas, line_width, width},
+    sheet,
+};
 use crate::{
     app::{
         App, Overlay,
@@ -28,11 +31,14 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, layout: &Layout) {
         }
         Overlay::Palette(palette) => draw_palette(canvas, palette, body),
         Overlay::Prompt(open) => prompt(canvas, app, open, body),
+        Overlay::Plan(open) => sheet::plan(canvas, app, open, body),
+        Overlay::Decision(open) => sheet::decision(canvas, open, body),
+        Overlay::Run => sheet::run(canvas, app, body),
     }
 }
 
 /// An empty box in the middle of `body`; returns its inside.
-fn dialog(canvas: &mut Canvas<'_>, body: Area, width: u16, height: u16, title: &str) -> Area {
+pub(super) fn dialog(canvas: &mut Canvas<'_>, body: Area, width: u16, height: u16, title: &str) -> Area {
     let width = width.saturating_add(4).min(body.width);
     let height = height.min(body.height);
     let area = Area { x: body.x + (body.width - width) / 2, y: body.y + (body.height - height) / 2, width, height };

@@ -3,7 +3,7 @@
 use super::{canvas::width, screens::traffic::Columns, table::Column};
 use crate::{
     app::{
-        App, figures,
+        App, changes, figures,
         meaning::{Line, Meaning, Span},
         traffic::{self, ServerView, Traffic, TrafficRow},
         trend,
@@ -23,6 +23,8 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TrafficColumn {
     Name,
+    /// What somebody wants of it beyond the length of a run.
+    Wanted,
     /// All load balancers in one word.
     State,
     /// One load balancer's word.
@@ -52,7 +54,7 @@ pub(super) enum TrafficColumn {
 const SIDE_BY_SIDE: u16 = 110;
 
 /// The columns of the table.
-pub(super) fn columns(traffic: &Traffic<'_>, room: u16) -> Columns {
+pub(super) fn columns(app: &App, traffic: &Traffic<'_>, room: u16) -> Columns {
     use TrafficColumn as C;
     let names = traffic.rows.iter().filter_map(|row| match row {
         // A thousand names are not measured for a frame: backends and frontends, and the first servers.
@@ -65,6 +67,10 @@ pub(super) fn columns(traffic: &Traffic<'_>, room: u16) -> Columns {
     });
     let name = names.max().unwrap_or(8).clamp(10, if room < 100 { 16 } else { 24 });
     let mut columns = vec![Column::left(C::Name, "NAME", name, 0)];
+    // While nobody wants anything it would be an empty column.
+    if !app.standing.ledger.wishes.is_empty() {
+        columns.push(Column::left(C::Wanted, "WANTED", 7, 1));
+    }
     if room >= SIDE_BY_SIDE && (2..=4).contains(&traffic.balancers.len()) {
         for (index, balancer) in traffic.balancers.iter().enumerate() {
             columns.push(Column::left(C::StateOn(index), &format!("STATE {}", balancer.node.name), 14, 0));
@@ -202,6 +208,7 @@ fn usable(backend: &Backend) -> Span {
 fn server_cell(app: &App, traffic: &Traffic<'_>, pool: usize, server: usize, column: TrafficColumn) -> Line {
     let views = || traffic.views(pool, server);
     match column {
+        TrafficColumn::Wanted => wanted(app, traffic, pool, server),
         TrafficColumn::Name => {
             let mut line = vec![Span::plain(format!("  {}", traffic.pools[pool].servers[server]))];
             if traffic.differs(pool, server) {
@@ -274,6 +281,20 @@ fn share_cell(
         _ => totals(app, &std::iter::once((&view.server.traffic, view.rates)), column),
     };
     if traffic.balancers[balancer].is_stale { stale(line) } else { line }
+}
+
+/// What is wanted of a server; a sign where some load balancer has it otherwise.
+fn wanted(app: &App, traffic: &Traffic<'_>, pool: usize, server: usize) -> Line {
+    let seen = app.seen();
+    let pool = &traffic.pools[pool];
+    let Some(wish) = changes::wish(seen, pool.proxy.name, pool.servers[server]) else { return Vec::new() };
+    let word = changes::wanted_word(wish.wanted);
+    let is_lost = changes::is_lost(seen, wish);
+    vec![if is_lost {
+        Span::signed(&word, Meaning::Crit)
+    } else {
+        Span::new(word, changes::wanted_meaning(wish.wanted))
+    }]
 }
 
 fn unknown() -> Line {

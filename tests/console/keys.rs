@@ -276,7 +276,7 @@ fn a_frame_is_due_at_once_after_a_key_and_twice_a_second_without_one() {
 #[test]
 fn every_shown_key_works() {
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
-        for screen in ["1", "2", "6", "6 enter", "7"] {
+        for screen in ["1", "2", "6", "6 enter", "7", "8"] {
             let mut app = at_size(world::failing(), width, height);
             press(&mut app, screen);
             let keys = text(&app).lines().last().unwrap().to_owned();
@@ -303,7 +303,7 @@ fn every_shown_key_works() {
 #[test]
 fn the_help_names_every_key_of_the_screen() {
     let mut app = at_size(world::healthy(), 120, 100);
-    for screen in ["1", "2", "6", "6 enter", "7"] {
+    for screen in ["1", "2", "6", "6 enter", "7", "8"] {
         press(&mut app, screen);
         press(&mut app, "?");
         let shown = text(&app);

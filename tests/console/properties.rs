@@ -1,6 +1,9 @@
 //! What holds for every screen at every size.
 
-use super::world::{self, drawn, press, resize, text};
+use super::{
+    changes,
+    world::{self, drawn, press, resize, text},
+};
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
 use vakt::{
@@ -8,10 +11,25 @@ use vakt::{
     model::{figure::Figure, haproxy::OperationalState, host::HostFacts, ids::NodeName, text::Clean},
 };
 
-const PLACES: [&str; 11] =
-    ["1", "2", "2 end enter", "2 j j j j enter", "6", "6 enter", "6 enter pagedown", "7", "7 enter", "?", ": w"];
+const PLACES: [&str; 14] = [
+    "1",
+    "2",
+    "2 end enter",
+    "2 j j j j enter",
+    "6",
+    "6 enter",
+    "6 enter pagedown",
+    "7",
+    "7 enter",
+    "?",
+    ": w",
+    "8",
+    "8 j j tab",
+    "2 end d",
+];
 
-const WORLDS: [fn() -> App; 5] = [world::healthy, world::stale, world::failing, world::connecting, world::large];
+const WORLDS: [fn() -> App; 6] =
+    [world::healthy, world::stale, world::failing, world::connecting, world::large, changes::busy];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
@@ -37,6 +55,8 @@ proptest! {
                 Just("j"), Just("k"), Just("enter"), Just("esc"), Just("tab"), Just("1"), Just("2"), Just("6"),
                 Just("7"), Just("l"), Just("h"), Just("s"), Just("w"), Just("p"), Just("?"), Just(":"), Just("/"),
                 Just("n"), Just("y"), Just("end"), Just("pagedown"), Just("down"), Just("a"), Just("R"), Just("ctrl-t"),
+                Just("8"), Just("d"), Just("u"), Just("U"), Just("M"), Just("W"), Just("x"), Just("r"), Just("c"),
+                Just("b"), Just("D"), Just("S"), Just("v"), Just("e"), Just("o"), Just("+"), Just("-"), Just("5"),
             ],
             0..40,
         ),

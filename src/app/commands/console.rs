@@ -112,7 +112,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         id: "console.quit",
         title: "Quit",
         hint: "quit",
-        doc: "Ends the console and closes its connections. Nothing on the nodes changes.",
+        doc: "Ends the console and closes its connections. Nothing on the nodes changes; a run that goes on is left alone.",
         scope: Scope::Everywhere,
         danger: Danger::Console,
         available: always,

@@ -5,7 +5,7 @@ use crate::app::{
     App, Overlay,
     command::{Command, Scope},
     effect::Effect,
-    evidence,
+    evidence, following,
     layout::{self, Layout},
     list::{self, Motion},
     rows::{RowId, Rows},
@@ -18,7 +18,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         id: "row.open",
         title: "Open this row",
         hint: "open",
-        doc: "Goes in: a node opens its screen, a server or finding shows its details.",
+        doc: "Goes in: a node opens its screen, a run its story, a server or finding its details.",
         scope: ROWS,
         danger: LOOKS,
         available: |here| here.row.as_ref().map(|_| ()).ok_or_else(|| "There is no row to open.".to_owned()),
@@ -126,7 +126,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         title: "Next pane",
         hint: "details",
         doc: "Opens the details of the row, moves the keys into them, and closes them again.",
-        scope: Scope::Screens(&[ScreenId::Traffic, ScreenId::Findings]),
+        scope: Scope::Screens(&[ScreenId::Traffic, ScreenId::Findings, ScreenId::Changes]),
         danger: LOOKS,
         available: always,
         act: next_pane,
@@ -191,6 +191,14 @@ fn open(app: &mut App) -> Vec<Effect> {
             app.go(Place::new(ScreenId::Findings));
             Vec::new()
         }
+        RowId::Run(id) if app.place.screen == ScreenId::Changes => following::show(app, &id),
+        RowId::Run(id) => {
+            let state = app.screens.of_mut(ScreenId::Changes);
+            state.filter.clear();
+            state.cursor.put(RowId::Run(id), 0);
+            app.go(Place::new(ScreenId::Changes));
+            Vec::new()
+        }
         RowId::Finding(..) if layout::details_open(app) => {
             let node = app.findings.iter().find(|finding| super::super::rows::finding_id(finding) == row);
             if let Some(name) = node.and_then(|finding| finding.node.clone()) {
@@ -235,7 +243,7 @@ pub(in crate::app) fn move_by(app: &mut App, motion: Motion) -> Vec<Effect> {
     let above = layout::rows_above_list(app, &rows);
     let count = rows.len();
     let height = usize::from(layout.list.height);
-    let target = motion.from(place, count, height);
+    let target = rows.landing(motion.from(place, count, height), place);
     let (visible, _) = layout::window(app, &rows, &layout);
     let id = rows.id(target);
     drop(rows);

@@ -141,6 +141,16 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         available: always,
         act: |app| go(app, ScreenId::Findings),
     },
+    Command {
+        id: "go.changes",
+        title: "Open the changes",
+        hint: "",
+        doc: "Runs, those that need somebody first, and what is changed but not permanent.",
+        scope: Scope::Everywhere,
+        danger: LOOKS,
+        available: always,
+        act: |app| go(app, ScreenId::Changes),
+    },
 ];
 
 fn go(app: &mut App, screen: ScreenId) -> Vec<Effect> {
@@ -208,13 +218,15 @@ fn toggle_open(app: &mut App, server: (crate::model::ids::ProxyName, crate::mode
 fn node_behind(here: &Here<'_>) -> Option<NodeName> {
     let app = here.app;
     match here.row.as_ref()? {
-        RowId::Server(_, server) => app.inventory.node(&NodeName::from(server.as_str())).map(|node| node.name.clone()),
+        RowId::Server(_, server) | RowId::Wish(_, server) => {
+            app.inventory.node(&NodeName::from(server.as_str())).map(|node| node.name.clone())
+        }
         RowId::Share(_, _, node) | RowId::Node(node) => Some(node.clone()),
         RowId::Finding(rule, subject) => {
             let findings = app.seen().findings;
             findings.iter().find(|f| f.rule == *rule && f.subject == *subject).and_then(|f| f.node.clone())
         }
-        RowId::Frontend(_) | RowId::Backend(_) => None,
+        RowId::Frontend(_) | RowId::Backend(_) | RowId::Run(_) => None,
     }
 }
 

@@ -1,14 +1,15 @@
 //! Keys: to what lies over the screen, else by the keymap to a command.
 
 use crate::app::{
-    App, Overlay, command,
+    App, Overlay, command, decision,
     effect::Effect,
+    following,
     msg::{Key, KeyCode},
-    palette, prompt,
+    palette, planning, prompt,
 };
 
 /// Longest filter or palette query.
-const TEXT_MAX: usize = 100;
+const TEXT_MAX: usize = 200;
 
 pub(super) fn key(app: &mut App, key: Key) -> Vec<Effect> {
     // The quitting key ends everything, whatever lies over the screen.
@@ -21,6 +22,13 @@ pub(super) fn key(app: &mut App, key: Key) -> Vec<Effect> {
     match std::mem::take(&mut app.overlay) {
         Overlay::Prompt(open) => prompt::key(app, open, key),
         Overlay::Palette(open) => palette_key(app, open, key),
+        Overlay::Plan(open) => planning::key(app, open, key),
+        Overlay::Decision(open) => decision::key(app, open, key),
+        Overlay::Run => {
+            let effects = following::key(app, key);
+            after_overlay(app);
+            effects
+        }
         Overlay::Filter => {
             filter_key(app, key);
             after_overlay(app);
@@ -52,7 +60,19 @@ pub(super) fn paste(app: &mut App, text: &str) {
         Overlay::Prompt(prompt) => prompt.add(text),
         Overlay::Palette(open) => open.edit(|query| append(query, &typed)),
         Overlay::Filter => append(&mut app.screens.of_mut(app.place.screen).filter, &typed),
-        Overlay::None | Overlay::Help(_) => {}
+        Overlay::Plan(open) => planning::add(open, text),
+        Overlay::Decision(open) => decision::add(open, text),
+        Overlay::None | Overlay::Help(_) | Overlay::Run => {}
+    }
+}
+
+/// A step of the wheel in what lies over the screen, unless something is being typed there.
+pub(super) fn scroll(app: &mut App, code: KeyCode) {
+    if matches!(&app.overlay, Overlay::Plan(open) if open.field != planning::Field::None) {
+        return;
+    }
+    if matches!(app.overlay, Overlay::Plan(_) | Overlay::Run) {
+        key(app, Key::plain(code));
     }
 }
 
@@ -64,7 +84,7 @@ fn append(text: &mut String, typed: &str) {
 fn palette_key(app: &mut App, mut open: palette::Palette, key: Key) -> Vec<Effect> {
     match (key.code, key.ctrl) {
         (KeyCode::Enter, _) => {
-            let effects = palette::take(app, &open);
+            let effects = palette::take(app, open);
             after_overlay(app);
             return effects;
         }

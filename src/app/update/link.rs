@@ -1,7 +1,7 @@
 //! Connections come up, go down and ask. The last values of a node stay when its connection goes.
 
 use crate::{
-    app::{App, Overlay, prompt, rows::RowId},
+    app::{App, Overlay, following, prompt, rows::RowId},
     model::{
         ids::NodeName,
         link::{LinkEvent, LinkState, Question},
@@ -66,7 +66,7 @@ pub(super) fn question_gone(app: &mut App, name: &NodeName, id: u64) {
         node.questions.retain(|known| known.id != id);
     }
     if matches!(&app.overlay, Overlay::Prompt(open) if open.node == *name && open.question.id == id) {
-        app.overlay = Overlay::None;
+        following::show_again(app);
         app.notify(format!("{name} no longer waits for the answer."));
         prompt::open_if_idle(app);
     }

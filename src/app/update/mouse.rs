@@ -1,12 +1,13 @@
 //! The mouse: tabs, rows and the wheel, found by the same layout that is drawn.
 
+use super::keys;
 use crate::app::{
     App, Overlay, command,
     commands::rows::move_by,
     effect::Effect,
     layout::{self, Layout},
     list::Motion,
-    msg::{Mouse, MouseAction},
+    msg::{KeyCode, Mouse, MouseAction},
     rows::Rows,
 };
 
@@ -25,7 +26,14 @@ pub(super) fn mouse(app: &mut App, mouse: Mouse) -> Vec<Effect> {
             return Vec::new();
         }
         // A stray click must not answer or close a question.
-        Overlay::Prompt(_) => return Vec::new(),
+        Overlay::Prompt(_) | Overlay::Decision(_) => return Vec::new(),
+        Overlay::Plan(_) | Overlay::Run => {
+            let key = if wheel(mouse.action) < 0 { KeyCode::Up } else { KeyCode::Down };
+            for _ in 0..wheel(mouse.action).unsigned_abs() {
+                keys::scroll(app, key);
+            }
+            return Vec::new();
+        }
     }
     match mouse.action {
         MouseAction::Click => click(app, mouse.column, mouse.row),

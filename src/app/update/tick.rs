@@ -1,7 +1,7 @@
 //! Time passes: probes become due, rules look again, notices go away.
 
 use crate::{
-    app::{App, effect::Effect, rows},
+    app::{App, effect::Effect, planning, rows},
     rules::Operators,
 };
 
@@ -17,6 +17,7 @@ pub(super) fn tick(app: &mut App) -> Vec<Effect> {
         app.frames.want_now(now);
     }
     judge(app);
+    planning::compare(app);
     app.frames.tick(now);
     due(app)
 }

@@ -1,5 +1,6 @@
 //! One file per screen.
 
+pub(super) mod changes;
 pub(super) mod findings;
 pub(super) mod node;
 pub(super) mod nodes;

@@ -6,15 +6,16 @@ use super::super::{
 };
 use crate::{
     app::{
-        App, details, figures,
+        App, changes, details, figures,
         layout::{self, Area, Layout},
         meaning::{Line, Meaning, Span},
-        overview::OverviewRow,
+        overview::{self, OverviewRow},
         path::{self, Station, Step},
         rows::{self, RowId, Rows},
         standing,
     },
     rules::Finding,
+    run::RunSummary,
 };
 
 pub(in super::super) fn draw(canvas: &mut Canvas<'_>, app: &App, rows: &Rows<'_>, layout: &Layout) {
@@ -95,11 +96,15 @@ fn wrong(canvas: &mut Canvas<'_>, app: &App, list: &[OverviewRow<'_>], place: Op
     }
     let subject = list.iter().filter_map(finding).map(|f| super::super::canvas::width(f.subject.as_str())).max();
     let subject = subject.unwrap_or(0).clamp(5, area.width / 4);
-    for (index, finding) in list.iter().filter_map(finding).enumerate() {
+    for (index, row) in list.iter().enumerate() {
         let line = Area { y: area.y + 1 + index as u16, height: 1, ..area };
-        draw_finding(canvas, app, finding, subject, line, place == Some(index));
+        match row {
+            OverviewRow::Finding(finding) => draw_finding(canvas, app, finding, subject, line, place == Some(index)),
+            OverviewRow::Run(run) => draw_run(canvas, app, run, line, place == Some(index)),
+            OverviewRow::Node(_) => {}
+        }
     }
-    let hidden = seen.findings.len() - list.len();
+    let hidden = overview::urgent(seen).count() - list.len();
     if hidden > 0 {
         let key = app.keymap.shown("go.findings").unwrap_or_default();
         let words =
@@ -111,7 +116,22 @@ fn wrong(canvas: &mut Canvas<'_>, app: &App, list: &[OverviewRow<'_>], place: Op
 fn finding<'a>(row: &OverviewRow<'a>) -> Option<&'a Finding> {
     match row {
         OverviewRow::Finding(finding) => Some(finding),
-        OverviewRow::Node(_) => None,
+        OverviewRow::Run(_) | OverviewRow::Node(_) => None,
+    }
+}
+
+/// A run that somebody has to decide about, with the key that leads to it.
+fn draw_run(canvas: &mut Canvas<'_>, app: &App, run: &RunSummary, line: Area, is_marked: bool) {
+    let key = app.keymap.shown("go.changes").unwrap_or_default();
+    let ago = figures::age(changes::wall_ms(run.opened_at, app.now.wall));
+    let right = [Span::new(key, Meaning::Key), Span::dim(format!(" opens it   {ago}"))];
+    let kept = line_width(&right) + 2;
+    canvas.line(line.x + 3, line.y, 1, &[Span::signed("", changes::meaning(&run.state))]);
+    let words = [Span::plain(changes::undecided_words(run))];
+    canvas.line(line.x + 5, line.y, line.width.saturating_sub(5 + kept), &words);
+    canvas.line_right(line.x, line.y, line.width.saturating_sub(1), &right);
+    if is_marked {
+        mark(canvas, line);
     }
 }
 

@@ -37,7 +37,7 @@ fn table(canvas: &mut Canvas<'_>, app: &App, traffic: &Traffic<'_>, rows: &Rows<
     caption(canvas, app, layout.caption, &balancers(app, traffic), &more(visible.end, traffic.rows.len()));
     let gap = if app.screens.of(app.screen()).wide { 1 } else { 2 };
     let columns =
-        table::fit(traffic_cells::columns(traffic, layout.list.width), layout.list.width.saturating_sub(4), gap);
+        table::fit(traffic_cells::columns(app, traffic, layout.list.width), layout.list.width.saturating_sub(4), gap);
     canvas.heads(Area { x: layout.heads.x + 3, ..layout.heads }, &columns);
     if traffic.rows.is_empty() {
         canvas.line(layout.list.x + 3, layout.list.y, layout.list.width.saturating_sub(4), &empty(app, traffic));

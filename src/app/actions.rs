@@ -1,0 +1,132 @@
+//! What can be changed: one entry an action. The plan overlay shows its runbook, the palette its words, and the page
+//! `docs/actions.md` comes from it.
+
+use super::command::Danger;
+use crate::model::intent::{ACTIONS, Change};
+use std::fmt::Write as _;
+
+/// An action, as operators read about it.
+#[derive(Debug)]
+pub struct Action {
+    /// Its id: `haproxy.drain`.
+    pub id: &'static str,
+    /// What it does, in a few words.
+    pub title: &'static str,
+    /// How it is written behind `vakt do` and in the palette.
+    pub usage: &'static str,
+    /// How much it touches.
+    pub danger: Danger,
+    /// What starts it, and when something else does.
+    pub confirmation: &'static str,
+    /// When it is refused, beyond what refuses every action.
+    pub refused: &'static [&'static str],
+    /// What takes it back.
+    pub back: &'static str,
+    /// The page about it.
+    pub runbook: &'static str,
+}
+
+/// Refuses every action.
+const REFUSED_ALWAYS: [&str; 7] = [
+    "the console is read-only",
+    "the state folder cannot be used",
+    "somebody else holds the lock (a phrase and a reason break it)",
+    "a name is not made of `A-Z a-z 0-9 _ . : -`",
+    "no load balancer has the backend, or not every one that has it knows the server",
+    "facts are older than the limit, or a figure that the plan needs is unknown",
+    "the load balancers that would be changed say different things",
+];
+
+/// Every action, in the order of [`ACTIONS`].
+pub const ALL: [Action; ACTIONS.len()] = [
+    Action {
+        id: "haproxy.drain",
+        title: "Take a server out of traffic without losing a request",
+        usage: "haproxy.drain BACKEND/SERVER [--deadline 60s] [--on-deadline keep|maint|maint+close] [--reason TEXT]",
+        danger: Danger::Server,
+        confirmation: "Enter; the server's name where one server would stay alone, or where sessions may be closed",
+        refused: &["it is the last usable server of the backend", "less than `capacity_floor_percent` would remain"],
+        back: "haproxy.ready",
+        runbook: include_str!("../../assets/runbooks/haproxy.drain.md"),
+    },
+    Action {
+        id: "haproxy.ready",
+        title: "Return a server to traffic, once its check passes",
+        usage: "haproxy.ready BACKEND/SERVER [--deadline 60s] [--weight N] [--reason TEXT]",
+        danger: Danger::Server,
+        confirmation: "Enter; the cluster's name where the file has the server disabled",
+        refused: &["another server, or name resolution, decides its state"],
+        back: "haproxy.drain",
+        runbook: include_str!("../../assets/runbooks/haproxy.ready.md"),
+    },
+    Action {
+        id: "haproxy.maint",
+        title: "Take a server out of traffic at once, without checks",
+        usage: "haproxy.maint BACKEND/SERVER [--reason TEXT]",
+        danger: Danger::Server,
+        confirmation: "the server's name",
+        refused: &["it is the last usable server of the backend", "less than `capacity_floor_percent` would remain"],
+        back: "haproxy.ready",
+        runbook: include_str!("../../assets/runbooks/haproxy.maint.md"),
+    },
+    Action {
+        id: "haproxy.weight",
+        title: "Give a server another share of new sessions",
+        usage: "haproxy.weight BACKEND/SERVER --weight N [--reason TEXT]",
+        danger: Danger::Server,
+        confirmation: "Enter; the server's name where one server would stay alone",
+        refused: &["weight 0 would take the last usable server out of traffic"],
+        back: "haproxy.weight with the former weight",
+        runbook: include_str!("../../assets/runbooks/haproxy.weight.md"),
+    },
+    Action {
+        id: "haproxy.kill-sessions",
+        title: "End the sessions of a server that gets no new ones",
+        usage: "haproxy.kill-sessions BACKEND/SERVER [--reason TEXT]",
+        danger: Danger::Irreversible,
+        confirmation: "the server's name",
+        refused: &["the server still gets new sessions"],
+        back: "nothing: closed sessions do not come back",
+        runbook: include_str!("../../assets/runbooks/haproxy.kill-sessions.md"),
+    },
+];
+
+/// The action of that id.
+pub(crate) fn find(id: &str) -> Option<&'static Action> {
+    ALL.iter().find(|action| action.id == id)
+}
+
+/// The page about a change.
+pub(crate) fn runbook(change: &Change) -> &'static str {
+    find(change.id()).map_or("", |action| action.runbook)
+}
+
+/// `docs/actions.md`.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Actions\n\nEverything that vakt changes, in the console by a key that opens its plan, headless as `vakt do \
+         …`. Nothing is sent before the plan is confirmed.\n\nThis page is generated from the registry of actions; a \
+         test compares it.\n\nWhere the confirmation is Enter, `confirm = \"always-typed\"` under `[policy]` asks for the \
+         server's name instead.\n\nEvery action is refused when:\n\n",
+    );
+    // Writing into a string cannot fail.
+    for reason in REFUSED_ALWAYS {
+        let _ = writeln!(page, "- {reason};");
+    }
+    for action in &ALL {
+        let _ = write!(
+            page,
+            "\n## `{}`\n\n{}.\n\n- Words: `vakt do {}`\n- Reach: {}\n- Confirmation: {}.\n- Refused besides: {}.\n- Back: \
+             {}.\n- Runbook: `assets/runbooks/{}.md`\n",
+            action.id,
+            action.title,
+            action.usage,
+            action.danger.words(),
+            action.confirmation,
+            action.refused.join("; "),
+            action.back,
+            action.id,
+        );
+    }
+    page
+}
