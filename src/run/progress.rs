@@ -181,7 +181,7 @@ impl Progress {
         let waited_ms = record.at.mono.since_ms(self.last_mono);
         let since = record.at.wall;
         match &record.entry {
-            Entry::Opened(_) => {}
+            Entry::Opened(_) | Entry::Resolved { .. } => {}
             Entry::PremisesHeld { .. } => self.premises_held = true,
             Entry::StepBegun { step, direction, .. } => {
                 self.set(*step, StepProgress::Active { direction: *direction, sent: true, since });
@@ -219,7 +219,6 @@ impl Progress {
                 self.taking_up = *choice == Recovery::Resume && self.unwinding.is_none();
             }
             Entry::Ended(ending) => self.ending = Some((**ending).clone()),
-            Entry::Resolved { .. } => {}
         }
         self.last_at = record.at.wall;
         self.last_mono = record.at.mono;

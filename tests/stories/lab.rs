@@ -114,7 +114,10 @@ impl<'l> Played<'l> {
         match expectation {
             Expectation::Ending(word) | Expectation::Run(word) => {
                 let runs = self.json(&["runs", "list", "--json"]);
-                verdict(same(&runs["runs"][0]["state"], &word.replace(' ', "_")) || same(&runs["runs"][0]["state"], word), &runs)
+                verdict(
+                    same(&runs["runs"][0]["state"], &word.replace(' ', "_")) || same(&runs["runs"][0]["state"], word),
+                    &runs,
+                )
             }
             Expectation::Writes(_) => {
                 let runs = self.json(&["runs", "list", "--json"]);
@@ -142,7 +145,8 @@ impl<'l> Played<'l> {
                 let status = self.json(&["status", "--json"]);
                 let mut findings = status["findings"].as_array().into_iter().flatten();
                 let found = findings.any(|finding| {
-                    same(&finding["rule"], rule) && subject.as_ref().is_none_or(|subject| same(&finding["subject"], subject))
+                    same(&finding["rule"], rule)
+                        && subject.as_ref().is_none_or(|subject| same(&finding["subject"], subject))
                 });
                 verdict(found == *is_there, &status["findings"])
             }
