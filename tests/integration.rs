@@ -12,6 +12,7 @@ mod cluster;
 mod config;
 mod console;
 mod contract;
+mod executor;
 mod headless;
 mod plans;
 mod program;

@@ -4,16 +4,17 @@
 
 use super::{
     Cluster, Exit, Stop,
-    args::{DoWanted, RunWanted},
+    args::{DoWanted, RunAct},
     gather::Gather,
     output, run_words,
+    runs::named,
 };
 use crate::{
     app::Options,
     config::Secrets,
     model::{intent::Intent, text::Clean},
     plan::{self, Plan, PlanId, Planned, Reason, Refusal, parts::ConfirmBy, text as plan_text},
-    run::{Ending, Entry, Record, Recovery},
+    run::{Ending, Entry, Record, Recovery, journal::Tail},
     runtime::{
         clock::SystemClock,
         executor::{self, control::Ask, job::What},
@@ -29,6 +30,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Longest wait for the load balancers' facts.
 const FACTS_WAIT: Duration = Duration::from_secs(10);
@@ -150,51 +152,32 @@ fn is_confirmed(by: &ConfirmBy, voice: Voice) -> Result<bool, Stop> {
     Ok(count > 0 && line.trim() == word)
 }
 
-/// `vakt runs attach`.
-pub(super) async fn attach(desk: Desk, wanted: RunWanted) -> Result<Exit, Stop> {
-    let (state, run) = found(&desk, &wanted.run)?;
+/// `vakt runs attach`, `resume` and `rollback`.
+pub(super) async fn on_run(cluster: Cluster, desk: Desk, command: RunAct) -> Result<Exit, Stop> {
+    let (wanted, choice) = match command {
+        RunAct::Attach(wanted) => (wanted, None),
+        RunAct::Resume(wanted) => (wanted, Some(Recovery::Resume)),
+        RunAct::Rollback(wanted) => (wanted, Some(Recovery::RollBack)),
+    };
+    let state = desk.state().map_err(|why| Stop::usage(format!("vakt runs: {why}")))?;
+    let run = named(&state, &wanted.run)?;
     let act = of_run(desk, &state, &run, wanted.json)?;
-    act.follow(Arc::new(state), run).await
-}
-
-/// `vakt runs resume` and `rollback`.
-pub(super) async fn recover(cluster: Cluster, desk: Desk, wanted: RunWanted, choice: Recovery) -> Result<Exit, Stop> {
-    let (state, run) = found(&desk, &wanted.run)?;
-    let act = of_run(desk, &state, &run, wanted.json)?;
-    if !wanted.yes {
-        let what = match choice {
-            Recovery::Resume => "Goes on with",
-            Recovery::RollBack => "Undoes what was done of",
-        };
-        if !wanted.json {
-            output::out(&format!("{what} run {run}: {}.\n", act.title))?;
-        }
-        if !is_confirmed(&ConfirmBy::Enter, act.voice)? {
-            output::note("Not confirmed. Nothing was sent.");
-            return Ok(Exit::Refused);
-        }
+    let Some(choice) = choice else { return act.follow(Arc::new(state), run).await };
+    if !wanted.yes && !act.is_recovery_confirmed(&run, choice)? {
+        output::note("Not confirmed. Nothing was sent.");
+        return Ok(Exit::Refused);
     }
     drop(state);
     act.carry_out(What::Recover { run, choice }, wanted.break_glass.as_deref(), &cluster.secrets, false).await
 }
 
-/// The run of that name, or of which this is the only beginning.
-fn found(desk: &Desk, name: &str) -> Result<(StateDir, PlanId), Stop> {
-    let state = desk.state().map_err(|why| Stop::usage(format!("vakt runs: {why}")))?;
-    let ids = state.run_ids().map_err(|trouble| Stop::usage(format!("vakt runs: {trouble}")))?;
-    let mut fitting: Vec<PlanId> = ids.into_iter().filter(|id| id.as_str().starts_with(name)).collect();
-    match (fitting.pop(), fitting.len()) {
-        (Some(run), 0) => Ok((state, run)),
-        (Some(_), others) => {
-            Err(Stop::usage(format!("vakt runs: {} runs begin with {name}; name one of them", others + 1)))
-        }
-        (None, _) => Err(Stop::usage(format!("vakt runs: no run is called {name}; see vakt runs list"))),
-    }
-}
-
 fn of_run(desk: Desk, state: &StateDir, run: &PlanId, json: bool) -> Result<Act, Stop> {
     let journal = state.read_run(run).map_err(|trouble| Stop::usage(format!("vakt runs: {trouble}")))?;
     let Some(Record { entry: Entry::Opened(opening), .. }) = journal.records.first() else {
+        if let Tail::Damaged(damage) = journal.tail {
+            let text = format!("vakt runs: the journal of run {run} is damaged: {damage}. Nothing was sent.");
+            return Err(Stop { exit: Exit::Refused, text });
+        }
         return Err(Stop::usage(format!("vakt runs: run {run} wrote nothing down, so it sent nothing")));
     };
     let body = &opening.plan.body;
@@ -210,6 +193,17 @@ struct Act {
 }
 
 impl Act {
+    fn is_recovery_confirmed(&self, run: &PlanId, choice: Recovery) -> Result<bool, Stop> {
+        let what = match choice {
+            Recovery::Resume => "Goes on with",
+            Recovery::RollBack => "Undoes what was done of",
+        };
+        if !self.voice.json {
+            output::out(&format!("{what} run {run}: {}.\n", self.title))?;
+        }
+        is_confirmed(&ConfirmBy::Enter, self.voice)
+    }
+
     /// Starts an executor and follows it to the end.
     async fn carry_out(
         self,
@@ -253,10 +247,12 @@ impl Act {
         let mut teller = Teller { voice: self.voice, plan: None, ending: None };
         let mut stop_would = Clean::default();
         let mut asked = false;
+        // One for all rounds: a key pressed between two rounds is not lost.
+        let mut interrupts = signal(SignalKind::interrupt())?;
         loop {
             let news = tokio::select! {
                 news = following.next() => news,
-                _ = tokio::signal::ctrl_c() => {
+                _ = interrupts.recv() => {
                     if asked {
                         output::note(&format!("Left alone: it goes on. vakt runs attach {run} follows it."));
                         return Ok(Exit::NotWell);

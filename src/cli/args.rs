@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::runs::RunsCommand;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -24,7 +25,7 @@ pub(super) struct Args {
     /// Record everything the console sees and does into FILE, for `vakt replay`
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,
-    /// Where runs are written down [default: $VAKT_STATE, the configuration's, /var/lib/vakt, ~/.local/state/vakt]
+    /// Folder of journals and locks [default: $VAKT_STATE, the configuration, /var/lib/vakt, ~/.local/state/vakt]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
     /// Write a log of what vakt does into FILE
@@ -37,8 +38,8 @@ pub(super) struct Args {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 all is well · 1 the answer is complete and something in it is not well · 2 command line or \
-configuration unusable · 3 vakt itself failed · 4 refused, nothing was sent · 5 rolled back · 6 stopped on the way · \
-7 needs an operator";
+configuration unusable · 3 vakt itself failed · 4 refused, nothing was sent · 5 rolled back · 6 stopped · 7 needs an \
+operator";
 
 /// Colour themes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,9 +79,12 @@ pub(super) enum Command {
     /// every reason. ACTION is one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight,
     /// haproxy.kill-sessions; TARGET is backend/server.
     Do(DoWanted),
-    /// Runs that were begun: follow them, take them up again
-    #[command(subcommand)]
-    Runs(RunsCommand),
+    /// Look at runs: changes that were made, are being made, or were interrupted; take them up again
+    Runs {
+        /// Without it, the newest runs are listed
+        #[command(subcommand)]
+        command: Option<RunsWanted>,
+    },
     /// Carry one run out; vakt starts it by itself, with the job on standard input
     #[command(hide = true)]
     Execute,
@@ -153,9 +157,20 @@ impl DoWanted {
     }
 }
 
-/// Runs.
+/// What is wanted of runs.
 #[derive(Debug, Subcommand)]
-pub(super) enum RunsCommand {
+pub(super) enum RunsWanted {
+    /// Looks at them.
+    #[command(flatten)]
+    Look(RunsCommand),
+    /// Follows one, or takes it up.
+    #[command(flatten)]
+    Act(RunAct),
+}
+
+/// What is done with one run.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum RunAct {
     /// Follow a run that goes on; Ctrl-C asks it to stop, twice leaves it alone
     Attach(RunWanted),
     /// Take an interrupted run up again and go on

@@ -3,7 +3,7 @@
 use super::{
     Cluster, Exit, Stop,
     gather::Gather,
-    output,
+    output, runs,
     table::{Align, Table},
 };
 use crate::{
@@ -17,11 +17,15 @@ use crate::{
         trouble::{Trouble, TroubleKind},
         world::NodeFacts,
     },
-    runtime::clock::SystemClock,
+    runtime::{clock::SystemClock, state::Sharing},
     transport::Connections,
     wire::request::{Call, Request},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Longest wait for all nodes together.
 const WAIT: Duration = Duration::from_secs(10);
@@ -44,12 +48,12 @@ struct Row {
 }
 
 /// Looks at every node, or at those named.
-pub(super) async fn run(cluster: Cluster, wanted: Vec<String>) -> Result<Exit, Stop> {
+pub(super) async fn run(cluster: Cluster, wanted: Vec<String>, state: Option<PathBuf>) -> Result<Exit, Stop> {
+    let mut rows = bastion(&cluster.inventory, state.as_deref());
     let inventory = Arc::new(narrowed(&cluster.inventory, &wanted)?);
     let cluster = Cluster { inventory: Arc::clone(&inventory), secrets: cluster.secrets };
     let mut gather = Gather::start(cluster, Options::default(), Arc::new(SystemClock::start()));
     gather.until_complete(WAIT).await;
-    let mut rows = Vec::new();
     for node in &inventory.nodes {
         if let Some(facts) = gather.app().world.node(&node.name) {
             examine(node, facts, gather.connections(), &mut rows).await;
@@ -63,6 +67,34 @@ pub(super) async fn run(cluster: Cluster, wanted: Vec<String>) -> Result<Exit, S
         count => format!("{count} missing; the last column says what to do"),
     });
     Ok(if missing == 0 { Exit::Ok } else { Exit::NotWell })
+}
+
+/// What is needed on this machine: a place for journals, and a lock that excludes other operators.
+fn bastion(inventory: &Inventory, state: Option<&Path>) -> Vec<Row> {
+    let row = |capability, found| Row { node: "(bastion)".into(), capability, found };
+    let folder = match runs::open(state, inventory) {
+        Ok(state) => {
+            let path = state.place().path.display();
+            match state.sharing() {
+                Sharing::Group => Found::Yes(format!("{path}, shared by its group")),
+                Sharing::Private => {
+                    Found::Partly(format!("{path}, private: other operators here do not see your runs"))
+                }
+            }
+        }
+        Err(trouble) => {
+            let words = trouble.to_string();
+            let (what, cure) = words.split_once("; ").unwrap_or((words.as_str(), "look at that folder"));
+            Found::No(format!("{what}; nothing can be changed"), cure.to_owned())
+        }
+    };
+    let nodes: Vec<&str> = inventory.settings.lock.nodes.iter().map(NodeName::as_str).collect();
+    let lock = if nodes.is_empty() {
+        Found::Partly("this bastion only; name nodes under [lock] if there is another bastion".into())
+    } else {
+        Found::Yes(format!("this bastion, and most of {}", nodes.join(", ")))
+    };
+    vec![row("state folder", folder), row("lock", lock)]
 }
 
 /// The inventory with only the wanted nodes, and the jump hosts they go through as plain jump hosts.

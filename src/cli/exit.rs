@@ -14,13 +14,13 @@ pub enum Exit {
     Usage,
     /// vakt itself failed (a bug, or the terminal cannot be used).
     Failed,
-    /// It was refused, or not confirmed; nothing was sent.
+    /// Refused, with every reason; nothing was sent.
     Refused,
-    /// The run was undone, verified step by step.
+    /// The run was undone.
     RolledBack,
-    /// The run ended on the way, at a place where it may rest.
+    /// The run ended on the way.
     Stopped,
-    /// The run cannot go on safely; a person decides.
+    /// The run cannot go on safely.
     NeedsOperator,
 }
 
@@ -31,10 +31,10 @@ impl Exit {
         (Self::NotWell, 1, "the answer is complete, and something in it is not well: a node is not up, a check failed"),
         (Self::Usage, 2, "the command line or the configuration cannot be used; nothing was contacted"),
         (Self::Failed, 3, "vakt itself failed, or the terminal cannot be used"),
-        (Self::Refused, 4, "refused, not confirmed, or somebody else holds the lock; nothing was sent"),
-        (Self::RolledBack, 5, "the run was rolled back: everything is as it was before"),
-        (Self::Stopped, 6, "the run stopped on the way: nothing was changed, or it rests where its plan says it may"),
-        (Self::NeedsOperator, 7, "the run needs an operator; what is true and what to type was printed"),
+        (Self::Refused, 4, "refused, with every reason; nothing was sent"),
+        (Self::RolledBack, 5, "the run was rolled back: everything that was done is undone, step by step verified"),
+        (Self::Stopped, 6, "the run stopped: nothing was changed, or it rests where the plan says it may"),
+        (Self::NeedsOperator, 7, "the run needs an operator: it says what is true now and what to type"),
     ];
 
     /// The number.

@@ -11,6 +11,8 @@ mod gather;
 pub mod output;
 pub mod replay;
 mod run_words;
+mod runs;
+pub mod runs_document;
 mod status;
 pub mod status_document;
 mod table;
@@ -25,17 +27,16 @@ use crate::{
         text::Clean,
         time::{Clock, Wall},
     },
-    run::Recovery,
     runtime::{
         self,
         clock::SystemClock,
         executor::{self, Executed},
         recorder,
         runs::Desk,
-        state::{self, Sought},
+        state,
     },
 };
-use args::{Args, Command, ConfigCommand, RunsCommand, Theme};
+use args::{Args, Command, ConfigCommand, RunsWanted, Theme};
 use clap::Parser;
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
@@ -116,19 +117,25 @@ fn run(args: &Args) -> Result<Exit, Stop> {
             let options = options(args, &cluster.inventory);
             block_on(status::run(cluster, options, status::Wanted { json: *json, watch: *watch, wait_s: *wait }))?
         }
-        Some(Command::Check { nodes }) => block_on(check::run(cluster(args)?, nodes.clone()))?,
+        Some(Command::Check { nodes }) => {
+            let state = args.state.clone();
+            block_on(check::run(cluster(args)?, nodes.clone(), state))?
+        }
         Some(Command::Do(wanted)) => {
             let cluster = cluster(args)?;
             let options = options(args, &cluster.inventory);
             let desk = desk(args, &cluster.inventory);
             block_on(act::run(cluster, options, desk, wanted.clone()))?
         }
-        Some(Command::Runs(RunsCommand::Attach(wanted))) => {
-            let desk = desk(args, &cluster(args)?.inventory);
-            block_on(act::attach(desk, wanted.clone()))?
+        Some(Command::Runs { command: None }) => runs::run(&cluster(args)?, args.state.as_deref(), None),
+        Some(Command::Runs { command: Some(RunsWanted::Look(command)) }) => {
+            runs::run(&cluster(args)?, args.state.as_deref(), Some(command))
         }
-        Some(Command::Runs(RunsCommand::Resume(wanted))) => recover(args, wanted, Recovery::Resume),
-        Some(Command::Runs(RunsCommand::Rollback(wanted))) => recover(args, wanted, Recovery::RollBack),
+        Some(Command::Runs { command: Some(RunsWanted::Act(command)) }) => {
+            let cluster = cluster(args)?;
+            let desk = desk(args, &cluster.inventory);
+            block_on(act::on_run(cluster, desk, command.clone()))?
+        }
         // `main` does it before anything else.
         Some(Command::Execute) => Ok(execute()),
         None => console(args),
@@ -170,12 +177,6 @@ fn console(args: &Args) -> Result<Exit, Stop> {
     Ok(Exit::Ok)
 }
 
-fn recover(args: &Args, wanted: &args::RunWanted, choice: Recovery) -> Result<Exit, Stop> {
-    let cluster = cluster(args)?;
-    let desk = desk(args, &cluster.inventory);
-    block_on(act::recover(cluster, desk, wanted.clone(), choice))?
-}
-
 /// The process of a run.
 fn execute() -> Exit {
     match executor::main() {
@@ -206,7 +207,7 @@ fn cluster(args: &Args) -> Result<Cluster, Stop> {
 
 /// What it takes to have something carried out.
 fn desk(args: &Args, inventory: &Arc<Inventory>) -> Desk {
-    let place = Sought::by_this_process(args.state.as_deref(), None).place();
+    let place = runs::place(args.state.as_deref(), inventory);
     Desk {
         inventory: Arc::clone(inventory),
         place: place.map_err(|trouble| Clean::line(&trouble.to_string())),

@@ -181,46 +181,46 @@ fn within(until: &Until) -> String {
 }
 
 /// "60 s", "0.5 s".
-pub(super) fn seconds(ms: u64) -> String {
+pub(crate) fn seconds(ms: u64) -> String {
     if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{:.1} s", ms as f64 / 1000.0) }
 }
 
 /// Lines of bounded width.
-struct Page {
+pub(crate) struct Page {
     width: usize,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Page {
-    fn new(width: usize) -> Self {
+    pub(crate) fn new(width: usize) -> Self {
         Self { width: width.max(WIDTH_MIN), text: String::new() }
     }
 
-    fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         self.text.push('\n');
     }
 
     /// Wrapped text.
-    fn prose(&mut self, indent: usize, text: &str) {
+    pub(crate) fn prose(&mut self, indent: usize, text: &str) {
         self.wrapped(&" ".repeat(indent), &" ".repeat(indent), text);
     }
 
     /// Wrapped text behind a mark; its other lines stand under the text.
-    fn row(&mut self, indent: usize, mark: &str, text: &str) {
+    pub(crate) fn row(&mut self, indent: usize, mark: &str, text: &str) {
         let head = format!("{}{mark} ", " ".repeat(indent));
         let under = " ".repeat(head.width());
         self.wrapped(&head, &under, text);
     }
 
     /// A request behind a mark, byte for byte.
-    fn request(&mut self, indent: usize, mark: &str, request: &Request) {
+    pub(crate) fn request(&mut self, indent: usize, mark: &str, request: &Request) {
         // Every name in a request was checked; the sanitiser is for plans that come back from a file.
         let text = Clean::line(&request.to_string());
         let head = format!("{}{mark:<6} ", " ".repeat(indent));
         self.shell(&head, text.as_str());
     }
 
-    fn command(&mut self, indent: usize, line: &str) {
+    pub(crate) fn command(&mut self, indent: usize, line: &str) {
         self.shell(&" ".repeat(indent), Clean::line(line).as_str());
     }
 

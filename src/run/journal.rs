@@ -32,7 +32,7 @@ const SUM_DIGITS: usize = 64;
 const HEAD_BYTES: usize = OPEN.len() + SUM_DIGITS + MIDDLE.len();
 
 /// A place in the chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Head {
     /// Records so far.
     pub records: u64,
@@ -223,11 +223,7 @@ pub fn read(bytes: &[u8]) -> Journal {
             }
             Err(damage) => {
                 let is_last = journal.whole_bytes + line.len() == bytes.len();
-                journal.tail = if is_last && is_torn(line, verifier.head()) {
-                    Tail::Torn { record: damage.record, bytes: line.len() }
-                } else {
-                    Tail::Damaged(damage)
-                };
+                journal.tail = tail_of(line, is_last, verifier.head(), damage);
                 break;
             }
         }
@@ -237,6 +233,15 @@ pub fn read(bytes: &[u8]) -> Journal {
     }
     journal.head = verifier.head().clone();
     journal
+}
+
+/// What a line that was refused behind `head` is: the trace of a crash if it is the last one and looks like it.
+pub fn tail_of(line: &[u8], is_last: bool, head: &Head, damage: Damage) -> Tail {
+    if is_last && is_torn(line, head) {
+        Tail::Torn { record: damage.record, bytes: line.len() }
+    } else {
+        Tail::Damaged(damage)
+    }
 }
 
 /// Whether a journal is what was written. With the head that was announced at the ending, a cut tail is found too.

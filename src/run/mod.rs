@@ -29,6 +29,7 @@ mod look;
 mod machine;
 pub mod progress;
 mod record;
+pub mod story;
 mod summary;
 
 pub use ending::{Ending, EndingKind};

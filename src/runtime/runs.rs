@@ -20,8 +20,13 @@ use crate::{
     },
     model::{ids::NodeName, inventory::Inventory, link::Question, text::Clean, time::Clock},
     plan::{PlanId, Reason, ReasonKind},
-    run::Operator,
+    run::{
+        Operator,
+        lock::{self, LockState},
+    },
+    transport::Connections,
 };
+use futures::future::join_all;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -35,6 +40,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const STANDING_PAUSE: Duration = Duration::from_millis(500);
 /// The same while the folder cannot be used.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
+/// Between two questions to the nodes of the lock.
+const NODES_PAUSE: Duration = Duration::from_secs(5);
 /// Runs that are told about; those that are open come besides.
 const RUNS_TOLD_MAX: usize = 100;
 /// Runs that are followed at once.
@@ -100,6 +107,7 @@ pub struct Runs {
 struct Shared {
     desk: Desk,
     clock: Arc<dyn Clock>,
+    connections: Arc<dyn Connections>,
     events: mpsc::Sender<Event>,
     stop: CancellationToken,
     open: Mutex<Open>,
@@ -111,6 +119,8 @@ struct Open {
     /// By our number: whose question it is.
     questions: BTreeMap<u64, (PlanId, NodeName, u64)>,
     next_question: u64,
+    /// The lock over the nodes as they tell it; none when the configuration names no nodes for it.
+    nodes: Option<LockState>,
 }
 
 #[derive(Debug)]
@@ -121,14 +131,20 @@ struct Followed {
 
 impl Runs {
     /// Begins to tell how things stand.
-    pub fn start(desk: Desk, clock: Arc<dyn Clock>, events: mpsc::Sender<Event>) -> Self {
+    pub fn start(
+        desk: Desk,
+        clock: Arc<dyn Clock>,
+        connections: Arc<dyn Connections>,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         let stop = CancellationToken::new();
-        let shared = Arc::new(Shared { desk, clock, events, stop: stop.clone(), open: Mutex::default() });
+        let open = Mutex::default();
+        let shared = Arc::new(Shared { desk, clock, connections, events, stop: stop.clone(), open });
         let watching = Arc::clone(&shared);
         tokio::spawn(async move {
             tokio::select! {
                 () = watching.stop.cancelled() => {}
-                () = watching.watch() => {}
+                _ = async { tokio::join!(watching.watch(), watching.watch_nodes()) } => {}
             }
         });
         Self { shared, _stop: stop.drop_guard() }
@@ -329,10 +345,38 @@ impl Shared {
             };
             while state.run_ids().is_ok() {
                 let looked = Arc::clone(&state);
-                let Ok(standing) = spawn_blocking(move || standing(&looked)).await else { return };
+                let Ok(mut standing) = spawn_blocking(move || standing(&looked)).await else { return };
+                // What is held on this bastion is known at first hand.
+                if standing.lock == LockState::Free
+                    && let Some(nodes) = self.lock().nodes.clone()
+                {
+                    standing.lock = nodes;
+                }
                 self.tell_standing(&mut told, standing).await;
                 sleep(STANDING_PAUSE).await;
             }
+        }
+    }
+
+    /// Asks the nodes of the lock who holds it, now and then.
+    async fn watch_nodes(&self) {
+        let inventory = &self.desk.inventory;
+        let nodes = &inventory.settings.lock.nodes;
+        if nodes.is_empty() || self.desk.simulation.is_some() {
+            return;
+        }
+        let request = lock::read_request(&inventory.cluster);
+        loop {
+            let asked = nodes.iter().map(|node| async {
+                let state = match self.connections.call(node, &request).await {
+                    Ok(reply) => lock::interpret(&reply),
+                    Err(trouble) => LockState::Unknown(trouble.cause),
+                };
+                (node.clone(), state)
+            });
+            let states = join_all(asked).await;
+            self.lock().nodes = Some(lock::of_nodes(&states));
+            sleep(NODES_PAUSE).await;
         }
     }
 

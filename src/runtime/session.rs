@@ -95,7 +95,8 @@ impl Session {
     /// The same session, which may also have changes carried out and hears how runs stand.
     #[must_use]
     pub fn with_runs(mut self, desk: Desk) -> Self {
-        self.runs = Some(Runs::start(desk, Arc::clone(&self.clock), self.senders.runs.clone()));
+        let (clock, connections) = (Arc::clone(&self.clock), Arc::clone(&self.connections));
+        self.runs = Some(Runs::start(desk, clock, connections, self.senders.runs.clone()));
         self
     }
 

@@ -33,6 +33,14 @@ pub trait WritingConnections: Connections {
     fn send<'a>(&'a self, node: &'a NodeName, request: &'a Request, permit: Permit) -> BoxFuture<'a, Sent>;
 }
 
+/// Connections on which a program can be kept, which holds a lock on the node for as long as this end lives. Only the
+/// executor uses them.
+pub trait LockChannels: fmt::Debug + Send + Sync {
+    /// Runs a command line of our own making in a channel of its own, with its standard input open; the stream is its
+    /// input and its output. Dropping the stream ends it.
+    fn keep<'a>(&'a self, node: &'a NodeName, command: &'a str) -> BoxFuture<'a, Result<ssh::BoxStream, Trouble>>;
+}
+
 /// The word of the executor's journal that the record of a write is durable. Made there and nowhere else; a test of the
 /// architecture looks for other makers.
 #[derive(Debug)]

@@ -51,6 +51,24 @@ fn no_unbounded_channel_and_no_shared_mutable_application() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// Invariant 5: only the journal, once a record is on the disk, makes what a write needs.
+#[test]
+fn only_the_journal_makes_a_permit() {
+    let makers: Vec<String> = rust_files("src")
+        .into_iter()
+        .filter(|path| {
+            let text = fs::read_to_string(path).unwrap();
+            text.match_indices("Permit {").any(|(at, _)| {
+                let before = &text[..at];
+                // A definition, a pattern in a signature's end, and `SemaphorePermit {` make none.
+                !before.ends_with("struct ") && !before.ends_with("-> ") && !before.ends_with(char::is_alphanumeric)
+            })
+        })
+        .map(|path| path.strip_prefix(root()).unwrap().display().to_string())
+        .collect();
+    assert_eq!(makers, ["src/runtime/state/journal_file.rs"]);
+}
+
 #[test]
 fn every_dependency_says_why() {
     let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();

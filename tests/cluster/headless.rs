@@ -54,6 +54,8 @@ fn check_finds_what_it_needs_and_says_which_way_each_socket_is_reached() {
     let way = |node: &str| {
         text.lines().find(|line| line.starts_with(node) && line.contains("HAProxy")).unwrap_or_else(|| panic!("{text}"))
     };
+    let bastion = |what: &str| text.lines().any(|line| line.starts_with("(bastion)") && line.contains(what));
+    assert!(bastion("lab-state, private") && bastion("this bastion only"), "{text}");
     // lb01 is entered as root; on lb02 the login is not in HAProxy's group.
     assert!(way("lb01").contains("forwarded socket"), "{text}");
     assert!(way("lb02").contains("sudo"), "{text}");

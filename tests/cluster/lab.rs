@@ -40,7 +40,13 @@ impl Lab {
 
     /// Runs vakt to its end.
     pub(crate) fn vakt(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_vakt")).arg("--config").arg(&self.config).args(args).output().unwrap()
+        Command::new(env!("CARGO_BIN_EXE_vakt"))
+            .env("VAKT_STATE", concat!(env!("CARGO_TARGET_TMPDIR"), "/lab-state"))
+            .arg("--config")
+            .arg(&self.config)
+            .args(args)
+            .output()
+            .unwrap()
     }
 
     /// `vakt status --json`, parsed.

@@ -2,5 +2,6 @@
 
 mod behaviour;
 mod bytes;
+mod connections;
 mod scenarios;
 mod stage;

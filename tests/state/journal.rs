@@ -35,6 +35,11 @@ fn nothing_is_appended_behind_a_failure() {
     // A record out of order touches nothing: the right one may follow.
     journal.append(&records[1]).unwrap();
     assert_eq!(journal.head().records, 2);
+    // A file that somebody removed keeps nothing, whatever it takes.
+    fs::remove_file(bed.journal(journal.run())).unwrap();
+    let message = journal.append(&records[2]).unwrap_err().to_string();
+    assert_eq!(message, "the disk did not take record 2: somebody removed the journal");
+    assert!(matches!(journal.append(&records[2]).unwrap_err(), AppendTrouble::Broken));
 }
 
 #[test]
@@ -168,6 +173,12 @@ fn pruning_removes_the_oldest_ended_runs_and_nothing_that_is_open() {
     // The chain goes on from the newest.
     let head = state.read_run(&ids[4]).unwrap().head;
     assert_eq!(state.previous_head().unwrap(), Some(head));
+}
+
+#[test]
+fn what_the_configuration_keeps() {
+    let settings = vakt::model::inventory::StateSettings { directory: None, runs_max: 500, age_max_days: 400 };
+    assert_eq!(Keep::from(&settings), Keep { runs: 500, age_ms: 34_560_000_000 });
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! The state folder on a real file system: who may use it, what survives a process, what an auditor finds.
 
+mod audit;
+mod cli;
 mod folder;
 mod journal;
+mod lock;
+mod node_lock;
+mod on_the_lab;
 
 use crate::{
     plans::{corpus, plan_of},

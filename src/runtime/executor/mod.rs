@@ -16,6 +16,7 @@ pub mod control;
 mod drive;
 pub mod job;
 mod launch;
+mod locks;
 mod process;
 mod start;
 

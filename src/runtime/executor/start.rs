@@ -5,23 +5,21 @@ use super::{
     control::Control,
     drive::{Drive, Parts},
     job::{Job, Reply, What},
+    locks::{self, LockTrouble, Locks},
     process::Signals,
 };
 use crate::{
-    model::{
-        ids::NodeName,
-        text::Clean,
-        time::{Clock, Now},
-    },
+    model::{ids::NodeName, text::Clean, time::Clock},
     plan::{Plan, PlanId, Reason, ReasonKind, lint},
-    run::{BrokeGlass, EndingKind, Entry, Machine, Record, RunState, lock::Holder},
+    run::{BrokeGlass, EndingKind, Entry, Machine, Record, RunState},
     runtime::{
         clock::SystemClock,
         passphrases::Passphrases,
-        state::{self, BastionLock, Found, Held, JournalFile, Place, StateDir, StateTrouble},
+        state::{Found, JournalFile, Place, StateDir, StateTrouble},
     },
+    sim::SimClient,
     transport::{
-        TransportEvent, WritingConnections,
+        LockChannels, TransportEvent, WritingConnections,
         ssh::{Fleet, WritingFleet},
     },
 };
@@ -45,7 +43,7 @@ pub(super) enum End {
 /// Carries the job out.
 pub(super) async fn carry_out(job: Job, passphrases: Passphrases) -> End {
     let clock = Arc::new(SystemClock::start());
-    match prepare(&job, passphrases, clock) {
+    match prepare(&job, passphrases, clock).await {
         Ok(prepared) => prepared.run().await,
         Err(reasons) => {
             reply(&Reply::NotStarted { reasons });
@@ -68,11 +66,11 @@ struct Prepared {
     state: StateDir,
     run: PlanId,
     parts: Parts,
-    lock: Option<BastionLock>,
+    locks: Locks,
 }
 
 /// Everything that can be refused is refused here; nothing was sent, and no record exists.
-fn prepare(job: &Job, passphrases: Passphrases, clock: Arc<dyn Clock>) -> Result<Prepared, Vec<Reason>> {
+async fn prepare(job: &Job, mut passphrases: Passphrases, clock: Arc<dyn Clock>) -> Result<Prepared, Vec<Reason>> {
     let signals = Signals::listen().map_err(|error| internal(&format!("signals cannot be listened to: {error}")))?;
     let boundaries = Boundaries::from_environment();
     let place = Place { path: job.state.clone(), found: Found::Flag };
@@ -87,27 +85,38 @@ fn prepare(job: &Job, passphrases: Passphrases, clock: Arc<dyn Clock>) -> Result
         (What::Recover { .. }, None) => return Err(internal("nothing was recorded")),
     };
     check(job, &plan)?;
-    let (lock, held_by) = lock(job, &plan, &state, clock.now())?;
-    let (events, transport) = mpsc::channel(TRANSPORT_EVENTS_MAX);
-    let connections = connections(job, &plan, Arc::clone(&clock), events)?;
+    let holder = locks::holder(job, &plan, clock.now());
+    let mut locks = Locks::of_bastion(&state, &holder, job.break_glass.is_some()).map_err(|trouble| match trouble {
+        LockTrouble::Held(reason) => vec![reason],
+        LockTrouble::State(trouble) => no_state(&trouble),
+    })?;
+    let (events, mut transport) = mpsc::channel(TRANSPORT_EVENTS_MAX);
+    let Ways { connections, channels } = connections(job, &plan, Arc::clone(&clock), events).await?;
+    let mut asked = Vec::new();
+    if let Some(channels) = channels.filter(|_| !job.inventory.settings.lock.nodes.is_empty()) {
+        asked = locks::connected(job, connections.as_ref(), &mut transport, &mut passphrases).await;
+        locks.over_nodes(job, &holder, channels.as_ref()).await.map_err(|reason| vec![reason])?;
+    }
     let (journal, mut machine) = open(job, plan, &state)?;
-    if let (Some(why), Some(held_by)) = (&job.break_glass, held_by) {
+    if let (Some(why), Some(held_by)) = (&job.break_glass, locks.held_by.clone()) {
         machine = machine.breaking_glass(BrokeGlass { why: why.clone(), held_by });
     }
     let run = job.what.run().clone();
     let control = Control::listen(&state.run_folder(&run), state.sharing())
         .map_err(|error| internal(&format!("the control socket cannot be made: {error}")))?;
-    let lock_lost = Box::pin(std::future::pending());
+    control.tell(|told| told.questions = asked);
+    let lock_lost = locks.lost();
     let parts =
         Parts { machine, journal, control, boundaries, connections, transport, passphrases, clock, signals, lock_lost };
-    Ok(Prepared { state, run, parts, lock })
+    Ok(Prepared { state, run, parts, locks })
 }
 
 impl Prepared {
     async fn run(self) -> End {
-        let Self { state, run, parts, lock } = self;
+        let Self { state, run, parts, locks } = self;
         let driven = Drive::new(parts, || reply(&Reply::Opened)).run().await;
-        let Parts { journal, control, boundaries, connections, .. } = driven.parts;
+        let Parts { journal, control, boundaries, connections, lock_lost, .. } = driven.parts;
+        drop(lock_lost);
         let kind = driven.ending.kind;
         if driven.was_opened {
             // What cannot be told here is told by the next process that looks at the folder.
@@ -127,7 +136,7 @@ impl Prepared {
         }
         boundaries.told();
         // Whoever hears that it is over may begin the next run at once.
-        drop(lock);
+        locks.release().await;
         control.end().await;
         let _ = timeout(LEAVE_WAIT, connections.shutdown()).await;
         if driven.was_opened { End::Run(kind) } else { End::NotStarted }
@@ -191,62 +200,34 @@ fn check(job: &Job, plan: &Plan) -> Result<(), Vec<Reason>> {
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
-/// The lock of this bastion, or the words about who holds it where the operator breaks the glass.
-fn lock(
-    job: &Job,
-    plan: &Plan,
-    state: &StateDir,
-    now: Now,
-) -> Result<(Option<BastionLock>, Option<Clean>), Vec<Reason>> {
-    let intent = &plan.body.intent;
-    let what = match &intent.reason {
-        Some(reason) => format!("{} ({reason})", plan.body.title),
-        None => plan.body.title.to_string(),
-    };
-    let holder = Holder {
-        operator: job.operator.clone(),
-        bastion: state::bastion(),
-        process: std::process::id(),
-        run: plan.id.clone(),
-        what: Clean::line(&what),
-        since: now.wall,
-    };
-    match BastionLock::take(state, &holder) {
-        Ok(lock) => Ok((Some(lock), None)),
-        Err(held @ Held::By { .. }) => {
-            let words = Clean::line(&held.to_string());
-            if job.break_glass.is_some() { Ok((None, Some(words))) } else { Err(vec![locked(words)]) }
-        }
-        Err(Held::Trouble(trouble)) => Err(no_state(&trouble)),
-    }
+/// The way to the nodes.
+struct Ways {
+    connections: Arc<dyn WritingConnections>,
+    /// Where the lock over the nodes is held; a simulated cluster has no other operators.
+    channels: Option<Arc<dyn LockChannels>>,
 }
 
-/// Somebody else acts.
-fn locked(holder: Clean) -> Reason {
-    Reason::new(
-        ReasonKind::Locked,
-        "Somebody else changes this cluster at this moment.",
-        vec![holder],
-        "Wait until that run has ended, or use --break-glass WHY; the reason is written into the journal.",
-    )
-}
-
-/// Connections to the nodes that the plan names, and to no other.
-fn connections(
+/// Connections to the nodes that the plan and the lock name, and to no other.
+async fn connections(
     job: &Job,
     plan: &Plan,
     clock: Arc<dyn Clock>,
     events: mpsc::Sender<TransportEvent>,
-) -> Result<Arc<dyn WritingConnections>, Vec<Reason>> {
+) -> Result<Ways, Vec<Reason>> {
     if let Some(socket) = &job.simulation {
-        return Err(internal(&format!("there is no simulated cluster behind {}", socket.display())));
+        let client = SimClient::connect(socket, events).await.map_err(|error| {
+            internal(&format!("the simulated cluster behind {} does not answer: {error}", socket.display()))
+        })?;
+        return Ok(Ways { connections: Arc::new(client), channels: None });
     }
     let looked_at = plan.body.sources.iter().map(|source| &source.node);
     let written_to = plan.body.steps.iter().flat_map(|step| step.nodes());
-    let nodes: BTreeSet<NodeName> = looked_at.chain(written_to).cloned().collect();
+    let locked = &job.inventory.settings.lock.nodes;
+    let nodes: BTreeSet<NodeName> = looked_at.chain(written_to).chain(locked).cloned().collect();
     let read_only = job.inventory.settings.policy.read_only;
     let fleet = Fleet::start_some(Arc::new(job.inventory.clone()), clock, events, &nodes);
-    Ok(Arc::new(WritingFleet::new(fleet, read_only)))
+    let fleet = Arc::new(WritingFleet::new(fleet, read_only));
+    Ok(Ways { connections: Arc::clone(&fleet) as Arc<dyn WritingConnections>, channels: Some(fleet) })
 }
 
 /// The journal and the machine, new or taken up.

@@ -14,9 +14,9 @@ use crate::{
     run::{
         Ending, Entry, Operator, Record, RunState,
         journal::{self, Damage, Head, JOURNAL_BYTES_MAX, Journal, Tail, Writer, Wrong},
+        lock,
     },
 };
-use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read},
@@ -30,8 +30,6 @@ const SYSLOG: &str = "/dev/log";
 const JOURNAL: &str = "journal.jsonl";
 /// Longest wait for a journal's lock: whoever lists runs looks at it for moments.
 const LOOKS: Duration = Duration::from_millis(500);
-/// Longest name of a cluster's folder.
-const NAME_BYTES_MAX: usize = 64;
 
 /// The state of one cluster on disk. Any number of them may be open, in any number of processes.
 #[derive(Debug)]
@@ -55,7 +53,7 @@ impl StateDir {
     /// Opens the folder of that cluster, and makes it if it is not there.
     pub fn open(place: &Place, cluster: &ClusterName) -> Result<Self, StateTrouble> {
         let sharing = folder::root(place)?;
-        let folder = place.path.join(file_name(cluster));
+        let folder = place.path.join(lock::file_name(cluster));
         folder::below(place, &folder, sharing)?;
         folder::below(place, &folder.join("runs"), sharing)?;
         Ok(Self {
@@ -240,34 +238,4 @@ pub(super) fn read_bounded(mut file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     Read::by_ref(&mut file).take(JOURNAL_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// The cluster's name as a file name: letters, digits, `-`, `_` and `.` stay; a name that had others, or could be taken
-/// for something else, gets a part of its hash, so that two clusters never share a folder.
-fn file_name(cluster: &ClusterName) -> String {
-    let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name = cluster.as_str();
-    if !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.starts_with('.') && name.chars().all(is_safe) {
-        return name.to_owned();
-    }
-    let [a, b, c, d, ..] = Sha256::digest(name.as_bytes()).0;
-    let safe: String = name.chars().map(|c| if is_safe(c) { c } else { '_' }).take(NAME_BYTES_MAX).collect();
-    format!("{}~{:08x}", safe.trim_start_matches('.'), u32::from_be_bytes([a, b, c, d]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cluster_is_a_file_name_of_its_own() {
-        for (cluster, name) in [("oslo-prod", "oslo-prod"), ("a.b_c", "a.b_c")] {
-            assert_eq!(file_name(&ClusterName::new(cluster)), name);
-        }
-        let odd = ["", ".", "..", "../x", "a b", "a/b", "a_b~", "ø", &"x".repeat(300), &"x".repeat(301)];
-        let names: std::collections::BTreeSet<String> =
-            odd.iter().map(|name| file_name(&ClusterName::new(*name))).collect();
-        assert_eq!(names.len(), odd.len());
-        assert!(names.iter().all(|name| !name.contains('/') && !name.starts_with('.') && name.len() < 80), "{names:?}");
-    }
 }

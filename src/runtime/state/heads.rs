@@ -6,8 +6,10 @@
 //! ```text
 //! vakt-run opened cluster=oslo-prod run=20261123T140322Z-5f3a09c1
 //! vakt-run ended cluster=oslo-prod run=20261123T140322Z-5f3a09c1 ending=reached head=14:<64 hex digits>
-//! vakt-run pruned cluster=oslo-prod run=20261123T140322Z-5f3a09c1
+//! vakt-run pruned cluster=oslo-prod run=20261123T140322Z-5f3a09c1 head=14:<64 hex digits>
 //! ```
+//!
+//! The head of a pruned run is the one that a later run names as the run before it; there may be none, or several lines.
 
 use super::{folder, trouble::StateTrouble};
 use crate::{
@@ -48,8 +50,8 @@ pub struct Heads {
     pub opened: Vec<PlanId>,
     /// Endings in their order; a run that was taken up again has several.
     pub announced: Vec<Announcement>,
-    /// Runs whose journals were removed because they were old.
-    pub pruned: BTreeSet<PlanId>,
+    /// Runs whose journals were removed because they were old, with the heads that journals which are left may name.
+    pub pruned: BTreeMap<PlanId, Vec<Head>>,
 }
 
 impl Heads {
@@ -70,7 +72,8 @@ impl Heads {
             match what {
                 Some("opened") => heads.opened.push(run),
                 Some("pruned") => {
-                    heads.pruned.insert(run);
+                    let named = heads.pruned.entry(run).or_default();
+                    named.extend(fields.get("head").and_then(|head| head_of(head)));
                 }
                 Some("ended") => {
                     let ending = fields.get("ending").map_or_else(String::new, |ending| (*ending).to_owned());
@@ -101,14 +104,28 @@ impl Heads {
         self.announced.iter().filter(|announced| announced.run == *run).map(|announced| &announced.head).next_back()
     }
 
-    /// The same without runs whose journals are gone, save the newest of them: the oldest journal that is left names it.
-    pub(super) fn compacted(&self, kept: &BTreeSet<PlanId>) -> Self {
-        let newest = self.opened.iter().rfind(|run| self.pruned.contains(run));
-        let stays = |run: &PlanId| kept.contains(run) || Some(run) == newest || !self.pruned.contains(run);
+    /// Whether that head is announced, or was kept of a journal that was removed.
+    pub(super) fn knows(&self, head: &Head) -> bool {
+        self.announced.iter().any(|announced| announced.head == *head)
+            || self.pruned.values().flatten().any(|kept| kept == head)
+    }
+
+    /// The same without runs whose journals were removed, save those that a journal which is left `names`, and the
+    /// newest run of all, which the next one will name.
+    pub(super) fn compacted(&self, names: &BTreeSet<Head>) -> Self {
+        let gone = |run: &PlanId| {
+            self.pruned.get(run).is_some_and(|heads| !heads.iter().any(|head| names.contains(head)))
+                && self.opened.last() != Some(run)
+        };
         Self {
-            opened: self.opened.iter().filter(|run| stays(run)).cloned().collect(),
-            announced: self.announced.iter().filter(|announced| stays(&announced.run)).cloned().collect(),
-            pruned: self.pruned.iter().filter(|run| stays(run)).cloned().collect(),
+            opened: self.opened.iter().filter(|run| !gone(run)).cloned().collect(),
+            announced: self.announced.iter().filter(|announced| !gone(&announced.run)).cloned().collect(),
+            pruned: self
+                .pruned
+                .iter()
+                .filter(|(run, _)| !gone(run))
+                .map(|(run, heads)| (run.clone(), heads.clone()))
+                .collect(),
         }
     }
 
@@ -116,7 +133,7 @@ impl Heads {
     pub(super) fn text(&self, cluster: &ClusterName) -> String {
         let opened = self.opened.iter().map(|run| opened_line(cluster, run));
         let announced = self.announced.iter().map(|announced| announced.line(cluster));
-        let pruned = self.pruned.iter().map(|run| pruned_line(cluster, run));
+        let pruned = self.pruned.iter().map(|(run, heads)| pruned_lines(cluster, run, heads));
         opened.chain(announced).chain(pruned).flat_map(|line| [line, "\n".into()]).collect()
     }
 }
@@ -132,8 +149,13 @@ pub(super) fn opened_line(cluster: &ClusterName, run: &PlanId) -> String {
     format!("{MARK}opened cluster={} run={run}", word_of(cluster))
 }
 
-pub(super) fn pruned_line(cluster: &ClusterName, run: &PlanId) -> String {
-    format!("{MARK}pruned cluster={} run={run}", word_of(cluster))
+/// One line for each head that may be named, or one without.
+pub(super) fn pruned_lines(cluster: &ClusterName, run: &PlanId, heads: &[Head]) -> String {
+    let line = format!("{MARK}pruned cluster={} run={run}", word_of(cluster));
+    if heads.is_empty() {
+        return line;
+    }
+    heads.iter().map(|head| format!("{line} head={head}")).collect::<Vec<_>>().join("\n")
 }
 
 /// The cluster's name without spaces, which would end the word.

@@ -9,7 +9,11 @@ use crate::{
     },
     transport::Permit,
 };
-use std::{fs::File, io::Write};
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::unix::fs::MetadataExt,
+};
 
 /// The journal of a run that this process carries out. While it is open no other process can carry out the run.
 #[derive(Debug)]
@@ -33,12 +37,21 @@ impl JournalFile {
             return Err(AppendTrouble::Broken);
         }
         let line = self.writer.append(record)?;
-        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        let written =
+            self.is_still_there().and_then(|()| self.file.write_all(&line)).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
             self.broken = true;
             return Err(AppendTrouble::Disk { record: record.seq, source });
         }
         Ok(Permit { record: record.seq })
+    }
+
+    /// A file without a name takes every record and keeps none.
+    fn is_still_there(&self) -> io::Result<()> {
+        match self.file.metadata()?.nlink() {
+            0 => Err(io::Error::new(io::ErrorKind::NotFound, "somebody removed the journal")),
+            _ => Ok(()),
+        }
     }
 
     /// Where the chain stands.

@@ -1,8 +1,11 @@
 //! What is kept, and what is removed.
 
 use super::{directory::StateDir, folder, heads, trouble::StateTrouble};
-use crate::{model::time::Wall, plan::PlanId};
-use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt};
+use crate::{
+    model::{inventory::StateSettings, time::Wall},
+    plan::PlanId,
+};
+use std::{fs, os::unix::fs::MetadataExt};
 
 /// A folder that is being made is older than this only if its process died.
 const BEING_MADE_S_MAX: i64 = 3600;
@@ -14,6 +17,13 @@ pub struct Keep {
     pub runs: usize,
     /// How long after its last record an ended run is kept, milliseconds.
     pub age_ms: u64,
+}
+
+impl From<&StateSettings> for Keep {
+    fn from(settings: &StateSettings) -> Self {
+        const DAY_MS: u64 = 24 * 3_600_000;
+        Self { runs: settings.runs_max as usize, age_ms: u64::from(settings.age_max_days) * DAY_MS }
+    }
 }
 
 /// What was removed.
@@ -40,20 +50,21 @@ impl StateDir {
             .map(|(_, run)| run.id.clone())
             .collect();
         pruned.reverse();
+        let named = self.named(&self.run_ids()?);
         for id in &pruned {
             // Written down first: a journal that is missing without a word is a finding.
-            heads::append(&self.path("heads"), self.sharing(), &heads::pruned_line(self.cluster(), id))?;
+            let passed: Vec<_> = self.read_through(id, &named)?.passed.into_iter().collect();
+            let lines = heads::pruned_lines(self.cluster(), id, &passed);
+            heads::append(&self.path("heads"), self.sharing(), &lines)?;
             let folder = self.run_folder(id);
             fs::remove_dir_all(&folder).map_err(StateTrouble::io("remove", &folder))?;
             ledger.folded.remove(id);
         }
         if !pruned.is_empty() {
             self.save_ledger(&ledger)?;
-            let gone: BTreeSet<&PlanId> = pruned.iter().collect();
-            let kept: BTreeSet<PlanId> =
-                runs.iter().map(|run| &run.id).filter(|id| !gone.contains(id)).cloned().collect();
+            let named = self.named(&self.run_ids()?);
             let path = self.path("heads");
-            let text = self.heads()?.compacted(&kept).text(self.cluster());
+            let text = self.heads()?.compacted(&named).text(self.cluster());
             folder::replace(&path, self.sharing(), text.as_bytes()).map_err(StateTrouble::io("write", &path))?;
         }
         self.sweep(now);

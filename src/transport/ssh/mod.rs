@@ -15,6 +15,7 @@ mod gate;
 mod haproxy;
 mod haproxy_cli;
 mod identity;
+mod kept;
 mod known_hosts;
 mod known_hosts_file;
 mod operator;

@@ -1,10 +1,10 @@
 //! The one way to write over SSH. Only the executor makes a [`WritingFleet`]; the console and every command that looks
 //! have a [`Fleet`], which refuses.
 
-use super::Fleet;
+use super::{BoxStream, Fleet};
 use crate::{
     model::{ids::NodeName, text::Clean, trouble::Trouble},
-    transport::{Answer, Connections, Permit, Sent, WritingConnections},
+    transport::{Answer, Connections, LockChannels, Permit, Sent, WritingConnections},
     wire::request::{Access, Reply, Request},
 };
 use futures::future::BoxFuture;
@@ -53,6 +53,12 @@ impl Connections for WritingFleet {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.fleet.shutdown())
+    }
+}
+
+impl LockChannels for WritingFleet {
+    fn keep<'a>(&'a self, node: &'a NodeName, command: &'a str) -> BoxFuture<'a, Result<BoxStream, Trouble>> {
+        Box::pin(self.fleet.keep(node, command))
     }
 }
 

@@ -1,0 +1,96 @@
+//! What the connections of a simulation object to: the same kinds, in the same words, as over SSH.
+
+use crate::{
+    model::{
+        ids::NodeName,
+        link::LinkState,
+        trouble::{Trouble, TroubleKind},
+    },
+    wire::request::{Call, Request},
+};
+
+const FOREVER: &str = "check that the machine is running and that the network and firewalls let TCP through";
+
+pub(super) fn writes_refused(node: &NodeName, request: &Request) -> Trouble {
+    Trouble::new(
+        TroubleKind::ReadOnly,
+        format!("this connection only reads; not sent to {node}: {request}"),
+        "changes go through a plan: vakt do",
+    )
+}
+
+pub(super) fn no_node(node: &NodeName) -> Trouble {
+    Trouble::new(TroubleKind::Internal, format!("no node is called {node}"), "report this as a bug of vakt")
+}
+
+/// Why a request cannot be sent now.
+pub(super) fn not_connected(node: &NodeName, state: &LinkState) -> Trouble {
+    let why = match state {
+        LinkState::Down { trouble, .. } => return trouble.clone(),
+        LinkState::Connecting { stage } => stage.to_string(),
+        LinkState::Asking | LinkState::Idle | LinkState::Up => "just begun".into(),
+    };
+    Trouble::new(TroubleKind::ConnectionLost, format!("{node} is not connected yet ({why})"), "wait for it")
+}
+
+pub(super) fn lost(node: &NodeName, why: &str) -> Trouble {
+    Trouble::new(
+        TroubleKind::ConnectionLost,
+        format!("connection to {node} lost: {why}"),
+        "vakt reconnects by itself; check the node and the network if it does not come back",
+    )
+}
+
+pub(super) fn refused(address: &str) -> Trouble {
+    Trouble::new(
+        TroubleKind::Refused,
+        format!("connection to {address} port 22 refused"),
+        "start sshd there, or check the port in the configuration",
+    )
+}
+
+pub(super) fn no_answer(address: &str, waited_ms: u64) -> Trouble {
+    Trouble::new(TroubleKind::TimedOut, format!("{address} port 22 did not answer within {waited_ms} ms"), FOREVER)
+}
+
+pub(super) fn said_nothing(node: &NodeName, address: &str, waited_ms: u64) -> Trouble {
+    Trouble::new(
+        TroubleKind::TimedOut,
+        format!("{node} ({address} port 22) accepted the connection and said nothing for {waited_ms} ms"),
+        "its sshd is frozen, overloaded or not an SSH server: look at the node's console",
+    )
+}
+
+pub(super) fn deadline_missed(node: &NodeName, request: &Request) -> Trouble {
+    let asked = match &request.call {
+        Call::Shell { .. } => String::new(),
+        Call::Exec { argv } => format!(" to {}", argv.first().map_or("a program", String::as_str)),
+        Call::Haproxy { command, .. } => format!(" to HAProxy's {command}"),
+    };
+    Trouble::new(
+        TroubleKind::DeadlineMissed,
+        format!("{node} gave no answer{asked} within {} ms", request.deadline_ms),
+        "look at the node's load and network; the request will be repeated",
+    )
+}
+
+pub(super) fn too_long(node: &NodeName, request: &Request) -> Trouble {
+    Trouble::new(
+        TroubleKind::AnswerTooLong,
+        format!("the answer of {node} is longer than {} bytes: {request}", request.cap_bytes),
+        "look at the command's output on the node; more than this is not read",
+    )
+}
+
+pub(super) fn no_socket(node: &NodeName, socket: &str) -> Trouble {
+    Trouble::new(
+        TroubleKind::SocketMissing,
+        format!("{node} has no socket {socket}"),
+        "start HAProxy there, or correct haproxy_socket in the configuration",
+    )
+}
+
+/// The process that runs the simulation is gone.
+pub(super) fn simulation_gone() -> Trouble {
+    Trouble::new(TroubleKind::ConnectionLost, "the simulation has ended", "start vakt demo again")
+}

@@ -1,0 +1,9 @@
+//! Runs in a process of their own: the executor on a simulated cluster; `vakt do` and `vakt runs` on the lab.
+//!
+//! Every test has a state folder of its own; those on the lab leave web03 in traffic, also when it fails.
+
+mod bench;
+mod followers;
+mod killed;
+mod lifecycle;
+mod simulated;
