@@ -115,9 +115,9 @@ async fn watch(scenario: &Scenario, inventory: &Arc<Inventory>, seconds: u64) ->
     let connections = SimConnections::start(simulation, inventory, senders.transport.clone());
     let app = App::new(Arc::clone(inventory), Options::default(), clock.now());
     let secrets = Secrets::default();
-    let mut session = Session::over(Arc::new(connections), app, inventory, secrets, clock, (senders, inbox));
+    let mut session = Session::over(Arc::new(connections), app, inventory, &secrets, clock, (senders, inbox));
     let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
-    handle(&mut session, Event::Resize { width: 120, height: 40 });
+    session.handle(Event::Resize { width: 120, height: 40 });
     let limit = Instant::now() + UP_LIMIT;
     let is_up = |session: &Session| {
         let up =
@@ -139,11 +139,11 @@ async fn watch(scenario: &Scenario, inventory: &Arc<Inventory>, seconds: u64) ->
 /// The console's loop without keys, until `end`: reports and frames.
 async fn run(session: &mut Session, terminal: &mut Terminal<TestBackend>, end: Instant) -> (u64, u64) {
     let (mut reports, mut frames) = (0, 0);
-    while let Ok(event) = timeout_at(end, session.next()).await {
-        let mut next = Some(event);
-        while let Some(event) = next {
-            reports += u64::from(matches!(event, Event::Report(_)));
-            handle(session, event);
+    while let Ok(arrival) = timeout_at(end, session.next()).await {
+        let mut next = Some(arrival);
+        while let Some(arrival) = next {
+            reports += u64::from(matches!(arrival.event, Event::Report(_)));
+            session.handle(arrival);
             next = if Instant::now() < end { session.ready() } else { None };
         }
         if session.app.frame_due() {
@@ -154,11 +154,6 @@ async fn run(session: &mut Session, terminal: &mut Terminal<TestBackend>, end: I
         }
     }
     (reports, frames)
-}
-
-fn handle(session: &mut Session, event: Event) {
-    let msg = Msg { at: session.now(), event };
-    session.handle(msg);
 }
 
 /// Processor time of this process, milliseconds; the kernel counts in steps of ten.

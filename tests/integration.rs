@@ -24,5 +24,6 @@ mod run;
 mod schedule;
 mod sim;
 mod state;
+mod stories;
 mod terminal;
 mod wire;

@@ -79,7 +79,7 @@ async fn once(
     let session = demo.session(app, &inventory);
     let gather = Gather::over(session, Arc::clone(&inventory));
     let shown = Wanted { json: wanted.json, watch: false, wait_s: ONCE_WAIT.as_secs_f64() };
-    status::show(gather, &inventory, shown, ONCE_WAIT).await
+    Box::pin(status::show(gather, &inventory, shown, ONCE_WAIT)).await
 }
 
 fn scenario(wanted: &DemoWanted) -> Result<Scenario, Stop> {

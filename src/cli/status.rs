@@ -27,7 +27,7 @@ pub(super) async fn run(cluster: Cluster, options: Options, wanted: Wanted) -> R
         .map_err(|error| Stop::usage(format!("vakt status: --wait: {error}")))?;
     let inventory = Arc::clone(&cluster.inventory);
     let gather = Gather::start(cluster, options, Arc::new(SystemClock::start()));
-    show(gather, &inventory, wanted, wait).await
+    Box::pin(show(gather, &inventory, wanted, wait)).await
 }
 
 /// The same for a watch that has begun.

@@ -207,7 +207,7 @@ impl Progress {
             Entry::WaitEnded { step, late, .. } => {
                 self.set(*step, StepProgress::Waited { elapsed_ms: waited_ms, late: *late });
             }
-            Entry::AbortAsked => self.stop_asked = true,
+            Entry::AbortAsked | Entry::LockLost { .. } => self.stop_asked = true,
             Entry::Unwinding { why } => self.unwinding = Some(why.clone()),
             Entry::Recovered { choice, operator, .. } => {
                 self.recovered = Some((*choice, operator.clone()));
@@ -219,8 +219,8 @@ impl Progress {
                 self.taking_up = *choice == Recovery::Resume && self.unwinding.is_none();
             }
             Entry::Ended(ending) => self.ending = Some((**ending).clone()),
-            // The summary of the run says who settled it; a lost lock shows as what it leads to.
-            Entry::Opened(_) | Entry::Resolved { .. } | Entry::LockLost { .. } => {}
+            // The summary of the run says who settled it.
+            Entry::Opened(_) | Entry::Resolved { .. } => {}
         }
         self.last_at = record.at.wall;
         self.last_mono = record.at.mono;
