@@ -64,7 +64,7 @@ fn summary(app: &App, number: u32, line: &str, title: &str, ago_s: i64, state: R
         id: id(number),
         intent,
         title: clean(title),
-        operator: operator(if number % 2 == 0 { "eva" } else { "ola" }),
+        operator: operator(if number.is_multiple_of(2) { "eva" } else { "ola" }),
         opened_at: wall(app, ago_s),
         last_at: wall(app, ago_s - 3),
         records: 9,
@@ -693,10 +693,13 @@ fn nothing_is_taken_up_while_somebody_else_acts_or_from_a_read_only_console() {
     }
 }
 
+/// Runs with their states, the newest first; and the line that takes back the last one, or why there is none.
+type Undo<'a> = (&'a [(&'a str, RunState)], Result<&'a str, &'a str>);
+
 #[test]
 fn undo_is_the_inverse_of_the_last_run_and_says_when_there_is_none() {
     let reached = || ended(EndingKind::Reached, "as wanted");
-    let cases: [(&[(&str, RunState)], Result<&str, &str>); 10] = [
+    let cases: [Undo<'_>; 10] = [
         (&[], Err("No run has changed anything yet.")),
         (&[("haproxy.drain web_cluster/web03", reached())], Ok("haproxy.ready web_cluster/web03")),
         (&[("haproxy.maint web_cluster/web03", reached())], Ok("haproxy.ready web_cluster/web03")),
