@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use vakt::{
     app::{
         App, Options,
-        msg::{Event, Msg},
+        msg::Event,
     },
     config::Secrets,
     model::{

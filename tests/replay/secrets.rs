@@ -105,7 +105,7 @@ async fn invariant_11_a_question_that_the_configuration_answers_is_not_asked_in_
     let path = folder.path().join("x.vakt.gz");
     let clock = Arc::new(SystemClock::start());
     let app = App::new(Arc::clone(&inventory), Options::default(), clock.now());
-    let mut session = Session::over(Arc::new(Nowhere), app, &inventory, loaded.secrets, clock, inbox());
+    let mut session = Session::over(Arc::new(Nowhere), app, &inventory, &loaded.secrets, clock, inbox());
     let settings = Settings {
         target: Target::file(&path).unwrap(),
         name: "20261124T140000Z-7".into(),
