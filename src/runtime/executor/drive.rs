@@ -24,6 +24,7 @@ use std::{
 };
 use tokio::{
     sync::mpsc,
+    task::JoinHandle,
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::task::TaskTracker;
@@ -65,6 +66,8 @@ pub(super) struct Drive {
     /// Held back until the connections are up: the time that they take is not the world's.
     held: Option<RunEvent>,
     is_connected: bool,
+    /// Asks the nodes until each has answered.
+    connecting: Option<JoinHandle<()>>,
     /// Since when no question has held the connections up.
     connecting_since: Instant,
     lock_is_lost: bool,
@@ -100,6 +103,7 @@ impl Drive {
             permit: None,
             held: None,
             is_connected: false,
+            connecting: None,
             connecting_since: Instant::now(),
             lock_is_lost: false,
             journal_failed: false,
@@ -109,7 +113,7 @@ impl Drive {
 
     /// To the end.
     pub(super) async fn run(mut self) -> Driven {
-        self.connect();
+        self.connecting = Some(self.connect());
         let mut events = VecDeque::from([RunEvent::Started]);
         loop {
             while let Some(event) = events.pop_front() {
@@ -190,6 +194,9 @@ impl Drive {
 
     /// The wait for the connections is over.
     fn connected(&mut self) -> Option<RunEvent> {
+        if let Some(connecting) = self.connecting.take() {
+            connecting.abort();
+        }
         self.is_connected = true;
         self.held.take()
     }
@@ -261,7 +268,7 @@ impl Drive {
     }
 
     /// Tells when every node of the plan answers.
-    fn connect(&self) {
+    fn connect(&self) -> JoinHandle<()> {
         let plan = self.parts.machine.plan();
         let first = plan.body.sources.iter().filter_map(|source| {
             let request = source.requests.first()?;
@@ -280,7 +287,7 @@ impl Drive {
             }));
             answers.await;
             let _ = outcomes.send(Outcome::Connected).await;
-        });
+        })
     }
 
     fn transport(&mut self, event: TransportEvent) {

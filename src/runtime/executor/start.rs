@@ -15,7 +15,7 @@ use crate::{
     runtime::{
         clock::SystemClock,
         passphrases::Passphrases,
-        state::{Found, JournalFile, Place, StateDir, StateTrouble},
+        state::{Found, JournalFile, Keep, Place, StateDir, StateTrouble},
     },
     sim::SimClient,
     transport::{
@@ -67,6 +67,7 @@ struct Prepared {
     run: PlanId,
     parts: Parts,
     locks: Locks,
+    keep: Keep,
 }
 
 /// Everything that can be refused is refused here; nothing was sent, and no record exists.
@@ -108,14 +109,14 @@ async fn prepare(job: &Job, mut passphrases: Passphrases, clock: Arc<dyn Clock>)
     let lock_lost = locks.lost();
     let parts =
         Parts { machine, journal, control, boundaries, connections, transport, passphrases, clock, signals, lock_lost };
-    Ok(Prepared { state, run, parts, locks })
+    Ok(Prepared { state, run, parts, locks, keep: Keep::from(&job.inventory.settings.state) })
 }
 
 impl Prepared {
     async fn run(self) -> End {
-        let Self { state, run, parts, locks } = self;
+        let Self { state, run, parts, locks, keep } = self;
         let driven = Drive::new(parts, || reply(&Reply::Opened)).run().await;
-        let Parts { journal, control, boundaries, connections, lock_lost, .. } = driven.parts;
+        let Parts { journal, control, boundaries, connections, clock, lock_lost, .. } = driven.parts;
         drop(lock_lost);
         let kind = driven.ending.kind;
         if driven.was_opened {
@@ -125,7 +126,8 @@ impl Prepared {
                 tracing::error!("the ending was not announced: {trouble}");
             }
             drop(journal);
-            if let Err(trouble) = state.fold() {
+            // Folds what ended into the ledger, and removes what is kept no longer.
+            if let Err(trouble) = state.prune(clock.now().wall, keep) {
                 tracing::error!("the ledger was not brought up to date: {trouble}");
             }
         } else {
