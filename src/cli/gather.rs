@@ -17,6 +17,7 @@ use crate::{
     },
     runtime::{
         inbox::inbox,
+        runs::Desk,
         session::{Left, Session},
     },
     transport::{Connections, ssh::Fleet},
@@ -34,6 +35,8 @@ pub(super) struct Gather {
     inventory: Arc<Inventory>,
     /// Nodes whose second sample is due.
     second: Vec<(Mono, NodeName)>,
+    /// Whether the state folder is still to tell how runs and wishes stand.
+    standing_due: bool,
 }
 
 impl Gather {
@@ -42,7 +45,7 @@ impl Gather {
         let Cluster { inventory, secrets } = cluster;
         let app = App::new(Arc::clone(&inventory), options, clock.now());
         let session = Session::start(app, &inventory, &secrets, clock);
-        Self { session, inventory, second: Vec::new() }
+        Self { session, inventory, second: Vec::new(), standing_due: false }
     }
 
     /// Starts connecting to the load balancers only.
@@ -59,7 +62,13 @@ impl Gather {
         let watched = Arc::new(watched);
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
-        Self { session, inventory: watched, second: Vec::new() }
+        Self { session, inventory: watched, second: Vec::new(), standing_due: false }
+    }
+
+    /// The same watch, which also hears how runs and wishes stand.
+    #[must_use]
+    pub(super) fn with_runs(self, desk: Desk) -> Self {
+        Self { session: self.session.with_runs(desk), standing_due: true, ..self }
     }
 
     /// The state so far.
@@ -82,6 +91,7 @@ impl Gather {
         }
         // Rules have a rate limit; the answer is judged once more at its end.
         self.handle(Event::Tick);
+        self.session.app.judge_now();
     }
 
     /// Watches until HAProxy has answered on every node, or cannot be reached, or `wait` is over.
@@ -133,6 +143,7 @@ impl Gather {
             Event::Report(report) if report.probe == ProbeId::Host => Some(report.node.clone()),
             _ => None,
         };
+        self.standing_due &= !matches!(event, Event::Standing(_));
         for left in self.session.handle(Msg { at: now, event }) {
             // Headless there is no clipboard, nothing to suspend, and nobody to quit.
             debug_assert!(!matches!(left, Left::Suspend));
@@ -145,7 +156,7 @@ impl Gather {
     }
 
     fn complete(&self) -> bool {
-        self.session.app.world.nodes.iter().all(|facts| self.answered(facts))
+        !self.standing_due && self.session.app.world.nodes.iter().all(|facts| self.answered(facts))
     }
 
     fn answered(&self, facts: &NodeFacts) -> bool {

@@ -89,7 +89,8 @@ const PATH: &str =
     r#"d=/tmp; [ "$(stat -L -c %a /run/lock 2>/dev/null)" = 1777 ] && d=/run/lock; p="$d/vakt-$n.lock"; "#;
 
 /// Prints the words of each holder whose script lives: `p.by.PID`.
-const HOLDERS: &str = r#"for f in "$p".by.*; do [ -f "$f" ] && [ -d "/proc/${f##*.}" ] && head -c 8000 "$f" 2>/dev/null; done"#;
+const HOLDERS: &str =
+    r#"for f in "$p".by.*; do [ -f "$f" ] && [ -d "/proc/${f##*.}" ] && head -c 8000 "$f" 2>/dev/null; done"#;
 
 /// Holds the lock. The file is opened for reading only and made only where there is none (`set -C` is O_EXCL): another
 /// user's file in a sticky folder can neither be opened with O_CREAT nor written to, and a link is not followed.

@@ -5,7 +5,7 @@ mod link;
 mod mouse;
 mod report;
 mod run;
-mod tick;
+pub(super) mod tick;
 
 use super::{
     App, Size,
