@@ -12,10 +12,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use std::{env, fs, process::Command, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 use vakt::{
-    app::{
-        App, Options,
-        msg::Event,
-    },
+    app::{App, Options, msg::Event},
     config::Secrets,
     model::{
         inventory::Inventory,

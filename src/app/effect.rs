@@ -4,7 +4,7 @@ use super::replay::Jog;
 use crate::{
     model::{ids::NodeName, text::Clean},
     plan::{Plan, PlanId},
-    run::Recovery,
+    run::{Recovery, ledger::Wish},
     wire::probe::ProbeId,
 };
 use std::fmt;
@@ -70,6 +70,11 @@ pub enum RunEffect {
         run: PlanId,
         /// Why.
         why: Clean,
+    },
+    /// Take back wishes that an operator gave up by asking for what is so already; there is no run to tell of it.
+    TakeBack {
+        /// Exactly these.
+        wishes: Vec<Wish>,
     },
     /// Follow a run that somebody else, or an earlier console, began.
     Attach {

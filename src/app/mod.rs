@@ -243,6 +243,11 @@ impl App {
         self.frames.due(self.now.mono)
     }
 
+    /// Lets the rules look at once, for an answer that is given once.
+    pub fn judge_now(&mut self) {
+        update::tick::judge_now(self);
+    }
+
     /// Notes that a frame was drawn.
     pub fn frame_drawn(&mut self) {
         self.frames.drawn(self.now.mono);

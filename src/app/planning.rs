@@ -24,6 +24,7 @@ use crate::{
         refusal::AlreadyThere,
         text,
     },
+    run::ledger::Wish,
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,8 @@ pub(crate) struct Planning {
     pub(crate) intent: Intent,
     /// What planning gave.
     pub(crate) outcome: Outcome,
+    /// Where nothing is left to do: what was wished and is given up by asking for this.
+    settles: Vec<Wish>,
     /// What typed characters go into.
     pub(crate) field: Field,
     /// What is typed there.
@@ -93,8 +96,14 @@ pub(crate) enum Field {
 impl Planning {
     /// Plans an intent on the world as observed.
     pub(crate) fn new(app: &App, intent: Intent) -> Self {
+        let outcome = outcome(app, &intent);
+        let settles = match outcome {
+            Outcome::AlreadyThere(_) => app.standing.ledger.settled_by(&intent, &app.world),
+            Outcome::Plan(_) | Outcome::Refused(_) => Vec::new(),
+        };
         Self {
-            outcome: outcome(app, &intent),
+            outcome,
+            settles,
             intent,
             field: Field::None,
             typed: String::new(),
@@ -150,7 +159,10 @@ impl Planning {
                 }
             },
             (_, Outcome::Refused(_)) => "Nothing was sent. R plans again.".to_owned(),
-            (_, Outcome::AlreadyThere(_)) => "Nothing is left to do.".to_owned(),
+            (_, Outcome::AlreadyThere(_)) => match self.settles.first() {
+                Some(wish) => format!("Enter takes back what {} wanted: {}.", wish.by, wanted_words(&self.settles)),
+                None => "Nothing is left to do.".to_owned(),
+            },
         }
     }
 
@@ -249,6 +261,11 @@ pub(crate) fn key(app: &mut App, mut planning: Box<Planning>, key: Key) -> Vec<E
             return vec![Effect::Copy(text)];
         }
         Next::Leave => app.overlay = Overlay::None,
+        Next::TakeBack(wishes) => {
+            app.overlay = Overlay::None;
+            app.notify(format!("Taken back: {}.", wanted_words(&wishes)));
+            return vec![Effect::Run(RunEffect::TakeBack { wishes })];
+        }
         Next::Begin(break_glass) => return begin(app, *planning, break_glass),
     }
     Vec::new()
@@ -259,7 +276,14 @@ enum Next {
     Stay,
     Copy(String),
     Leave,
+    TakeBack(Vec<Wish>),
     Begin(Option<Clean>),
+}
+
+/// "drain of web_cluster/web03".
+fn wanted_words(wishes: &[Wish]) -> String {
+    let words = wishes.iter().map(|wish| format!("{} of {}", wish.wanted.word(), wish.server));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn command(app: &App, planning: &mut Planning, key: Key) -> Next {
@@ -316,7 +340,16 @@ fn extent(app: &App, planning: &Planning) -> (usize, usize) {
 }
 
 fn enter(app: &App, planning: &mut Planning) -> Next {
-    let Some(plan) = planning.plan() else { return Next::Leave };
+    let Some(plan) = planning.plan() else {
+        return match changes::obstacle(app) {
+            _ if planning.settles.is_empty() => Next::Leave,
+            Some(why) => {
+                planning.said = Some(why);
+                Next::Stay
+            }
+            None => Next::TakeBack(std::mem::take(&mut planning.settles)),
+        };
+    };
     if let Err(why) = may_begin(app, false) {
         planning.said = Some(why);
         return Next::Stay;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::Options,
     config::Secrets,
-    model::{intent::Intent, text::Clean},
+    model::{intent::Intent, text::Clean, world::World},
     plan::{self, Plan, PlanId, Planned, Reason, Refusal, parts::ConfirmBy, text as plan_text},
     run::{Ending, Entry, Record, Recovery, journal::Tail},
     runtime::{
@@ -106,9 +106,12 @@ pub(super) async fn run(cluster: Cluster, options: Options, desk: Desk, wanted: 
     let voice = Voice::new(wanted.json);
     let secrets = cluster.secrets.clone();
     let plan = match planned(cluster, options, &intent).await {
-        Ok(Planned::Plan(plan)) => plan,
-        Ok(Planned::AlreadyThere(already)) => {
+        Ok((Planned::Plan(plan), _)) => plan,
+        Ok((Planned::AlreadyThere(already), world)) => {
             voice.say(&Told::AlreadyThere(&already), |width| plan_text::already_there(&already, width))?;
+            if !wanted.plan {
+                take_back(&desk, &intent, &world)?;
+            }
             return Ok(Exit::Ok);
         }
         Err(refusal) => return voice.refuse(&refusal),
@@ -127,12 +130,32 @@ pub(super) async fn run(cluster: Cluster, options: Options, desk: Desk, wanted: 
 }
 
 /// The plan, made on facts that were just read from every load balancer.
-async fn planned(cluster: Cluster, options: Options, intent: &Intent) -> Result<Planned, Refusal> {
+async fn planned(cluster: Cluster, options: Options, intent: &Intent) -> Result<(Planned, World), Refusal> {
     let inventory = Arc::clone(&cluster.inventory);
     let mut gather = Gather::load_balancers(cluster, options, Arc::new(SystemClock::start()));
     gather.until_balancers_are_known(FACTS_WAIT).await;
     let app = gather.end().await;
-    plan::plan(&app.world, &inventory, intent, &inventory.settings.policy, app.now)
+    let planned = plan::plan(&app.world, &inventory, intent, &inventory.settings.policy, app.now)?;
+    Ok((planned, app.world))
+}
+
+/// Who asks for what is so already gives up what was wished otherwise: no run will tell of it. Where there is no state
+/// folder nothing is wished.
+fn take_back(desk: &Desk, intent: &Intent, world: &World) -> Result<(), Stop> {
+    if !desk.place.as_ref().is_ok_and(|place| place.path.is_dir()) || desk.inventory.settings.policy.read_only {
+        return Ok(());
+    }
+    let failed = |why: &dyn std::fmt::Display| Stop::failed(format!("vakt do: what was wished stands: {why}"));
+    let state = desk.state().map_err(|why| failed(&why))?;
+    let wishes = state.ledger().settled_by(intent, world);
+    if wishes.is_empty() {
+        return Ok(());
+    }
+    state.take_back(&wishes).map_err(|trouble| failed(&trouble))?;
+    for wish in &wishes {
+        output::note(&format!("Taken back: {} of {}, wanted by {}.", wish.wanted.word(), wish.server, wish.by));
+    }
+    Ok(())
 }
 
 /// Asks on the terminal what the confirmation says. Without a terminal nobody can be asked.

@@ -14,6 +14,7 @@ use crate::{
     },
     runtime::{
         inbox::{Arrival, inbox},
+        runs::Desk,
         session::{Left, Session},
     },
     transport::{Connections, ssh::Fleet},
@@ -31,6 +32,8 @@ pub(super) struct Gather {
     inventory: Arc<Inventory>,
     /// Nodes whose second sample is due.
     second: Vec<(Mono, NodeName)>,
+    /// Whether the state folder is still to tell how runs and wishes stand.
+    standing_due: bool,
 }
 
 impl Gather {
@@ -43,7 +46,7 @@ impl Gather {
 
     /// Watches over a session that somebody else has started.
     pub(super) fn over(session: Session, inventory: Arc<Inventory>) -> Self {
-        Self { session, inventory, second: Vec::new() }
+        Self { session, inventory, second: Vec::new(), standing_due: false }
     }
 
     /// Starts connecting to the load balancers only.
@@ -60,7 +63,13 @@ impl Gather {
         let watched = Arc::new(watched);
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
-        Self { session, inventory: watched, second: Vec::new() }
+        Self { session, inventory: watched, second: Vec::new(), standing_due: false }
+    }
+
+    /// The same watch, which also hears how runs and wishes stand.
+    #[must_use]
+    pub(super) fn with_runs(self, desk: Desk) -> Self {
+        Self { session: self.session.with_runs(desk), standing_due: true, ..self }
     }
 
     /// The state so far.
@@ -83,6 +92,7 @@ impl Gather {
         }
         // Rules have a rate limit; the answer is judged once more at its end.
         self.handle(Event::Tick.into());
+        self.session.app.judge_now();
     }
 
     /// Watches until HAProxy has answered on every node, or cannot be reached, or `wait` is over.
@@ -134,6 +144,7 @@ impl Gather {
             Event::Report(report) if report.probe == ProbeId::Host => Some(report.node.clone()),
             _ => None,
         };
+        self.standing_due &= !matches!(arrival.event, Event::Standing(_));
         for left in self.session.handle(arrival) {
             // Headless there is no clipboard, nothing to suspend, and nobody to quit.
             debug_assert!(!matches!(left, Left::Suspend));
@@ -146,8 +157,9 @@ impl Gather {
     }
 
     fn complete(&self) -> bool {
+        let mut nodes = self.session.app.world.nodes.iter().zip(&self.inventory.nodes);
         // The world is in the order of the inventory.
-        self.session.app.world.nodes.iter().zip(&self.inventory.nodes).all(|(facts, node)| answered(facts, node))
+        !self.standing_due && nodes.all(|(facts, node)| answered(facts, node))
     }
 }
 

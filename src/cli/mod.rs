@@ -129,7 +129,8 @@ fn run(args: &Args) -> Result<Exit, Stop> {
         Some(Command::Status { json, watch, wait }) => {
             let cluster = cluster(args)?;
             let options = options(args, &cluster.inventory);
-            block_on(status::run(cluster, options, status::Wanted { json: *json, watch: *watch, wait_s: *wait }))?
+            let desk = desk(args, &cluster.inventory);
+            block_on(status::run(cluster, options, desk, status::Wanted { json: *json, watch: *watch, wait_s: *wait }))?
         }
         Some(Command::Check { nodes }) => {
             let state = args.state.clone();

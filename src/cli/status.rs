@@ -7,7 +7,11 @@ use super::{
     status_document::{self, Document},
     table::{Align, Table},
 };
-use crate::{app::Options, model::inventory::Inventory, runtime::clock::SystemClock};
+use crate::{
+    app::Options,
+    model::inventory::Inventory,
+    runtime::{clock::SystemClock, runs::Desk},
+};
 use std::{fmt::Write, sync::Arc, time::Duration};
 
 /// What the command line asked for.
@@ -22,11 +26,15 @@ pub(super) struct Wanted {
 }
 
 /// Prints the status; well when every node is up and nothing critical is found.
-pub(super) async fn run(cluster: Cluster, options: Options, wanted: Wanted) -> Result<Exit, Stop> {
+pub(super) async fn run(cluster: Cluster, options: Options, desk: Desk, wanted: Wanted) -> Result<Exit, Stop> {
     let wait = Duration::try_from_secs_f64(wanted.wait_s.clamp(0.1, 3600.0))
         .map_err(|error| Stop::usage(format!("vakt status: --wait: {error}")))?;
     let inventory = Arc::clone(&cluster.inventory);
-    let gather = Gather::start(cluster, options, Arc::new(SystemClock::start()));
+    let mut gather = Gather::start(cluster, options, Arc::new(SystemClock::start()));
+    // Looking makes no state folder; where there is none, nothing is wished.
+    if desk.place.as_ref().is_ok_and(|place| place.path.is_dir()) {
+        gather = gather.with_runs(desk);
+    }
     Box::pin(show(gather, &inventory, wanted, wait)).await
 }
 

@@ -22,6 +22,7 @@ use crate::{
     plan::{PlanId, Reason, ReasonKind},
     run::{
         Operator,
+        ledger::Wish,
         lock::{self, LockState},
     },
     transport::Connections,
@@ -161,6 +162,7 @@ impl Runs {
                 shared.spawn_launch(What::Recover { run, choice }, None, passphrases.clone());
             }
             RunEffect::Resolve { run, why } => _ = tokio::spawn(async move { shared.resolve(run, why).await }),
+            RunEffect::TakeBack { wishes } => _ = tokio::spawn(async move { shared.take_back(wishes).await }),
             RunEffect::Attach { run } => shared.attach(run),
             RunEffect::Detach { run } => _ = shared.lock().followed.remove(&run),
             RunEffect::Stop { run } => _ = tokio::spawn(async move { shared.stop_run(run).await }),
@@ -233,6 +235,18 @@ impl Shared {
             let what = format!("Run {run} was not marked as settled.");
             let reason = Reason::new(ReasonKind::NotRecoverable, what, vec![why], "Look at the run: vakt runs show.");
             self.news(&run, RunNews::NotStarted(vec![reason])).await;
+        }
+    }
+
+    /// The next look at the state folder tells the console what is wished then; one that fails tells why.
+    async fn take_back(&self, wishes: Vec<Wish>) {
+        let desk = self.desk.clone();
+        let taken = spawn_blocking(move || {
+            let state = desk.state()?;
+            state.take_back(&wishes).map_err(|trouble| Clean::line(&trouble.to_string()))
+        });
+        if let Ok(Err(why)) = taken.await {
+            tracing::warn!("wishes were not taken back: {why}");
         }
     }
 

@@ -184,7 +184,9 @@ fn an_intent_that_found_nothing_to_do_settles_what_contradicts_it() {
     let settled = |cluster: &Cluster, line: &str| {
         let mut ledger = drained.clone();
         let intent = Intent::parse(&line.split(' ').collect::<Vec<_>>()).unwrap();
-        let gone = ledger.settle(&intent, &cluster.world().0);
+        let gone = ledger.settled_by(&intent, &cluster.world().0);
+        assert_eq!(ledger.take_back(&gone), gone.len());
+        assert_eq!(ledger.take_back(&gone), 0, "once");
         assert_eq!(gone.len() + ledger.wishes.len(), drained.wishes.len());
         gone.into_iter().map(|wish| wish.wanted).collect::<Vec<_>>()
     };

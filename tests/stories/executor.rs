@@ -182,6 +182,10 @@ impl Stage {
                 }
             }
             RunEffect::Resolve { run, why } => self.resolve(&run, why),
+            RunEffect::TakeBack { wishes } => {
+                self.bureau.ledger.take_back(&wishes);
+                self.state_changed();
+            }
             RunEffect::Attach { run } => {
                 self.bureau.followed = Some(run.clone());
                 let records = self.bureau.journal(&run).map(|journal| journal.records.clone());

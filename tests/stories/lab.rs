@@ -50,10 +50,16 @@ struct Played<'l> {
 }
 
 impl<'l> Played<'l> {
-    fn start(lab: &'l Lab) -> Self {
+    /// The console in a terminal of the story's first size.
+    fn start(lab: &'l Lab, story: &Story) -> Self {
+        let size = story.lines.iter().find_map(|(_, line)| match line {
+            Line::Size(width, height) => Some((*width, *height)),
+            _ => None,
+        });
+        let (width, height) = size.unwrap_or((80, 24));
         let state = tempfile::tempdir().unwrap();
         let args = ["--config", lab.config(), "--state", state.path().to_str().unwrap()];
-        let program = Program::vakt(&args, 80, 24);
+        let program = Program::vakt(&args, width, height);
         program.wait_for("the console is there", AT_ONCE, |screen| screen.contains("Overview"));
         Self { lab, program, state }
     }
@@ -200,7 +206,7 @@ fn a_story_for_the_lab_asks_only_for_what_a_lab_can_do() {
 fn stories_without_faults_hold_on_the_lab() {
     let Some(lab) = Lab::take() else { return };
     for story in lab_stories() {
-        let mut played = Played::start(&lab);
+        let mut played = Played::start(&lab, &story);
         for (number, line) in &story.lines {
             played.perform(&format!("{}:{number}", shown(&story.path)), line);
         }

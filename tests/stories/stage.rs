@@ -262,7 +262,12 @@ impl Stage {
                 self.run_effect(effect);
             }
             // What a terminal would do; no story looks at it.
-            Effect::Answer { .. } | Effect::Copy(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
+            Effect::Answer { .. }
+            | Effect::Copy(_)
+            | Effect::Redraw
+            | Effect::Replay(_)
+            | Effect::Suspend
+            | Effect::Quit => {}
         }
     }
 

@@ -6,7 +6,7 @@ mod mouse;
 mod recorder;
 mod report;
 mod run;
-mod tick;
+pub(super) mod tick;
 
 use super::{
     App, Size,

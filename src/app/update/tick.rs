@@ -33,6 +33,11 @@ fn judge(app: &mut App) {
     if app.rules_ran.is_some_and(|ran| app.now.mono.since_ms(ran) < wait) {
         return;
     }
+    judge_now(app);
+}
+
+/// Judges whatever the rate limit says.
+pub(in crate::app) fn judge_now(app: &mut App) {
     app.rules_ran = Some(app.now.mono);
     app.rules_wanted = false;
     let standing = &app.standing;

@@ -190,16 +190,16 @@ impl Ledger {
         self.take(|wish| wish.server == *server)
     }
 
-    /// Takes back what an intent settles that found nothing left to do (`Planned::AlreadyThere`) and therefore has no
-    /// run and no journal: who wants a server ready, and it is, wants no drain of it any more. Returns what was taken
-    /// back. `world` tells which weight it has.
-    pub fn settle(&mut self, intent: &Intent, world: &World) -> Vec<Wish> {
+    /// What an intent settles that found nothing left to do (`Planned::AlreadyThere`) and therefore has no
+    /// run and no journal: who wants a server ready, and it is, wants no drain of it any more. `world` tells which
+    /// weight it has. [`Ledger::take_back`] does it.
+    pub fn settled_by(&self, intent: &Intent, world: &World) -> Vec<Wish> {
         let path = intent.change.server();
         let is_lost = |wish: &Wish| {
             let samples = world.nodes.iter().filter_map(|node| node.haproxy.last());
             samples.filter_map(|facts| wish.wanted.held(path, &facts.sample)).any(|held| matches!(held, Held::No(_)))
         };
-        self.take(|wish| {
+        let goes = |wish: &&Wish| {
             wish.server == *path
                 && match &intent.change {
                     Change::HaproxyReady { .. } => !wish.wanted.is_weight() || is_lost(wish),
@@ -210,7 +210,13 @@ impl Ledger {
                         false
                     }
                 }
-        })
+        };
+        self.wishes.iter().filter(goes).cloned().collect()
+    }
+
+    /// Takes these wishes back, as far as they still stand as they are. Returns how many did.
+    pub fn take_back(&mut self, wishes: &[Wish]) -> usize {
+        self.take(|wish| wishes.contains(wish)).len()
     }
 
     fn take(&mut self, goes: impl Fn(&Wish) -> bool) -> Vec<Wish> {

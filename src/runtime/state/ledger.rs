@@ -3,7 +3,11 @@
 use super::{directory::StateDir, folder, trouble::StateTrouble};
 use crate::{
     plan::PlanId,
-    run::{Entry, journal::Tail, ledger::Ledger},
+    run::{
+        Entry,
+        journal::Tail,
+        ledger::{Ledger, Wish},
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs::OpenOptions, io::Read};
@@ -62,6 +66,16 @@ impl StateDir {
         }
         self.save_ledger(&file)?;
         Ok(file.ledger)
+    }
+
+    /// Takes wishes back that an operator gave up without a run. Folding a run twice never brings one back.
+    pub fn take_back(&self, wishes: &[Wish]) -> Result<usize, StateTrouble> {
+        self.fold()?;
+        let _alone = self.index_lock()?;
+        let mut file = self.ledger_file().unwrap_or_default();
+        let taken = file.ledger.take_back(wishes);
+        self.save_ledger(&file)?;
+        Ok(taken)
     }
 
     /// Writes the file; whoever calls holds the index lock.

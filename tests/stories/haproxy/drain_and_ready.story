@@ -2,7 +2,8 @@
 lab
 size 120x60
 press 2
-await 20s text "web_cluster"
+# Both load balancers were read.
+await 20s text "● 3 of 3 up     ● 3 of 3 up"
 press :
 type web_cluster/web03
 press enter

@@ -2,7 +2,7 @@
 lab
 size 120x60
 press 2
-await 20s text "web_cluster"
+await 20s text "● 3 of 3 up     ● 3 of 3 up"
 press :
 type haproxy.drain "web_cluster/a;disable server x"
 press enter
