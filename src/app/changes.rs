@@ -252,6 +252,9 @@ fn is_node(server: &Server, node: &Node) -> bool {
 
 /// Why no verb can be given at all: what is shown is not the present.
 pub(crate) fn not_now(app: &App) -> Result<(), String> {
+    if app.options.replay.is_some() {
+        return Err("This is a replay: the past cannot be changed.".to_owned());
+    }
     if app.is_paused() {
         let key = app.keymap.shown("console.pause").unwrap_or_default();
         return Err(format!("The display is paused: what it shows may no longer be so. {key} goes back to now."));

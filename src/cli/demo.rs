@@ -12,7 +12,7 @@ use super::{
     terminal_unusable,
 };
 use crate::{
-    app::App,
+    app::{App, Options},
     config::Problem,
     model::{inventory::Inventory, time::Clock},
     runtime::{
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, wanted: &DemoWanted) -> Result<Exit, Stop> {
     } else {
         needs_terminal("`vakt demo --once`")?;
         let started = clock.now();
-        let options = options(args, &inventory);
+        let options = Options { simulated: true, ..options(args, &inventory) };
         let pace = Pace { speed: wanted.speed, seed: wanted.seed };
         block_on(async move {
             let demo =
@@ -75,7 +75,8 @@ async fn once(
 ) -> Result<Exit, Stop> {
     let pace = Pace { speed: wanted.speed, seed: wanted.seed };
     let demo = Demo::start(scenario, &inventory, Arc::clone(&clock), pace).map_err(|error| no_folder(&error))?;
-    let app = App::new(Arc::clone(&inventory), options(args, &inventory), clock.now());
+    let options = Options { simulated: true, ..options(args, &inventory) };
+    let app = App::new(Arc::clone(&inventory), options, clock.now());
     let session = demo.session(app, &inventory);
     let gather = Gather::over(session, Arc::clone(&inventory));
     let shown = Wanted { json: wanted.json, watch: false, wait_s: ONCE_WAIT.as_secs_f64() };
