@@ -28,29 +28,16 @@ pub async fn run(mouse: bool, recorder: Option<Recorder>, start: impl FnOnce() -
         session.record(recorder);
     }
     let mut console = Console { session, ending: None };
-    let (width, height) = terminal.size()?;
-    console.take(Event::Resize { width, height }, &mut terminal)?;
-    // The first frame comes before any connection is up.
-    console.draw(&mut terminal)?;
-    while console.ending.is_none() {
-        let arrival = tokio::select! {
-            biased;
-            told = signals.next() => console.told(told, &mut terminal)?.map(Arrival::from),
-            key = keys.next() => console.typed(key).map(Arrival::from),
-            event = console.session.next() => Some(event),
-        };
-        if let Some(arrival) = arrival {
-            console.take(arrival, &mut terminal)?;
-        }
-        console.settle(&mut terminal)?;
-    }
-    let gone = console.ending == Some(Ending::TerminalGone);
+    let looped = console.watch(&mut signals, &mut keys, &mut terminal).await;
+    // A terminal that vanishes is noticed by whatever touches it first: a frame, a key, a signal.
+    let gone = console.ending == Some(Ending::TerminalGone) || (looped.is_err() && !terminal::exists());
     drop(terminal);
     console.session.end_recording();
     if gone {
         // The event stream's thread may spin on a terminal that vanished; nothing here is worth waiting for.
         return Ok(());
     }
+    looped?;
     let _ = tokio::time::timeout(Duration::from_secs(1), console.session.end()).await;
     Ok(())
 }
@@ -67,6 +54,32 @@ struct Console {
 }
 
 impl Console {
+    /// Draws and listens until something ends it.
+    async fn watch(
+        &mut self,
+        signals: &mut Signals,
+        keys: &mut EventStream,
+        terminal: &mut Terminal,
+    ) -> io::Result<()> {
+        let (width, height) = terminal.size()?;
+        self.take(Event::Resize { width, height }, terminal)?;
+        // The first frame comes before any connection is up.
+        self.draw(terminal)?;
+        while self.ending.is_none() {
+            let arrival = tokio::select! {
+                biased;
+                told = signals.next() => self.told(told, terminal)?.map(Arrival::from),
+                key = keys.next() => self.typed(key).map(Arrival::from),
+                event = self.session.next() => Some(event),
+            };
+            if let Some(arrival) = arrival {
+                self.take(arrival, terminal)?;
+            }
+            self.settle(terminal)?;
+        }
+        Ok(())
+    }
+
     /// One event through the application.
     fn take(&mut self, arrival: impl Into<Arrival>, terminal: &mut Terminal) -> io::Result<()> {
         for left in self.session.handle(arrival) {

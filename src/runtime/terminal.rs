@@ -14,6 +14,7 @@ use crossterm::{
 use ratatui::{Terminal as Ratatui, backend::CrosstermBackend, layout::Rect};
 use std::{
     io::{self, Stdout},
+    mem::ManuallyDrop,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -22,7 +23,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal in our modes; dropping it gives it back.
 pub struct Terminal {
-    ratatui: Ratatui<CrosstermBackend<Stdout>>,
+    /// Never dropped: its own end shows the cursor, and where the terminal has vanished it complains on a standard error
+    /// that has vanished too, which is a panic within a drop. [`give_back`] shows the cursor.
+    ratatui: ManuallyDrop<Ratatui<CrosstermBackend<Stdout>>>,
     mouse: bool,
 }
 
@@ -43,7 +46,7 @@ impl Terminal {
                 return Err(error);
             }
         };
-        Ok(Self { ratatui, mouse })
+        Ok(Self { ratatui: ManuallyDrop::new(ratatui), mouse })
     }
 
     /// Draws one frame.
