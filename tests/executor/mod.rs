@@ -6,5 +6,6 @@ mod bench;
 mod followers;
 mod killed;
 mod lifecycle;
+mod lost;
 mod port;
 mod simulated;
