@@ -7,11 +7,7 @@ use crate::{
         snapshot::{SavedOptions, Snapshot},
     },
     model::{ids::NodeName, inventory::Inventory, time::Now},
-    wire::{
-        mask::{self, Mask},
-        probe::ProbeId,
-        request::Reply,
-    },
+    wire::{mask::Mask, mysql, probe::ProbeId, request::Reply},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{CompactFormatter, Formatter};
@@ -149,8 +145,8 @@ impl Bytes<'_> {
 
     fn without_literals(self) -> Self {
         match self {
-            Self::Text(text) => Self::Text(Cow::Owned(mask::statement(&text))),
-            Self::Latin1(text) => Self::Latin1(mask::statement(&text)),
+            Self::Text(text) => Self::Text(Cow::Owned(mysql::masked(&text))),
+            Self::Latin1(text) => Self::Latin1(mysql::masked(&text)),
         }
     }
 }
