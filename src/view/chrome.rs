@@ -53,7 +53,12 @@ pub(super) fn title(canvas: &mut Canvas<'_>, app: &App, area: Area) {
             left.push(Span::signed(&number.to_string(), meaning));
         }
     }
-    if critical + warnings == 0 {
+    let undecided = changes::undecided(seen).count();
+    if undecided > 0 {
+        left.push(Span::plain("   "));
+        left.push(Span::signed(&figures::counted(undecided, "run undecided", "runs undecided"), Meaning::Warn));
+    }
+    if critical + warnings + undecided == 0 {
         let (words, meaning) = if all_up { ("nothing wrong", Meaning::Ok) } else { ("no findings", Meaning::Unknown) };
         left.push(Span::plain("   "));
         left.push(Span::signed(words, meaning));

@@ -91,6 +91,27 @@ fn who_follows_a_run_whose_executor_dies_hears_what_to_type() {
 }
 
 #[test]
+fn whoever_began_it_is_killed_after_each_of_its_records_and_the_run_goes_on() {
+    let Some(bench) = Bench::take() else { return };
+    let whole = bench.vakt(&["do", "haproxy.drain", WEB03, "--yes", "--json"]);
+    let records = super::bench::lines(&whole).iter().filter(|line| line.get("record").is_some()).count();
+    assert!(records >= 8, "{records} records");
+    for after in 1..records {
+        bench.reset();
+        let mut drain = bench.start(&["do", "haproxy.drain", WEB03, "--yes", "--json"]);
+        let run = drain.opened();
+        for _ in 0..after {
+            drain.until("a record", |line| line.get("record").cloned());
+        }
+        drain.child.kill().unwrap();
+        drain.child.wait().unwrap();
+        let attached = bench.vakt(&["runs", "attach", &run, "--json"]);
+        assert_eq!(ending_of(&attached)["kind"], "reached", "killed after record {after}");
+        assert_eq!(bench.told(), ["8", "8"]);
+    }
+}
+
+#[test]
 fn the_run_outlives_who_began_it() {
     let Some(bench) = Bench::take() else { return };
     let mut drain = bench.start(&["do", "haproxy.drain", WEB03, "--yes", "--json"]);

@@ -3,6 +3,7 @@
 //! Every test has a state folder of its own; those on the lab leave web03 in traffic, also when it fails.
 
 mod bench;
+mod console;
 mod followers;
 mod killed;
 mod lifecycle;
