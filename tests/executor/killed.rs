@@ -91,6 +91,18 @@ fn who_follows_a_run_whose_executor_dies_hears_what_to_type() {
 }
 
 #[test]
+fn an_executor_that_panics_leaves_a_run_that_can_be_taken_up() {
+    let Some(bench) = Bench::take() else { return };
+    let mut drain = bench.command(&["do", "haproxy.drain", WEB03, "--yes", "--json"]);
+    let failed = drain.env("VAKT_FAULT", "panic@12").output().unwrap();
+    assert_eq!(failed.status.code(), Some(7), "{}", String::from_utf8_lossy(&failed.stdout));
+    let runs = bench.runs();
+    let undone = bench.vakt(&["runs", "rollback", &runs[0], "--yes", "--json"]);
+    assert_eq!(undone.status.code(), Some(5), "{}", String::from_utf8_lossy(&undone.stdout));
+    assert_eq!(bench.told(), ["0", "0"]);
+}
+
+#[test]
 fn whoever_began_it_is_killed_after_each_of_its_records_and_the_run_goes_on() {
     let Some(bench) = Bench::take() else { return };
     let whole = bench.vakt(&["do", "haproxy.drain", WEB03, "--yes", "--json"]);

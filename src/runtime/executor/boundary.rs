@@ -1,7 +1,7 @@
 //! Where a run may be cut short: every place at which something has just become durable, or is about to.
 //!
-//! For tests only: `VAKT_FAULT=kill@N` lets the executor kill itself at the Nth boundary, `VAKT_FAULT=count` writes to
-//! standard error how many it passed.
+//! For tests only: `VAKT_FAULT=kill@N` lets the executor kill itself at the Nth boundary, `VAKT_FAULT=panic@N` panic
+//! there, `VAKT_FAULT=count` writes to standard error how many it passed.
 
 use rustix::process::{Signal, getpid, kill_process};
 use std::io::Write;
@@ -14,6 +14,7 @@ pub const VARIABLE: &str = "VAKT_FAULT";
 pub(super) struct Boundaries {
     passed: u64,
     kill_at: Option<u64>,
+    panic_at: Option<u64>,
     counts: bool,
 }
 
@@ -21,11 +22,8 @@ impl Boundaries {
     /// As the environment asks; without it, boundaries do nothing.
     pub(super) fn from_environment() -> Self {
         let asked = std::env::var(VARIABLE).unwrap_or_default();
-        Self {
-            passed: 0,
-            kill_at: asked.strip_prefix("kill@").and_then(|number| number.parse().ok()),
-            counts: asked == "count",
-        }
+        let number = |kind: &str| asked.strip_prefix(kind).and_then(|number| number.parse().ok());
+        Self { passed: 0, kill_at: number("kill@"), panic_at: number("panic@"), counts: asked == "count" }
     }
 
     /// One more.
@@ -34,6 +32,10 @@ impl Boundaries {
         if self.kill_at == Some(self.passed) {
             // As the out-of-memory killer would: nothing of ours runs after it.
             let _ = kill_process(getpid(), Signal::KILL);
+        }
+        #[expect(clippy::panic, reason = "a fault of vakt, as a test asks for it")]
+        if self.panic_at == Some(self.passed) {
+            std::panic::panic_any("asked for by a test");
         }
     }
 

@@ -23,6 +23,7 @@ mod start;
 pub use boundary::VARIABLE as FAULT_VARIABLE;
 pub use launch::{Launched, launch};
 
+use super::state;
 use crate::run::EndingKind;
 use job::Reply;
 use start::End;
@@ -41,7 +42,8 @@ pub enum Executed {
 
 /// The whole process.
 pub fn main() -> Executed {
-    // Whatever goes wrong in here, the journal says how far the run came.
+    // Whatever goes wrong in here, the journal says how far the run came, and the system's log what it was.
+    std::panic::set_hook(Box::new(|info| state::log_failure(&info.to_string())));
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         process::leave();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().ok()?;

@@ -25,8 +25,6 @@ use std::{
     time::Duration,
 };
 
-/// Where syslog listens.
-const SYSLOG: &str = "/dev/log";
 const JOURNAL: &str = "journal.jsonl";
 /// Longest wait for a journal's lock: whoever lists runs looks at it for moments.
 const LOOKS: Duration = Duration::from_millis(500);
@@ -61,7 +59,7 @@ impl StateDir {
             cluster: cluster.clone(),
             folder,
             sharing,
-            syslog: SYSLOG.into(),
+            syslog: heads::SYSLOG.into(),
             seen: Mutex::default(),
         })
     }

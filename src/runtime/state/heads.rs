@@ -29,6 +29,8 @@ use std::{
 const MARK: &str = "vakt-run ";
 /// Longest file of heads that is read; pruning keeps it far below.
 const HEADS_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Where syslog listens.
+pub(super) const SYSLOG: &str = "/dev/log";
 /// Authorisation messages, notice: where an auditor looks.
 const SYSLOG_PRIORITY: u8 = 10 * 8 + 5;
 
@@ -202,4 +204,10 @@ pub(super) fn to_syslog(socket: &Path, line: &str) -> Result<(), Clean> {
             socket.display()
         ))),
     }
+}
+
+/// Tells the system's log why an executor failed: its own standard error leads nowhere.
+pub fn log_failure(why: &str) {
+    // Whoever could be told that nobody listens there is gone as well.
+    let _ = to_syslog(Path::new(SYSLOG), &format!("vakt-run failed {}", Clean::line(why)));
 }

@@ -30,7 +30,7 @@ mod verify;
 
 pub use directory::{Announced, StateDir};
 pub use folder::Sharing;
-pub use heads::{Announcement, Heads};
+pub use heads::{Announcement, Heads, log_failure};
 pub use journal_file::JournalFile;
 pub use lock::{BastionLock, Held};
 pub use node_lock::{NodeLock, NotHeld, Pace};
