@@ -1,7 +1,7 @@
 //! Somebody reloads HAProxy while a server is drained: what was forgotten is seen and applied again, what was kept is
 //! not mentioned. On the lab, with the real console.
 
-use super::bench::{Bench, PATIENCE, WEB03};
+use super::bench::{Bench, PATIENCE, WEB03, until};
 use crate::{
     cluster::lab,
     program::{Program, now},
@@ -41,12 +41,26 @@ fn a_drain_that_a_reload_forgot_is_seen_within_two_seconds_and_applied_again_by_
     assert_eq!(bench.told(), ["8", "8"]);
 }
 
+/// Removes the file at the end, also of a test that failed: every later reload would read it.
+struct StateFile;
+
+impl Drop for StateFile {
+    fn drop(&mut self) {
+        lab::run(&["ssh", "lb01", &format!("rm -f {STATE_FILE}")]);
+    }
+}
+
 #[test]
 fn a_drain_that_survived_a_reload_is_not_mentioned() {
     let Some(bench) = Bench::take() else { return };
     let program = drained(&bench);
     let keep = "echo 'show servers state' | socat - UNIX-CONNECT:/run/haproxy/admin.sock";
-    lab::run(&["ssh", "lb01", &format!("{keep} > {STATE_FILE} && systemctl reload haproxy; rm -f {STATE_FILE}")]);
+    let _file = StateFile;
+    let process = || bench.tell("lb01", "show info").lines().find(|line| line.starts_with("Pid: ")).map(str::to_owned);
+    let before = process();
+    lab::run(&["ssh", "lb01", &format!("{keep} > {STATE_FILE} && systemctl reload haproxy")]);
+    // The reload returns before the new process has read the file.
+    until("the new process answers", || process() != before);
     assert_eq!(bench.told(), ["8", "8"], "the state file did not carry it over");
     // A new process is read: the console's own figure of its age says so.
     program.wait_for("the new process", PATIENCE, |screen| screen.contains("10 of 10"));

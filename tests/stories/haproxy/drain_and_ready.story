@@ -19,6 +19,8 @@ expect told web_cluster/web03 drain on lb01
 expect told web_cluster/web03 drain on lb02
 expect wish drain web_cluster/web03
 press esc
+# A terminal sends Esc and a letter at once as one key.
+await 5s no text "What is true now"
 press u
 await 5s text "Return web_cluster/web03 to traffic"
 press enter
