@@ -6,9 +6,12 @@ use super::{
     meaning::{Line, Meaning, Span, plain_text},
 };
 use crate::{
-    model::{text::Clean, time::Wall},
-    plan::text,
-    run::{BrokeGlass, Direction, Ending, EndingKind, Entry, Mark, Outcome, Progress, Record, Recovery, duration},
+    model::time::Wall,
+    plan::{Plan, text},
+    run::{
+        Ending, EndingKind, Entry, Mark, Outcome, Progress, Record, duration,
+        story::{Told, operator_words},
+    },
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -77,8 +80,9 @@ pub(crate) fn lines(app: &App, width: u16) -> Vec<Line> {
     let Some(following) = &app.following else { return Vec::new() };
     let mut page = Page { width: usize::from(width), unicode: app.options.unicode, lines: Vec::new() };
     if following.story {
-        for record in &following.records {
-            tell(&mut page, app, record);
+        // There is a plan as soon as there is a record.
+        if let Some(progress) = &following.progress {
+            following.records.iter().for_each(|record| tell(&mut page, app, &progress.plan, record));
         }
         if following.records.is_empty() {
             page.text(&Span::plain(""), "Nothing is written down yet.", Meaning::Dim);
@@ -221,78 +225,45 @@ fn end(page: &mut Page, following: &Following, ending: &Ending) {
     page.text(&Span::plain(""), &format!("The record: vakt runs show {}", following.run), Meaning::Dim);
 }
 
-/// A record in a sentence, with what it rests on below.
-fn tell(page: &mut Page, app: &App, record: &Record) {
+/// A record in a sentence, with what it rests on below: the words of `vakt runs show`.
+fn tell(page: &mut Page, app: &App, plan: &Plan, record: &Record) {
     let head = Span::dim(format!("{}  ", clock(app, record.at.wall)));
-    let mut say = |words: String, meaning, below: &[Clean]| {
-        page.text(&head, &words, meaning);
-        for line in below {
-            page.text(&Span::plain(" ".repeat(12)), line.as_str(), Meaning::Dim);
-        }
-    };
-    let undo = |direction: &Direction| if *direction == Direction::Back { "Undo of step" } else { "Step" };
-    match &record.entry {
-        Entry::Opened(opening) => {
-            let body = &opening.plan.body;
-            let from =
-                opening.operator.ssh_client.as_ref().map(|client| format!(", from {client}")).unwrap_or_default();
-            let sudo = opening.operator.sudo_user.as_ref().map(|user| format!(", by sudo {user}")).unwrap_or_default();
-            let login = &opening.operator.login;
-            say(format!("{login}{from}{sudo} began: {}.", body.title), Meaning::Text, &[]);
-            say(text::command_line(&body.intent), Meaning::Dim, &[]);
-            if let Some(glass) = &opening.broke_glass {
-                say(glass_words(glass).to_string(), Meaning::Warn, &[]);
-            }
-        }
-        Entry::PremisesHeld { seen } => {
-            say("What the plan rests on was read again and holds.".to_owned(), Meaning::Text, seen);
-        }
-        Entry::StepBegun { step, direction, node, request, seen, .. } => {
-            let words = format!("{} {}: to {node}: {request}", undo(direction), step + 1);
-            say(words, Meaning::Text, seen);
-        }
-        Entry::StepEnded { step, direction, outcome, how, elapsed_ms } => {
-            let (word, meaning) = match outcome {
-                Outcome::Done => ("done", Meaning::Ok),
-                Outcome::NotDone => ("not done", Meaning::Crit),
-                Outcome::Unknown => ("unknown", Meaning::Unknown),
-            };
-            let took = duration(*elapsed_ms);
-            say(format!("{} {}: {word}, {took}: {how}", undo(direction), step + 1), meaning, &[]);
-        }
-        Entry::StepFound { step, direction, seen } => {
-            let words = format!("{} {}: it was so already, nothing was sent.", undo(direction), step + 1);
-            say(words, Meaning::Ok, seen);
-        }
-        Entry::WaitEnded { step, late, seen } => {
-            let (word, meaning) =
-                if *late { ("ran out of time", Meaning::Warn) } else { ("the wait is over", Meaning::Ok) };
-            say(format!("Step {}: {word}.", step + 1), meaning, seen);
-        }
-        Entry::AbortAsked => say("The operator asked to stop.".to_owned(), Meaning::Warn, &[]),
-        Entry::Unwinding { why } => say(format!("From here on it is undone: {why}"), Meaning::Warn, &[]),
-        Entry::LockLost { why } => say(format!("The lock was lost, so it stops: {why}"), Meaning::Warn, &[]),
-        Entry::Recovered { choice, operator, broke_glass } => {
-            let word = match choice {
-                Recovery::Resume => "go on",
-                Recovery::RollBack => "roll it back",
-            };
-            let glass: Vec<Clean> = broke_glass.iter().map(glass_words).collect();
-            say(format!("{} took it up again to {word}.", operator.login), Meaning::Warn, &glass);
-        }
-        Entry::Resolved { operator, why } => {
-            say(format!("{} marked it as settled: {why}", operator.login), Meaning::Standby, &[]);
-        }
-        Entry::Ended(ending) => {
-            say(format!("It ended: {}. {}", ending.kind, ending.why), of_kind(ending.kind), &ending.now_true);
-        }
+    let told = Told::of(record, plan);
+    page.text(&head, &told.words, meaning_of(&record.entry));
+    let indent = Span::plain(" ".repeat(12));
+    if let Entry::Opened(opening) = &record.entry {
+        let by = format!("by {}", operator_words(&opening.operator));
+        page.text(&indent, &by, Meaning::Dim);
+        page.text(&indent, &text::command_line(&plan.body.intent), Meaning::Dim);
+    }
+    for line in &told.below {
+        page.text(&indent, line.as_str(), Meaning::Dim);
+    }
+    if let Some(request) = told.request {
+        page.text(&indent, &request.to_string(), Meaning::Text);
+    }
+    if let Some(words) = &told.glass {
+        page.text(&indent, words, Meaning::Warn);
     }
 }
 
-/// That somebody acted although the lock was held, and why.
-fn glass_words(glass: &BrokeGlass) -> Clean {
-    let holder = if glass.held_by.is_empty() { "somebody" } else { glass.held_by.as_str() };
-    Clean::line(&format!("The lock was broken; it was held by {holder}. Reason: {}", glass.why))
+/// How good or bad the news of a record is.
+fn meaning_of(entry: &Entry) -> Meaning {
+    match entry {
+        Entry::Opened(_) | Entry::PremisesHeld { .. } | Entry::StepBegun { .. } => Meaning::Text,
+        Entry::StepEnded { outcome: Outcome::Done, .. }
+        | Entry::StepFound { .. }
+        | Entry::WaitEnded { late: false, .. } => Meaning::Ok,
+        Entry::StepEnded { outcome: Outcome::NotDone, .. } => Meaning::Crit,
+        Entry::StepEnded { outcome: Outcome::Unknown, .. } => Meaning::Unknown,
+        Entry::WaitEnded { late: true, .. }
+        | Entry::AbortAsked
+        | Entry::Unwinding { .. }
+        | Entry::LockLost { .. }
+        | Entry::Recovered { .. } => Meaning::Warn,
+        Entry::Resolved { .. } => Meaning::Standby,
+        Entry::Ended(ending) => of_kind(ending.kind),
+    }
 }
 
 /// Everything that is shown, as text for the clipboard.

@@ -2,6 +2,7 @@
 
 use super::{
     journal::{Journal, Tail},
+    progress::duration,
     record::{BrokeGlass, Direction, Entry, Opening, Operator, Outcome, Record, Recovery},
     summary::RunState,
 };
@@ -12,8 +13,9 @@ use crate::{
     },
     plan::{
         Plan,
-        text::{Page, command_line, seconds},
+        text::{Page, command_line},
     },
+    wire::request::Request,
 };
 use jiff::tz::TimeZone;
 
@@ -83,69 +85,85 @@ fn formatted(wall: Wall, zone: &TimeZone, format: &str) -> String {
     stamp.to_zoned(zone.clone()).strftime(format).to_string()
 }
 
-/// One record.
+/// What a record says. The console and the command line print it, each in its own way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told<'r> {
+    /// A sentence.
+    pub words: String,
+    /// What it rests on, one line each.
+    pub below: Vec<Clean>,
+    /// What is sent, byte for byte.
+    pub request: Option<&'r Request>,
+    /// That somebody acted although the lock was held, and why.
+    pub glass: Option<String>,
+}
+
+impl<'r> Told<'r> {
+    /// What the record says, in the words of its plan.
+    pub fn of(record: &'r Record, plan: &Plan) -> Self {
+        let say = |words: String, below: &[Clean]| Self { words, below: below.to_vec(), request: None, glass: None };
+        match &record.entry {
+            Entry::Opened(opening) => {
+                let glass = opening.broke_glass.as_ref().map(glass_words);
+                Self { glass, ..say("The run was opened.".to_owned(), &[]) }
+            }
+            Entry::PremisesHeld { seen } => {
+                say("Everything the plan rests on was read again and held.".to_owned(), seen)
+            }
+            Entry::StepBegun { step, direction, node, request, seen, .. } => {
+                let words = format!("{}: about to send to {node}", step_words(plan, *step, *direction));
+                Self { request: Some(request), ..say(words, seen) }
+            }
+            Entry::StepEnded { step, direction, outcome, how, elapsed_ms } => {
+                let words = step_words(plan, *step, *direction);
+                let took = duration(*elapsed_ms);
+                say(format!("{words}: {} after {took}: {how}", outcome_word(*outcome)), &[])
+            }
+            Entry::StepFound { step, direction, seen } => {
+                say(format!("{}: it was so already, nothing was sent", step_words(plan, *step, *direction)), seen)
+            }
+            Entry::WaitEnded { step, late, seen } => {
+                let how = if *late { "the time ran out" } else { "it holds" };
+                say(format!("{}: {how}", step_words(plan, *step, Direction::Forward)), seen)
+            }
+            Entry::AbortAsked => say("The operator asked to stop.".to_owned(), &[]),
+            Entry::LockLost { why } => say(format!("The lock was lost: {why}."), &[]),
+            Entry::Unwinding { why } => say(format!("From here on what was done is undone. {why}"), &[]),
+            Entry::Recovered { choice, operator, broke_glass } => {
+                let choice = match choice {
+                    Recovery::Resume => "to go on",
+                    Recovery::RollBack => "to roll back",
+                };
+                let words = format!("Taken up again by {}, {choice}.", operator_words(operator));
+                Self { glass: broke_glass.as_ref().map(glass_words), ..say(words, &[]) }
+            }
+            Entry::Ended(ending) => say(format!("The run ended: {}. {}", ending.kind, ending.why), &ending.notes),
+            Entry::Resolved { operator, why } => {
+                say(format!("Declared settled by {}: {why}", operator_words(operator)), &[])
+            }
+        }
+    }
+}
+
+/// One record, behind its time.
 fn tell(page: &mut Page, record: &Record, plan: &Plan, zone: &TimeZone) {
     let time = formatted(record.at.wall, zone, "%H:%M:%S%.3f");
-    let mut say = |text: &str| page.row(0, &format!("{time:<w$}", w = INDENT - 1), text);
-    match &record.entry {
-        Entry::Opened(opening) => {
-            say("The run was opened.");
-            broke_glass(page, opening.broke_glass.as_ref());
-        }
-        Entry::PremisesHeld { seen: found } => {
-            say("Everything the plan rests on was read again and held.");
-            seen(page, found);
-        }
-        Entry::StepBegun { step, direction, node, request, seen: found, .. } => {
-            say(&format!("{}: about to send to {node}", step_words(plan, *step, *direction)));
-            seen(page, found);
-            page.request(INDENT, "send", request);
-        }
-        Entry::StepEnded { step, direction, outcome, how, elapsed_ms } => {
-            let words = step_words(plan, *step, *direction);
-            say(&format!("{words}: {} after {}: {how}", outcome_word(*outcome), seconds(*elapsed_ms)));
-        }
-        Entry::StepFound { step, direction, seen: found } => {
-            say(&format!("{}: it was so already, nothing was sent", step_words(plan, *step, *direction)));
-            seen(page, found);
-        }
-        Entry::WaitEnded { step, late, seen: found } => {
-            let how = if *late { "the time ran out" } else { "it holds" };
-            say(&format!("{}: {how}", step_words(plan, *step, Direction::Forward)));
-            seen(page, found);
-        }
-        Entry::AbortAsked => say("The operator asked to stop."),
-        Entry::LockLost { why } => say(&format!("The lock was lost: {why}.")),
-        Entry::Unwinding { why } => say(&format!("From here on what was done is undone. {why}")),
-        Entry::Recovered { choice, operator, broke_glass: glass } => {
-            let choice = match choice {
-                Recovery::Resume => "to go on",
-                Recovery::RollBack => "to roll back",
-            };
-            say(&format!("Taken up again by {}, {choice}.", operator_words(operator)));
-            broke_glass(page, glass.as_ref());
-        }
-        Entry::Ended(ending) => {
-            say(&format!("The run ended: {}. {}", ending.kind, ending.why));
-            seen(page, &ending.notes);
-        }
-        Entry::Resolved { operator, why } => {
-            say(&format!("Declared settled by {}: {why}", operator_words(operator)));
-        }
-    }
-}
-
-fn seen(page: &mut Page, lines: &[Clean]) {
-    for line in lines {
+    let told = Told::of(record, plan);
+    page.row(0, &format!("{time:<w$}", w = INDENT - 1), &told.words);
+    for line in &told.below {
         page.row(INDENT, "-", line.as_str());
     }
+    if let Some(request) = told.request {
+        page.request(INDENT, "send", request);
+    }
+    if let Some(words) = &told.glass {
+        page.prose(INDENT, words);
+    }
 }
 
-fn broke_glass(page: &mut Page, glass: Option<&BrokeGlass>) {
-    if let Some(BrokeGlass { why, held_by }) = glass {
-        let holder = if held_by.is_empty() { "somebody who did not say who it is" } else { held_by.as_str() };
-        page.prose(INDENT, &format!("The lock was held by {holder}. It was broken: {why}"));
-    }
+fn glass_words(BrokeGlass { why, held_by }: &BrokeGlass) -> String {
+    let holder = if held_by.is_empty() { "somebody who did not say who it is" } else { held_by.as_str() };
+    format!("The lock was held by {holder}. It was broken: {why}")
 }
 
 /// "Step 1, lb01: no new sessions for web03", or the same "undone".
