@@ -7,7 +7,7 @@ use super::{
     table::{Align, Table},
 };
 use crate::{
-    app::Options,
+    app::{Options, figures::counted},
     model::{
         figure::Unknown,
         host::Virtualisation,
@@ -63,6 +63,7 @@ pub(super) async fn run(cluster: Cluster, wanted: Vec<String>, state: Option<Pat
     let missing = rows.iter().filter(|row| matches!(row.found, Found::No(..))).count();
     output::out(&text(&rows))?;
     output::note(&match missing {
+        0 if inventory.nodes.len() == 1 => "1 node has everything vakt needs".to_owned(),
         0 => format!("{} nodes have everything vakt needs", inventory.nodes.len()),
         count => format!("{count} missing; the last column says what to do"),
     });
@@ -182,7 +183,8 @@ fn host_figures(facts: &NodeFacts) -> Found {
         }
     }
     if absent.is_empty() {
-        Found::Yes(format!("{} disks, {} interfaces", host.disks.len(), host.interfaces.len()))
+        let disks = counted(host.disks.len(), "disk", "disks");
+        Found::Yes(format!("{disks}, {}", counted(host.interfaces.len(), "interface", "interfaces")))
     } else {
         Found::Partly(absent.join("; "))
     }

@@ -207,7 +207,8 @@ fn verdict_text(verdict: &Verdict) -> String {
         verdict.findings.iter().map(|finding| format!("✗ {}: {}", finding.run, finding.what)).collect();
     lines.extend(verdict.notes.iter().map(|note| format!("· {note}")));
     let Verdict { runs, records, heads, .. } = verdict;
-    let counted = format!("{runs} journals, {records} records, {heads} announced heads");
+    let plural = |count: u64, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let counted = [plural(*runs, "journal"), plural(*records, "record"), plural(*heads, "announced head")].join(", ");
     lines.push(match verdict.findings.len() {
         0 => format!("{counted}: everything is as it was written."),
         1 => format!("{counted}: 1 thing is not as it was written. Keep the state folder as it is and find out who could write there."),
