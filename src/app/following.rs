@@ -47,6 +47,8 @@ pub(crate) struct Following {
     pub(crate) progress: Option<Progress>,
     /// What stopping would do now.
     pub(crate) stop_would: Option<Clean>,
+    /// What the newest look saw, while it waits.
+    pub(crate) seen: Vec<Clean>,
     /// Why its executor is gone although it has no ending.
     pub(crate) vanished: Option<Clean>,
     /// The plan, where it was begun here.
@@ -72,6 +74,7 @@ impl Following {
             records: Vec::new(),
             progress: None,
             stop_would: None,
+            seen: Vec::new(),
             vanished: None,
             plan: None,
             is_shown: true,
@@ -153,6 +156,7 @@ pub(crate) fn news(app: &mut App, run: &PlanId, news: RunNews) {
     match news {
         RunNews::Records(records) => following.take(records),
         RunNews::StopWould(words) => following.stop_would = Some(words),
+        RunNews::Seen(lines) => following.seen = lines,
         RunNews::NotStarted(reasons) => return not_started(app, reasons),
         RunNews::Vanished(why) => following.vanished = Some(why),
     }

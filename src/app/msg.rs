@@ -101,6 +101,8 @@ pub enum RunNews {
     Records(Vec<Record>),
     /// What stopping would do now.
     StopWould(Clean),
+    /// What the newest look saw while it waits; nothing when the wait is over.
+    Seen(Vec<Clean>),
     /// It did not start, and nothing was sent: every reason, with cures.
     NotStarted(Vec<Reason>),
     /// Its executor is gone and left no ending: the run is interrupted.

@@ -91,7 +91,7 @@ pub(crate) fn lines(app: &App, width: u16) -> Vec<Line> {
     }
     head(&mut page, app, following);
     if let Some(progress) = &following.progress {
-        steps(&mut page, progress, app.now.wall, following.vanished.is_some());
+        steps(&mut page, progress, app.now.wall, following);
         if let Some(ending) = &progress.ending {
             end(&mut page, following, ending);
         }
@@ -175,8 +175,9 @@ fn of_mark(mark: Mark) -> Meaning {
     }
 }
 
-/// The plan's steps with what each has come to.
-fn steps(page: &mut Page, progress: &Progress, now: Wall, is_interrupted: bool) {
+/// The plan's steps with what each has come to, and under the one that waits what was seen last.
+fn steps(page: &mut Page, progress: &Progress, now: Wall, following: &Following) {
+    let is_interrupted = following.vanished.is_some();
     for (index, step) in progress.plan.body.steps.iter().enumerate() {
         let (mark, words) = match progress.words(index, now) {
             (Mark::Active, _) if is_interrupted => (Mark::Unknown, "interrupted here".to_owned()),
@@ -198,6 +199,11 @@ fn steps(page: &mut Page, progress: &Progress, now: Wall, is_interrupted: bool) 
             let indent = " ".repeat(head.width());
             page.text(&Span::new(head, meaning), title, title_meaning);
             page.text(&Span::plain(indent), &words, meaning);
+        }
+        if mark == Mark::Active {
+            for line in &following.seen {
+                page.text(&Span::plain(" ".repeat(5)), line.as_str(), Meaning::Dim);
+            }
         }
     }
 }

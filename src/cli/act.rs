@@ -292,7 +292,8 @@ impl Act {
                 Some(News::Question(node, question)) => {
                     output::note(&format!("{node}: {}", question.ask.trouble()));
                 }
-                Some(News::QuestionGone(..)) => {}
+                // What moves with every look is for screens, not for lines that stay.
+                Some(News::QuestionGone(..) | News::Seen(_)) => {}
                 Some(News::Vanished(why)) => return self.vanished(&run, &why),
                 Some(News::Over) | None => break,
             }

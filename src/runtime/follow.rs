@@ -34,6 +34,8 @@ pub enum News {
     Records(Vec<Record>),
     /// What stopping would do now.
     StopWould(Clean),
+    /// What the newest look saw while it waits; nothing when the wait is over.
+    Seen(Vec<Clean>),
     /// A connection of the executor waits for an answer.
     Question(NodeName, Question),
     /// That question needs no answer any more.
@@ -140,6 +142,9 @@ impl Following {
         self.read();
         if told.stop_would != self.told.stop_would {
             self.pending.push_back(News::StopWould(told.stop_would.clone()));
+        }
+        if told.seen != self.told.seen {
+            self.pending.push_back(News::Seen(told.seen.clone()));
         }
         for (node, question) in &self.told.questions {
             if !told.questions.contains(&(node.clone(), question.clone())) {

@@ -302,6 +302,7 @@ impl Shared {
             match news {
                 Some(News::Records(records)) => self.news(run, RunNews::Records(records)).await,
                 Some(News::StopWould(words)) => self.news(run, RunNews::StopWould(words)).await,
+                Some(News::Seen(lines)) => self.news(run, RunNews::Seen(lines)).await,
                 Some(News::Question(node, question)) => self.question(run, node, question).await,
                 Some(News::QuestionGone(node, id)) => self.question_gone(run, &node, id).await,
                 Some(News::Vanished(why)) => return self.news(run, RunNews::Vanished(why)).await,

@@ -211,6 +211,8 @@ fn running(count: usize, script: Script) -> (App, PlanId) {
     send(&mut app, Event::Run { run: run.clone(), news: RunNews::Records(told) });
     let would = RunNews::StopWould(clean("Stopping undoes steps 2, 1."));
     send(&mut app, Event::Run { run: run.clone(), news: would });
+    let seen = RunNews::Seen(vec![clean("lb01: 2 sessions"), clean("lb02: no session, no new one")]);
+    send(&mut app, Event::Run { run: run.clone(), news: seen });
     if let Some(last) = last {
         app.now = Now { mono: Mono(app.now.mono.0 + 1500), wall: Wall(last.0 + 1500) };
     }

@@ -57,6 +57,7 @@ struct Executor {
     run: PlanId,
     machine: Machine,
     would: Clean,
+    seen: Vec<Clean>,
 }
 
 fn operator() -> Operator {
@@ -224,7 +225,7 @@ impl Stage {
     fn start(&mut self, run: PlanId, machine: Machine) {
         self.bureau.lives += 1;
         let life = self.bureau.lives;
-        self.bureau.executor = Some(Executor { life, run, machine, would: Clean::default() });
+        self.bureau.executor = Some(Executor { life, run, machine, would: Clean::default(), seen: Vec::new() });
         self.later(SPAWN_MS, Happening::Run { life, event: Box::new(RunEvent::Started) });
         self.state_changed();
     }
@@ -259,6 +260,9 @@ impl Stage {
         let Some(executor) = self.bureau.executor.as_mut().filter(|executor| executor.life == life) else { return };
         let commands = executor.machine.on(now, event);
         let (run, would) = (executor.run.clone(), executor.machine.if_stopped_now());
+        let seen = executor.machine.seen_while_waiting().to_vec();
+        let has_looked = executor.seen != seen;
+        executor.seen.clone_from(&seen);
         let has_moved = executor.would != would;
         executor.would.clone_from(&would);
         for command in commands {
@@ -266,6 +270,9 @@ impl Stage {
         }
         if has_moved && self.bureau.executor.is_some() {
             self.news(&run, RunNews::StopWould(would));
+        }
+        if has_looked && self.bureau.executor.is_some() {
+            self.news(&run, RunNews::Seen(seen));
         }
     }
 

@@ -128,6 +128,7 @@ impl Machine {
         let holds = judged.verdict == Tri::Holds && guards.verdict == Tri::Holds;
         poll.held = if holds { poll.held + 1 } else { 0 };
         if poll.held >= wait.until.holds {
+            self.looked_at.clear();
             self.steps[step] = StepState::Waited;
             self.record(Entry::WaitEnded { step, late: false, seen: judged.seen });
             return self.next_step();
@@ -135,8 +136,10 @@ impl Machine {
         if !self.is_late(&poll) {
             let poll = self.pause(poll);
             self.phase = Phase::Wait { step, poll };
+            self.looked_at = judged.seen;
             return;
         }
+        self.looked_at.clear();
         self.record(Entry::WaitEnded { step, late: true, seen: [judged.seen.clone(), guards.seen.clone()].concat() });
         self.steps[step] = StepState::Waited;
         if guards.verdict == Tri::Unknown {

@@ -58,6 +58,8 @@ pub struct Machine {
     /// When the premises were read; none for a run that was taken up again.
     premises_at: Option<Mono>,
     notes: Vec<Clean>,
+    /// What the newest look of the present wait saw.
+    looked_at: Vec<Clean>,
     next_seq: u64,
     next_ticket: u64,
     now: Now,
@@ -140,6 +142,7 @@ impl Machine {
             sent: false,
             premises_at: None,
             notes: Vec::new(),
+            looked_at: Vec::new(),
             next_seq,
             next_ticket: 0,
             now: Now::default(),
@@ -281,6 +284,11 @@ impl Machine {
     /// Why it is to stop, as a sentence.
     fn why_abort(&self) -> Option<String> {
         self.abort.as_ref().map(|why| format!("{why}."))
+    }
+
+    /// What the newest look saw while it waits, one line a check; nothing while it does not wait.
+    pub fn seen_while_waiting(&self) -> &[Clean] {
+        if matches!(self.phase, Phase::Wait { .. }) { &self.looked_at } else { &[] }
     }
 
     /// What stopping would do at this moment, for the line under the title.

@@ -53,6 +53,9 @@ pub struct Told {
     pub records: u64,
     /// What stopping would do now.
     pub stop_would: Clean,
+    /// What the newest look saw, while it waits.
+    #[serde(default)]
+    pub seen: Vec<Clean>,
     /// Questions of connections that wait for an operator.
     pub questions: Vec<(NodeName, Question)>,
     /// It is over; nothing follows.

@@ -130,8 +130,11 @@ impl Drive {
                         }
                     }
                 }
-                let stop_would = self.parts.machine.if_stopped_now();
-                self.parts.control.tell(|told| told.stop_would = stop_would);
+                let machine = &self.parts.machine;
+                self.parts.control.tell(|told| {
+                    told.stop_would = machine.if_stopped_now();
+                    told.seen = machine.seen_while_waiting().to_vec();
+                });
             }
             let came = self.next().await;
             let is_end_of_wait = matches!(came, Some(RunEvent::AbortAsked | RunEvent::LockLost { .. }));
