@@ -70,6 +70,11 @@ fn findings() {
 }
 
 #[test]
+fn changes() {
+    snapshots("changes", "8");
+}
+
+#[test]
 fn what_lies_over_a_screen() {
     let mut app = world::failing();
     for (name, keys) in [("help", "2 ?"), ("palette", ": web"), ("filter", "2 / web0")] {
