@@ -1,5 +1,6 @@
 //! The console: messages in, screens out. Every story goes through `update` and `draw`.
 
+mod change_stages;
 mod changes;
 mod keys;
 mod polling;

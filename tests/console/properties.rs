@@ -1,7 +1,7 @@
 //! What holds for every screen at every size.
 
 use super::{
-    changes,
+    change_stages,
     world::{self, drawn, press, resize, text},
 };
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ const PLACES: [&str; 14] = [
 ];
 
 const WORLDS: [fn() -> App; 6] =
-    [world::healthy, world::stale, world::failing, world::connecting, world::large, changes::busy];
+    [world::healthy, world::stale, world::failing, world::connecting, world::large, change_stages::busy];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
