@@ -6,7 +6,10 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::{fmt::Write, fs, hint::black_box};
 use vakt::{
-    history::{haproxy, recent::History},
+    history::{
+        haproxy,
+        recent::{History, SeriesKey, TrafficFigure},
+    },
     model::{haproxy::HaproxySample, ids::NodeName, time::Mono},
     wire::{
         probe::{Facts, ProbeId},
@@ -63,6 +66,17 @@ fn haproxy_answers(criterion: &mut Criterion) {
         bencher.iter(|| {
             at += 1000;
             history.push_haproxy(&node, &earlier, Mono(at));
+        });
+    });
+    // Hours of it: what a chart of two hundred columns reads.
+    let key = SeriesKey::Backend { node: node.clone(), backend: "b0".into(), figure: TrafficFigure::Sessions };
+    group.bench_function("chart of four hours", |bencher| {
+        bencher.iter(|| {
+            let column = |index: u64| {
+                let from = Mono(at.saturating_sub((200 - index) * 72_000));
+                history.largest(&key, from, Mono(from.0 + 72_000))
+            };
+            black_box((0..200).filter_map(column).count())
         });
     });
     group.finish();

@@ -16,8 +16,10 @@ fn main() -> std::io::Result<()> {
     let wanted = match std::env::args().nth(1).as_deref() {
         None | Some("host") => ProbeId::Host,
         Some("profile") => ProbeId::HostProfile,
+        Some("presence") => ProbeId::Presence,
+        Some("services") => ProbeId::Services,
         Some(other) => {
-            output::note(&format!("probe_script: no probe `{other}`; say host or profile"));
+            output::note(&format!("probe_script: no probe `{other}`; say host, profile, presence or services"));
             std::process::exit(2);
         }
     };
@@ -26,6 +28,11 @@ fn main() -> std::io::Result<()> {
             Call::Shell { script } => script.to_string(),
             Call::Exec { argv } => argv.last().cloned().unwrap_or_default(),
             Call::Haproxy { command, .. } => command.clone(),
+            // Conversations, not scripts.
+            other @ (Call::Ovsdb { .. } | Call::OvsDaemon { .. }) => format!("{other:?}"),
+            Call::Tcp { send, .. } => send.to_string(),
+            Call::Sql { sql, .. } => sql.to_string(),
+            Call::Libvirt { question, .. } => question.words().to_owned(),
         };
         writeln!(std::io::stdout(), "{script}")?;
     }

@@ -13,6 +13,9 @@ mod config;
 mod console;
 mod contract;
 mod executor;
+mod fuzz;
+#[path = "fuzz/short.rs"]
+mod fuzz_short;
 mod headless;
 mod mysql;
 mod ovs;

@@ -89,6 +89,23 @@ pub const ALL: [Action; ACTIONS.len()] = [
         back: "nothing: closed sessions do not come back",
         runbook: include_str!("../../assets/runbooks/haproxy.kill-sessions.md"),
     },
+    Action {
+        id: "vip.move",
+        title: "Let another node hold a virtual address",
+        usage: "vip.move ADDRESS --to NODE [--reason TEXT]",
+        danger: Danger::Address,
+        confirmation: "the name of the node that shall hold it",
+        refused: &[
+            "the node is not among those that may hold the address",
+            "nobody holds it, several nodes do, or a foreign one does",
+            "keepalived does not run on both nodes, or has no instance with the address",
+            "HAProxy on the node does not answer, or has no usable server where the holder has some",
+            "the node's instance says `nopreempt`",
+            "no file that keepalived tracks can put the node first",
+        ],
+        back: "vip.move to the former holder",
+        runbook: include_str!("../../assets/runbooks/vip.move.md"),
+    },
 ];
 
 /// The action of that id.

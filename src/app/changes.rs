@@ -185,6 +185,7 @@ pub(crate) fn server_meant(app: &App, row: Option<&RowId>) -> Result<ServerPath,
             Ok(ServerPath { backend: backend.clone(), server: server.clone() })
         }
         Some(RowId::Wish(server, _)) => Ok(server.clone()),
+        Some(RowId::Guest(_, name)) => of_node(seen, &NodeName::from(name)),
         Some(RowId::Node(name)) => of_node(seen, name),
         Some(RowId::Finding(rule, subject)) => {
             if let Some(path) = ServerPath::parse(subject.as_str()).filter(|path| exists(seen, path)) {
@@ -197,9 +198,12 @@ pub(crate) fn server_meant(app: &App, row: Option<&RowId>) -> Result<ServerPath,
             }
         }
         Some(RowId::Run(id)) => match run(seen, id) {
-            Some(run) => Ok(run.intent.change.server().clone()),
+            Some(run) => {
+                run.intent.change.server().cloned().ok_or_else(|| "This run is not about one server.".to_owned())
+            }
             None => Err("This run is gone from the list.".to_owned()),
         },
+        Some(RowId::Bridge(..) | RowId::Port(..)) => Err("This row is about a switch, not a server.".to_owned()),
         Some(RowId::Frontend(_) | RowId::Backend(_)) => Err("This acts on one server: choose its row.".to_owned()),
         None => Err("No server is chosen here.".to_owned()),
     }
@@ -325,7 +329,9 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             return Err(format!("The last run is {word}: {}. Decide about it on the screen of changes.", last.title));
         }
     }
-    let server = last.intent.change.server();
+    let Some(server) = last.intent.change.server() else {
+        return undo_elsewhere(app, last);
+    };
     // What earlier runs made of this server, the newest first.
     let earlier = || {
         runs.iter()
@@ -333,7 +339,7 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             .skip(1)
             .filter(|run| matches!(run.state, RunState::Ended { kind: EndingKind::Reached, .. }))
             .map(|run| &run.intent.change)
-            .filter(|change| change.server() == server)
+            .filter(|change| change.server() == Some(server))
     };
     // Applied twice it is the same change: its origin is what was before the first time.
     let before = earlier().filter(|change| change.id() != last.intent.change.id()).find(|change| {
@@ -362,9 +368,25 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
         (Change::HaproxyKillSessions { .. }, _) => {
             return Err("The last run closed sessions, and those do not come back.".to_owned());
         }
-        (Change::HaproxyDrain { .. } | Change::HaproxyMaint { .. }, _) => ready,
+        (Change::HaproxyDrain { .. } | Change::HaproxyMaint { .. } | Change::VipMove { .. }, _) => ready,
     };
     Ok(Intent { change, reason: Some(Clean::line(&format!("undo of run {}", last.id))) })
+}
+
+/// The same for a run that is about no server of a load balancer.
+fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
+    let Change::VipMove { address, to } = &last.intent.change else {
+        return Err(format!("No change takes this back: {}.", last.title));
+    };
+    let vip = app.inventory.vips.iter().find(|vip| vip.address == *address);
+    let mut others = vip.into_iter().flat_map(|vip| &vip.nodes).filter(|node| *node != to);
+    match (others.next(), others.next()) {
+        (Some(former), None) => {
+            let change = Change::VipMove { address: *address, to: former.clone() };
+            Ok(Intent { change, reason: Some(Clean::line(&format!("undo of run {}", last.id))) })
+        }
+        _ => Err(format!("Several nodes could hold {address}: name one. The last run was: {}.", last.title)),
+    }
 }
 
 /// Runs that left everything as it was.

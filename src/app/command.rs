@@ -40,6 +40,8 @@ pub enum Danger {
     Console,
     /// It opens a plan. Once that is confirmed, one server's share of traffic changes, and every step can be undone.
     Server,
+    /// It opens a plan. Once that is confirmed, clients reach another node; every step can be undone.
+    Address,
     /// It opens a plan. Once that is confirmed, something ends that cannot be brought back.
     Irreversible,
 }
@@ -51,6 +53,7 @@ impl Danger {
             Self::Looks => "what this console shows",
             Self::Console => "this console and its connections",
             Self::Server => "one server on every load balancer; every step can be undone",
+            Self::Address => "the clients of one virtual address; every step can be undone",
             Self::Irreversible => "one server on every load balancer; what it ends cannot be brought back",
         }
     }
@@ -121,7 +124,10 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     let (open, rows) = commands::rows::COMMANDS.split_at(1);
     open.iter()
         .chain(commands::verbs::COMMANDS)
+        .chain(commands::addresses::COMMANDS)
         .chain(rows)
+        .chain(commands::network::COMMANDS)
+        .chain(commands::findings::COMMANDS)
         .chain(commands::screens::COMMANDS)
         .chain(commands::replay::COMMANDS)
         .chain(commands::console::COMMANDS)

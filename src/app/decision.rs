@@ -11,8 +11,10 @@ use crate::{
     model::{
         intent::{Change, Intent, ServerPath, WEIGHT_MAX},
         text::Clean,
+        time::Wall,
     },
     plan::PlanId,
+    rules::Severity,
     run::Recovery,
 };
 use serde::{Deserialize, Serialize};
@@ -57,6 +59,64 @@ pub(crate) enum About {
         /// Its title.
         title: Clean,
     },
+    /// Why a finding shall not be told first, and until when.
+    Acknowledge {
+        /// Its rule.
+        rule: Clean,
+        /// Its subject.
+        subject: Clean,
+        /// How bad it is, with what follows from it.
+        severity: Severity,
+        /// Until when.
+        end: End,
+    },
+    /// Whether a finding shall be told in its place again.
+    Unacknowledge {
+        /// Its rule.
+        rule: Clean,
+        /// Its subject.
+        subject: Clean,
+    },
+}
+
+/// How long an acknowledgement lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum End {
+    /// One hour.
+    Hour,
+    /// Eight hours.
+    Shift,
+    /// Until the finding clears.
+    Cleared,
+}
+
+impl End {
+    const ALL: [Self; 3] = [Self::Hour, Self::Shift, Self::Cleared];
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Hour => "1 h",
+            Self::Shift => "8 h",
+            Self::Cleared => "until it clears",
+        }
+    }
+
+    fn next(self) -> Self {
+        match self {
+            Self::Hour => Self::Shift,
+            Self::Shift => Self::Cleared,
+            Self::Cleared => Self::Hour,
+        }
+    }
+
+    fn until(self, now: Wall) -> Option<Wall> {
+        let hours = match self {
+            Self::Hour => 1,
+            Self::Shift => 8,
+            Self::Cleared => return None,
+        };
+        Some(Wall(now.0.saturating_add(hours * 3_600_000)))
+    }
 }
 
 impl Decision {
@@ -67,7 +127,7 @@ impl Decision {
 
     /// Whether something is to be typed.
     pub(crate) fn has_field(&self) -> bool {
-        !matches!(self.about, About::Recover { .. })
+        !matches!(self.about, About::Recover { .. } | About::Unacknowledge { .. })
     }
 
     /// On top.
@@ -77,6 +137,8 @@ impl Decision {
             About::Recover { choice: Recovery::Resume, .. } => "Resume a run".to_owned(),
             About::Recover { choice: Recovery::RollBack, .. } => "Roll a run back".to_owned(),
             About::Resolve { .. } => "Mark a run as settled".to_owned(),
+            About::Acknowledge { subject, .. } => format!("Acknowledge {subject}"),
+            About::Unacknowledge { subject, .. } => format!("Tell {subject} in its place again"),
         }
     }
 
@@ -107,6 +169,18 @@ impl Decision {
                 format!("{title}."),
                 "Nothing is sent. The journal keeps who settled it and why; it can not be taken up again.".to_owned(),
             ],
+            About::Acknowledge { rule, end, .. } => {
+                let choices = End::ALL
+                    .map(|one| if one == *end { format!("[{}]", one.words()) } else { format!(" {} ", one.words()) });
+                vec![
+                    format!("The finding {rule} is told last, to every operator here, until its end."),
+                    "It comes back before that when it gets worse.".to_owned(),
+                    format!("It ends: {}   (Tab changes)", choices.join(" ")),
+                ]
+            }
+            About::Unacknowledge { rule, .. } => {
+                vec![format!("The finding {rule} is told as if nobody had seen it.")]
+            }
         }
     }
 
@@ -117,6 +191,8 @@ impl Decision {
             About::Recover { choice: Recovery::Resume, .. } => "Press Enter to go on, Esc to leave it.",
             About::Recover { choice: Recovery::RollBack, .. } => "Press Enter to undo it, Esc to leave it.",
             About::Resolve { .. } => "Why is it settled? ",
+            About::Acknowledge { .. } => "Why: ",
+            About::Unacknowledge { .. } => "Press Enter to take it back, Esc to leave it.",
         }
     }
 }
@@ -134,6 +210,11 @@ pub(crate) fn key(app: &mut App, mut decision: Decision, key: Key) -> Vec<Effect
             decision.typed.pop();
         }
         (KeyCode::Char('u'), true) => decision.typed.clear(),
+        (KeyCode::Tab, _) => {
+            if let About::Acknowledge { end, .. } = &mut decision.about {
+                *end = end.next();
+            }
+        }
         (KeyCode::Char(c), false) => add(&mut decision, c.encode_utf8(&mut [0; 4])),
         _ => {}
     }
@@ -157,6 +238,21 @@ pub(super) fn append(typed: &mut String, text: &str, max: usize) {
 fn answer(app: &mut App, mut decision: Decision) -> Vec<Effect> {
     let words = decision.typed.trim().to_owned();
     let said = match &decision.about {
+        About::Acknowledge { .. } if words.is_empty() => "Say why: whoever comes next wants to know.".to_owned(),
+        About::Acknowledge { rule, subject, severity, end } => {
+            app.notify(format!("Acknowledged: {subject}"));
+            return vec![Effect::Run(RunEffect::Acknowledge {
+                rule: rule.clone(),
+                subject: subject.clone(),
+                severity: *severity,
+                reason: Clean::line(&words),
+                until: end.until(app.now.wall),
+            })];
+        }
+        About::Unacknowledge { rule, subject } => {
+            app.notify(format!("Told in its place again: {subject}"));
+            return vec![Effect::Run(RunEffect::Unacknowledge { rule: rule.clone(), subject: subject.clone() })];
+        }
         About::Weight { server, .. } => match words.parse().ok().filter(|weight: &u64| *weight <= WEIGHT_MAX) {
             Some(weight) => {
                 let change = Change::HaproxyWeight { server: server.clone(), weight };

@@ -1,11 +1,13 @@
 //! Everything there is to say about one row, as labelled lines for the details pane and the clipboard.
 
 use super::{
-    App, Seen, change_details, changes, figures,
+    App, Seen, change_details, changes, figures, machine_details,
     meaning::{Line, Meaning, Span},
+    network,
     rows::RowId,
-    standing,
+    standing, telling,
     traffic::Traffic,
+    what_if::Failure,
 };
 use crate::{
     model::{
@@ -14,7 +16,7 @@ use crate::{
         ids::{NodeName, ProxyName, ServerName},
         world::NodeFacts,
     },
-    rules::Finding,
+    rules::{Finding, RuleId},
 };
 
 /// A line of details.
@@ -41,6 +43,12 @@ pub(crate) fn what_it_is(row: &RowId) -> String {
             format!("The server {server} of the backend {backend}, on all load balancers.")
         }
         RowId::Share(backend, server, lb) => format!("The server {server} of the backend {backend} as {lb} sees it."),
+        RowId::Bridge(node, bridge) => format!("The bridge {bridge} of {node} and its ports."),
+        RowId::Port(node, bridge, port, interface) => match interface.as_ref().filter(|interface| *interface != port) {
+            Some(interface) => format!("The member {interface} of the bond {port} on the bridge {bridge} of {node}."),
+            None => format!("The port {port} of the bridge {bridge} of {node}. Received is what the switch received."),
+        },
+        RowId::Guest(host, name) => format!("The guest {name} on the hypervisor {host}."),
         RowId::Run(id) => format!("The run {id}: a change that was begun, and what became of it."),
         RowId::Wish(server, _) => format!("What is wanted of {server} until somebody says otherwise."),
     }
@@ -83,8 +91,10 @@ pub(crate) fn in_short(app: &App, row: &RowId) -> Vec<Line> {
                 vec![vec![Span::new(words, Meaning::Warn)]]
             })
         }
+        RowId::Guest(host, name) => machine_details::in_short(seen, host, name),
         RowId::Run(id) => changes::run(seen, id)
             .map_or_else(Vec::new, |run| vec![vec![Span::new(changes::why(&run.state), changes::meaning(&run.state))]]),
+        RowId::Bridge(..) | RowId::Port(..) => network::in_short(seen, row),
         RowId::Frontend(_) | RowId::Backend(_) | RowId::Share(..) | RowId::Wish(..) => Vec::new(),
     }
 }
@@ -92,7 +102,13 @@ pub(crate) fn in_short(app: &App, row: &RowId) -> Vec<Line> {
 /// All details of a row.
 pub(crate) fn of_row(app: &App, row: &RowId) -> Vec<Detail> {
     match row {
-        RowId::Node(_) | RowId::Finding(..) | RowId::Run(_) | RowId::Wish(..) => of_row_within(app, None, row),
+        RowId::Node(_)
+        | RowId::Finding(..)
+        | RowId::Run(_)
+        | RowId::Wish(..)
+        | RowId::Guest(..)
+        | RowId::Bridge(..)
+        | RowId::Port(..) => of_row_within(app, None, row),
         _ => of_row_within(app, Some(&Traffic::merge(app.seen())), row),
     }
 }
@@ -104,10 +120,12 @@ pub(crate) fn of_row_within(app: &App, traffic: Option<&Traffic<'_>>, row: &RowI
         (RowId::Node(name), _) => seen.world.node(name).map(|node| of_node(seen, node)).unwrap_or_default(),
         (RowId::Finding(rule, subject), _) => {
             let finding = seen.findings.iter().find(|f| f.rule == *rule && f.subject == *subject);
-            finding.map(|finding| of_finding(seen, finding)).unwrap_or_default()
+            finding.map(|finding| of_finding(app, finding)).unwrap_or_default()
         }
+        (RowId::Guest(host, name), _) => machine_details::of_guest(seen, host, name),
         (RowId::Run(id), _) => change_details::of_run(app, id),
         (RowId::Wish(server, is_weight), _) => change_details::of_wish(app, server, *is_weight),
+        (RowId::Bridge(..) | RowId::Port(..), _) => network::details(seen, row),
         (_, None) => Vec::new(),
         (RowId::Frontend(name), Some(traffic)) => of_frontend(seen, traffic, name),
         (RowId::Backend(name), Some(traffic)) => of_backend(seen, traffic, name),
@@ -116,12 +134,22 @@ pub(crate) fn of_row_within(app: &App, traffic: Option<&Traffic<'_>>, row: &RowI
     }
 }
 
-fn text(words: impl Into<String>) -> Line {
+/// What the failure of a node would mean.
+pub(crate) fn of_failure(failure: &Failure<'_>) -> Vec<Detail> {
+    let title = vec![Span::dim("If "), Span::new(failure.node.as_str(), Meaning::Accent), Span::dim(" fails")];
+    let losses = failure.losses.iter().map(|loss| {
+        let meaning = if loss.meaning == Meaning::Text { Meaning::Ok } else { loss.meaning };
+        Detail::Text(vec![Span::signed("", meaning), Span::plain(format!(" {}", loss.words))])
+    });
+    std::iter::once(Detail::Title(title)).chain(losses).collect()
+}
+
+pub(crate) fn text(words: impl Into<String>) -> Line {
     vec![Span::plain(words)]
 }
 
 /// A figure, or `?` with the reason: in the details the reason is always said.
-fn said<T>(figure: Figure<T>, show: impl FnOnce(T) -> String) -> Line {
+pub(crate) fn said<T>(figure: Figure<T>, show: impl FnOnce(T) -> String) -> Line {
     match figure {
         Figure::Known(value) => text(show(value)),
         Figure::Unknown(why @ (Unknown::NothingHappened | Unknown::NotOffered)) => vec![Span::dim(format!("- {why}"))],
@@ -131,27 +159,57 @@ fn said<T>(figure: Figure<T>, show: impl FnOnce(T) -> String) -> Line {
     }
 }
 
-fn of_finding(seen: Seen<'_>, finding: &Finding) -> Vec<Detail> {
+fn of_finding(app: &App, finding: &Finding) -> Vec<Detail> {
+    let seen = app.seen();
     let since = figures::duration_s(seen.now.mono.since_ms(finding.since.mono) / 1000);
     let mut lines = vec![
         Detail::Title(vec![
-            Span::signed("", finding.severity.into()),
+            Span::signed("", telling::meaning(finding)),
             Span::new(format!(" {}", finding.subject), Meaning::Accent),
         ]),
         Detail::Text(text(finding.sentence.as_str())),
         Detail::Pair("since", text(format!("{since} ago"))),
         Detail::Pair("rule", text(finding.rule.as_str())),
-        Detail::Heading("Evidence".to_owned()),
     ];
+    lines.extend(telling::details(app, finding).into_iter().map(|line| Detail::Text(text(line))));
+    lines.push(Detail::Heading("Evidence".to_owned()));
     lines.extend(finding.evidence.iter().map(|line| Detail::Text(text(line.as_str()))));
     if finding.evidence.is_empty() {
         lines.push(Detail::Text(vec![Span::dim("none was kept")]));
     }
+    lines.extend(affects(app, finding));
+    if let Some(rule) = RuleId::named(finding.rule.as_str()).map(RuleId::rule) {
+        lines.push(Detail::Heading("What it means, and what usually causes it".to_owned()));
+        lines.push(Detail::Text(text(rule.meaning)));
+        lines.push(Detail::Text(vec![Span::dim("Usual causes: "), Span::plain(rule.causes)]));
+    }
     lines.push(Detail::Heading("What to do".to_owned()));
     lines.push(Detail::Text(text(finding.hint.as_str())));
+    for (key, command) in telling::keys(app, finding) {
+        let words = vec![Span::new(key, Meaning::Key), Span::plain(format!(" {}", command.title))];
+        lines.push(Detail::Text(words));
+    }
     if let Some(node) = finding.node.as_ref().and_then(|name| seen.world.node(name)) {
         lines.push(Detail::Heading("The node now".to_owned()));
         lines.extend(of_node(seen, node).into_iter().skip(1));
+    }
+    lines
+}
+
+/// What follows from a finding, and the nodes it is about where there are several.
+fn affects(app: &App, finding: &Finding) -> Vec<Detail> {
+    let affected = telling::affected(app.seen().findings, finding);
+    let mut lines = Vec::new();
+    if !affected.is_empty() || finding.nodes.len() > 1 {
+        lines.push(Detail::Heading("What it affects".to_owned()));
+    }
+    if finding.nodes.len() > 1 {
+        let names: Vec<&str> = finding.nodes.iter().map(NodeName::as_str).collect();
+        lines.push(Detail::Text(text(names.join(", "))));
+    }
+    for finding in affected {
+        let words = format!(" {}: {}", finding.subject, finding.sentence);
+        lines.push(Detail::Text(vec![Span::signed("", telling::meaning(finding)), Span::plain(words)]));
     }
     lines
 }

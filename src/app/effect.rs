@@ -1,9 +1,11 @@
 //! Everything the console wants done, as values: printable, comparable, assertable.
 
+pub use super::logs::LogAsk;
 use super::replay::Jog;
 use crate::{
-    model::{ids::NodeName, text::Clean},
+    model::{ids::NodeName, text::Clean, time::Wall},
     plan::{Plan, PlanId},
+    rules::Severity,
     run::{Recovery, ledger::Wish},
     wire::probe::ProbeId,
 };
@@ -33,6 +35,8 @@ pub enum Effect {
         /// Which node.
         node: NodeName,
     },
+    /// Read a log; the answer arrives as [`super::msg::Event::Log`].
+    Log(LogAsk),
     /// Something about a run; its outcome arrives as [`super::msg::Event::Run`].
     Run(RunEffect),
     /// Move in the recording that is replayed.
@@ -75,6 +79,26 @@ pub enum RunEffect {
     TakeBack {
         /// Exactly these.
         wishes: Vec<Wish>,
+    },
+    /// Note in the state folder that the operator has seen a finding.
+    Acknowledge {
+        /// Rule of the finding.
+        rule: Clean,
+        /// Subject of the finding.
+        subject: Clean,
+        /// How bad it is, with what follows from it.
+        severity: Severity,
+        /// Why it shall not be told first.
+        reason: Clean,
+        /// When that ends; `None`: when the finding clears.
+        until: Option<Wall>,
+    },
+    /// Take such a note back.
+    Unacknowledge {
+        /// Rule of the finding.
+        rule: Clean,
+        /// Subject of the finding.
+        subject: Clean,
     },
     /// Follow a run that somebody else, or an earlier console, began.
     Attach {

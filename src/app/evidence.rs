@@ -3,7 +3,7 @@
 use super::{
     App, change_details, changes,
     details::{self, Detail},
-    layout,
+    layout, machines,
     meaning::plain_text,
     rows::{RowId, Rows},
     screen::ScreenId,
@@ -30,10 +30,16 @@ pub(crate) fn of_row(app: &App) -> Option<String> {
             let finding = seen.findings.iter().find(|f| f.rule == *rule && f.subject == *subject)?;
             format!("{cluster}: {subject}: {}", finding.sentence)
         }
+        RowId::Guest(host, name) => {
+            let guest = machines::guest(seen, host, name)?;
+            format!("{cluster}: guest {name} on {host} is {}", guest.domain.state_words())
+        }
         RowId::Frontend(name) => format!("{cluster}: frontend {name}"),
         RowId::Backend(name) => format!("{cluster}: backend {name}"),
         RowId::Server(backend, server) => format!("{cluster}: server {backend}/{server}"),
         RowId::Share(backend, server, lb) => format!("{cluster}: server {backend}/{server} on {lb}"),
+        RowId::Bridge(node, bridge) => format!("{cluster}: bridge {bridge} of {node}"),
+        RowId::Port(node, bridge, port, _) => format!("{cluster}: port {port} of the bridge {bridge} of {node}"),
         RowId::Run(id) => {
             let run = changes::run(seen, id)?;
             format!("{cluster}: {} ({id}): {}: {}", run.title, run.state.word(), changes::why(&run.state))

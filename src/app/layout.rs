@@ -2,7 +2,7 @@
 //!
 //! Main type: [`Layout`]. All arithmetic saturates: a terminal may be 0x0.
 
-use super::{App, Size, list, overview, path, planning, rows::Rows, screen::ScreenId, traffic};
+use super::{App, Size, list, network, overview, path, planning, rows::Rows, screen::ScreenId, traffic};
 use std::ops::Range;
 
 /// A rectangle of cells.
@@ -99,7 +99,14 @@ impl Layout {
                 layout.caption = rest.take_top(2);
                 layout.list = rest;
             }
-            ScreenId::Traffic | ScreenId::Nodes | ScreenId::Findings | ScreenId::Changes => layout.table(app, rest),
+            ScreenId::Database => layout.database(app, rows, rest),
+            ScreenId::Traffic
+            | ScreenId::Network
+            | ScreenId::Machines
+            | ScreenId::Nodes
+            | ScreenId::Findings
+            | ScreenId::Changes
+            | ScreenId::WhatIf => layout.table(app, rest),
         }
         layout
     }
@@ -120,6 +127,21 @@ impl Layout {
         if spare >= 10 {
             self.details = Some(rest.take_bottom(spare));
         }
+        self.heads = rest.take_top(1);
+        self.list = rest;
+    }
+
+    /// Few rows and much to say about each: the details have the larger part, on a small terminal, too.
+    fn database(&mut self, app: &App, rows: &Rows<'_>, mut rest: Area) {
+        if details_open(app) {
+            self.details = Some(if rest.width >= SIDE_WIDTH {
+                rest.take_right(rest.width * 3 / 5)
+            } else {
+                let listed = u16::try_from(rows.len().max(1)).unwrap_or(u16::MAX).saturating_add(2);
+                rest.take_bottom(rest.height.saturating_sub(listed.min(rest.height / 2)))
+            });
+        }
+        self.caption = rest.take_top(1);
         self.heads = rest.take_top(1);
         self.list = rest;
     }
@@ -165,9 +187,16 @@ fn path_rows_max(height: u16) -> u16 {
 /// Whether the current screen shows its details: as the operator said, else where there is room beside the list.
 pub(crate) fn details_open(app: &App) -> bool {
     let state = app.screens.of(app.place.screen);
-    let wide = matches!(app.place.screen, ScreenId::Traffic | ScreenId::Findings | ScreenId::Changes)
-        && app.size.width >= SIDE_WIDTH;
-    state.details.unwrap_or(wide)
+    let wide = matches!(
+        app.place.screen,
+        ScreenId::Traffic
+            | ScreenId::Network
+            | ScreenId::Machines
+            | ScreenId::Findings
+            | ScreenId::Changes
+            | ScreenId::WhatIf
+    ) && app.size.width >= SIDE_WIDTH;
+    state.details.unwrap_or(wide || app.place.screen == ScreenId::Database)
 }
 
 /// Whether motion keys move in the details pane rather than in the list.
@@ -217,23 +246,31 @@ pub(crate) fn row_at(app: &App, rows: &Rows<'_>, layout: &Layout, column: u16, r
 pub(crate) struct Tab {
     pub(crate) area: Area,
     pub(crate) screen: ScreenId,
+    /// Its name, in the length that leaves room for every tab.
+    pub(crate) title: &'static str,
     /// The key that opens it.
     pub(crate) key: String,
 }
 
-/// The tabs, as many as fit.
+/// The tabs: with their whole titles where all of them fit, else with short ones and less space, as many as fit.
 pub(crate) fn tabs(app: &App, bar: Area) -> Vec<Tab> {
+    let listed: Vec<(ScreenId, String)> = ScreenId::ALL
+        .into_iter()
+        .filter_map(|screen| Some((screen, app.keymap.shown(screen.command()?).unwrap_or_default())))
+        .collect();
+    let width = |key: &str, title: &str| u16::try_from(key.chars().count() + 1 + title.len()).unwrap_or(u16::MAX);
+    let whole: u16 = listed.iter().map(|(screen, key)| width(key, screen.title()).saturating_add(2)).sum();
+    let is_short = whole > bar.width;
     let mut x = bar.x + 1;
     let mut tabs = Vec::new();
-    for screen in ScreenId::ALL {
-        let Some(command) = screen.command() else { continue };
-        let key = app.keymap.shown(command).unwrap_or_default();
-        let width = u16::try_from(key.chars().count() + 1 + screen.title().len()).unwrap_or(u16::MAX);
+    for (screen, key) in listed {
+        let title = if is_short { screen.short_title() } else { screen.title() };
+        let width = width(&key, title);
         if x.saturating_add(width) > bar.x + bar.width {
             break;
         }
-        tabs.push(Tab { area: Area { x, y: bar.y, width, height: bar.height }, screen, key });
-        x = x.saturating_add(width + 2);
+        tabs.push(Tab { area: Area { x, y: bar.y, width, height: bar.height }, screen, title, key });
+        x = x.saturating_add(width + if is_short { 1 } else { 2 });
     }
     tabs
 }
@@ -242,6 +279,8 @@ pub(crate) fn tabs(app: &App, bar: Area) -> Vec<Tab> {
 pub(crate) fn sorts(screen: ScreenId) -> &'static [&'static str] {
     match screen {
         ScreenId::Traffic => &traffic::SORTS,
+        ScreenId::Network => &network::SORTS,
+        ScreenId::Machines => &super::machines::SORTS,
         ScreenId::Nodes => &super::rows::NODE_SORTS,
         _ => &[],
     }

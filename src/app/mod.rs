@@ -7,8 +7,10 @@
 pub mod actions;
 pub(crate) mod change_details;
 pub(crate) mod changes;
+pub(crate) mod chart;
 pub mod command;
 mod commands;
+pub(crate) mod databases;
 pub(crate) mod decision;
 pub(crate) mod details;
 pub mod effect;
@@ -20,8 +22,13 @@ pub mod help;
 pub mod keymap;
 pub(crate) mod layout;
 pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod machine_details;
+pub(crate) mod machines;
+pub(crate) mod matrix;
 pub mod meaning;
 pub mod msg;
+pub(crate) mod network;
 pub(crate) mod overview;
 pub(crate) mod palette;
 pub(crate) mod path;
@@ -33,9 +40,11 @@ pub mod screen;
 pub mod snapshot;
 pub(crate) mod standing;
 pub(crate) mod story;
+pub(crate) mod telling;
 pub(crate) mod traffic;
 pub(crate) mod trend;
 mod update;
+pub(crate) mod what_if;
 
 pub use update::update;
 
@@ -146,6 +155,8 @@ pub struct App {
     pub(crate) unrecorded: Option<Clean>,
     /// States that changed lately.
     pub(crate) changes: standing::Changes,
+    /// What happened lately, for charts.
+    pub(crate) marks: chart::Marks,
     /// When to draw.
     pub(crate) frames: Frames,
     /// When the rules ran last, and whether anything moved since.
@@ -162,6 +173,8 @@ pub(crate) enum Overlay {
     None,
     /// The explanation of this screen and this row; first visible line.
     Help(usize),
+    /// Round trips between nodes; first visible line.
+    Matrix(usize),
     /// Commands, nodes and servers by name.
     Palette(Palette),
     /// The filter of the current screen is being typed.
@@ -176,6 +189,10 @@ pub(crate) enum Overlay {
     Decision(Decision),
     /// The run that this console follows.
     Run,
+    /// The logs behind a row.
+    Logs(Box<logs::Logs>),
+    /// A figure of a row over time.
+    Chart(Box<chart::Chart>),
 }
 
 /// What the display shows while it is paused.
@@ -224,6 +241,7 @@ impl App {
             frozen: None,
             unrecorded: None,
             changes: standing::Changes::default(),
+            marks: chart::Marks::default(),
             frames: Frames::new(now.mono),
             rules_ran: None,
             rules_wanted: true,
@@ -324,6 +342,11 @@ impl App {
     /// Shows a short notice for a few seconds.
     pub(crate) fn notify(&mut self, text: impl Into<String>) {
         self.toast = Some((text.into(), self.now.mono.plus_ms(4000)));
+    }
+
+    /// Shows that something an operator asked for did not happen, for long enough to be read by who looked away.
+    pub(crate) fn alarm(&mut self, text: impl Into<String>) {
+        self.toast = Some((text.into(), self.now.mono.plus_ms(20_000)));
     }
 
     /// Goes to a place and remembers where from.

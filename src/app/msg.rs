@@ -4,11 +4,13 @@ use crate::{
     model::{
         ids::NodeName,
         link::{LinkEvent, Question},
+        log::LogPage,
         text::Clean,
         time::Now,
         trouble::Trouble,
     },
     plan::{PlanId, Reason},
+    rules::Acknowledgements,
     run::{Record, RunSummary, ledger::Ledger, lock::LockState},
     wire::probe::{Complaint, Facts, ProbeId},
 };
@@ -65,8 +67,17 @@ pub enum Event {
     },
     /// A probe finished.
     Report(Report),
+    /// A log was read.
+    Log {
+        /// The number of the question.
+        number: u64,
+        /// Lines, or why there are none.
+        outcome: Result<LogPage, Trouble>,
+    },
     /// What is known about runs, the lock and wishes has changed.
     Standing(Box<Standing>),
+    /// What an operator noted was not written down, and why: it does not hold.
+    NotKept(Clean),
     /// News of the run this console follows.
     Run {
         /// Which.
@@ -89,6 +100,9 @@ pub struct Standing {
     pub lock: LockState,
     /// What operators want.
     pub ledger: Ledger,
+    /// Which findings they have seen.
+    #[serde(default)]
+    pub acknowledged: Acknowledgements,
     /// Why the state folder cannot be used; then nothing can be changed.
     pub trouble: Option<Clean>,
 }

@@ -2,7 +2,7 @@
 //! databases; hypervisors carry them all.
 
 use super::{
-    Seen, figures,
+    Seen, databases, figures,
     meaning::{Meaning, Span},
     standing,
     traffic::{self, Traffic},
@@ -33,6 +33,8 @@ pub(crate) struct Station {
 pub(crate) struct Step {
     /// Whether traffic flows from the step before into this one.
     pub(crate) is_fed: bool,
+    /// What flows into it altogether; shown on the arrow where there is room.
+    pub(crate) flow: Option<Span>,
     /// 0 keeps its facts longest when space is short.
     pub(crate) rank: u8,
     /// Columns of a fact, so that nothing moves when a figure grows by a digit.
@@ -42,8 +44,8 @@ pub(crate) struct Step {
 
 impl Step {
     fn new(title: &'static str, rank: u8, stations: Vec<Station>) -> Self {
-        let fact_width = if title == "data" { 12 } else { 9 };
-        Self { is_fed: true, rank, fact_width, stations }
+        let fact_width = if title == "data" { 14 } else { 9 };
+        Self { is_fed: true, flow: None, rank, fact_width, stations }
     }
 }
 
@@ -67,18 +69,43 @@ pub(crate) fn steps(seen: Seen<'_>) -> Vec<Step> {
     let vips: Vec<Station> = seen.inventory.vips.iter().map(|vip| vip_station(seen, vip)).collect();
     steps.push(Step::new("addresses", 4, vips));
     let balancers = traffic.balancers.iter().enumerate().map(|(index, _)| balancer_station(seen, &traffic, index));
-    steps.push(Step::new("load balancers", 2, balancers.collect()));
+    let rates = (0..traffic.balancers.len()).filter(|index| !traffic.balancers[*index].is_stale);
+    let rate = traffic::sum_f64(rates.map(|index| balancer_rate(&traffic, index)));
+    let flow = rate.known().map(|rate| Span::plain(figures::rate(rate)));
+    steps.push(Step { flow, ..Step::new("load balancers", 2, balancers.collect()) });
     let behind: &[(&str, u8, &[Role])] =
         &[("web", 0, &[Role::Web, Role::App]), ("data", 3, &[Role::Database, Role::Cache, Role::Storage])];
     let mut taken: Vec<NodeName> = traffic.balancers.iter().map(|balancer| balancer.node.name.clone()).collect();
     for (title, rank, roles) in behind {
         let stations = stations_of(seen, &traffic, roles, &mut taken);
-        steps.push(Step::new(title, *rank, stations));
+        let flow = if *title == "data" { databases::flow(seen) } else { requests(seen, &traffic, roles) };
+        steps.push(Step { flow, ..Step::new(title, *rank, stations) });
     }
     let stations = stations_of(seen, &traffic, &[Role::Hypervisor], &mut taken);
     steps.push(Step { is_fed: false, ..Step::new("hypervisors", 5, stations) });
     steps.retain(|step| !step.stations.is_empty());
     steps
+}
+
+/// Requests a second that load balancers send to the nodes of these roles.
+fn requests(seen: Seen<'_>, traffic: &Traffic<'_>, roles: &[Role]) -> Option<Span> {
+    let is_there = |name: &str| {
+        seen.inventory
+            .nodes
+            .iter()
+            .any(|node| node.name.as_str() == name && node.roles.iter().any(|role| roles.contains(role)))
+    };
+    let mut rates = Vec::new();
+    for pool in 0..traffic.pools.len() {
+        for (server, name) in traffic.pools[pool].servers.iter().enumerate() {
+            if is_there(name.as_str()) {
+                rates.extend(traffic.views(pool, server).map(|view| view.rates.requests_per_s));
+            }
+        }
+    }
+    let is_known = rates.iter().any(|rate| rate.known().is_some());
+    let sum = traffic::sum_f64(rates.into_iter()).known().filter(|_| is_known)?;
+    Some(Span::plain(figures::rate(sum)))
 }
 
 /// A node with several roles stands where the traffic reaches it first.
@@ -109,13 +136,17 @@ fn clients(traffic: &Traffic<'_>) -> Station {
     Station { meaning: Meaning::Text, has_glyph: false, name: "clients".to_owned(), facts: vec![rate] }
 }
 
-/// Who says that it carries the address, by the address list each node gives.
+/// Who says that it carries the address: by its newest look at its addresses, else by the list in its profile.
 pub(crate) fn holders<'a>(seen: Seen<'a>, vip: &Vip) -> Vec<&'a NodeFacts> {
     let wanted = vip.address.to_string();
-    let carries = |node: &&NodeFacts| {
+    let listed = |node: &NodeFacts| {
         node.profile.last().is_some_and(|profile| {
             profile.addresses.iter().any(|held| held.address.as_str().split('/').next() == Some(wanted.as_str()))
         })
+    };
+    let carries = |node: &&NodeFacts| {
+        let looked = node.presence.last().and_then(|presence| presence.carries(vip.address).known());
+        looked.unwrap_or_else(|| listed(node))
     };
     seen.world.nodes.iter().filter(carries).collect()
 }
@@ -123,17 +154,25 @@ pub(crate) fn holders<'a>(seen: Seen<'a>, vip: &Vip) -> Vec<&'a NodeFacts> {
 fn vip_station(seen: Seen<'_>, vip: &Vip) -> Station {
     let holders = holders(seen, vip);
     let asked = vip.nodes.iter().filter_map(|name| seen.world.node(name));
-    let anybody_read = asked.clone().any(|node| node.profile.last().is_some());
+    let anybody_read = asked.clone().any(|node| node.profile.last().is_some() || node.presence.last().is_some());
     let (meaning, words) = match holders.as_slice() {
         [] if !anybody_read => (Meaning::Unknown, "holder not read yet".to_owned()),
         [] => (Meaning::Crit, "held by nobody".to_owned()),
         // The holder's word is as old as the holder's last answer.
-        [one] if standing::of_node(seen, one).is_stale => (Meaning::Stale, format!("on {}", one.name)),
-        [one] => (Meaning::Ok, format!("on {}", one.name)),
-        [first, rest @ ..] => (Meaning::Crit, format!("on {} and {} more", first.name, rest.len())),
+        [one] if standing::of_node(seen, one).is_stale => (Meaning::Stale, format!("held by {}", one.name)),
+        [one] => (Meaning::Ok, format!("held by {}", one.name)),
+        [first, rest @ ..] => (Meaning::Crit, format!("held by {} and {} more", first.name, rest.len())),
     };
     let facts = vec![Span::new(words, if meaning == Meaning::Ok { Meaning::Dim } else { meaning })];
     Station { meaning, has_glyph: true, name: vip.address.to_string(), facts }
+}
+
+fn balancer_rate(traffic: &Traffic<'_>, index: usize) -> Figure<f64> {
+    traffic::sum_f64(
+        (0..traffic.frontends.len())
+            .filter_map(|frontend| traffic.frontend(frontend, index))
+            .map(|(_, rates)| traffic::requests_or_sessions(&rates)),
+    )
 }
 
 fn balancer_station(seen: Seen<'_>, traffic: &Traffic<'_>, index: usize) -> Station {
@@ -145,11 +184,7 @@ fn balancer_station(seen: Seen<'_>, traffic: &Traffic<'_>, index: usize) -> Stat
         let meaning = Meaning::Unknown.worse(standing.meaning);
         return Station { meaning, has_glyph: true, name, facts: vec![Span::new(words, Meaning::Unknown)] };
     };
-    let rate = traffic::sum_f64(
-        (0..traffic.frontends.len())
-            .filter_map(|frontend| traffic.frontend(frontend, index))
-            .map(|(_, rates)| traffic::requests_or_sessions(&rates)),
-    );
+    let rate = balancer_rate(traffic, index);
     if balancer.is_stale {
         let meaning = Meaning::Stale.worse(standing.meaning);
         return Station { meaning, has_glyph: true, name, facts: vec![Span::new(standing.word, Meaning::Stale)] };
@@ -186,7 +221,15 @@ fn node_station(seen: Seen<'_>, traffic: &Traffic<'_>, node: &NodeFacts) -> Stat
         }
     }
     let mut facts = Vec::new();
-    if standing.is_stale || meaning == Meaning::Unknown {
+    let database = if standing.is_stale { None } else { databases::on_the_path(seen, node) };
+    if let Some(words) = database {
+        meaning =
+            words.iter().fold(
+                meaning,
+                |worst, span| if span.meaning == Meaning::Crit { worst.worse(Meaning::Crit) } else { worst },
+            );
+        facts.extend(words);
+    } else if standing.is_stale || meaning == Meaning::Unknown {
         facts.push(Span::new(standing.word, meaning));
     } else if rates.iter().any(|rate| matches!(rate, Figure::Known(_))) {
         facts.push(Span::figure(traffic::sum_f64(rates.iter().copied()), figures::rate));

@@ -3,10 +3,14 @@
 use super::{
     App, Seen,
     changes::{self, ChangeRow},
+    databases::{self, DatabaseRow},
+    machines::{self, MachineRow},
+    network::Network,
     overview::{self, OverviewRow},
     screen::ScreenId,
     standing,
     traffic::{self, Traffic},
+    what_if::{self, Failure},
 };
 use crate::{
     model::{
@@ -38,6 +42,12 @@ pub(crate) enum RowId {
     Server(ProxyName, ServerName),
     /// A server as one load balancer sees it.
     Share(ProxyName, ServerName, NodeName),
+    /// A bridge of a node.
+    Bridge(NodeName, Clean),
+    /// A port of a bridge, and which of its interfaces; a bond as a whole has no interface.
+    Port(NodeName, Clean, Clean, Option<Clean>),
+    /// A guest on a hypervisor.
+    Guest(NodeName, Clean),
     /// A run.
     Run(PlanId),
     /// What is wanted of a server beyond the length of a run; whether it is about its weight.
@@ -51,12 +61,20 @@ pub(crate) enum Rows<'a> {
     Overview(Vec<OverviewRow<'a>>),
     /// Frontends, backends, servers.
     Traffic(Traffic<'a>),
+    /// Switches, bridges, ports.
+    Network(Network<'a>),
     /// Nodes.
     Nodes(Vec<&'a NodeFacts>),
+    /// Databases.
+    Databases(Vec<DatabaseRow<'a>>),
     /// Findings.
     Findings(Vec<&'a Finding>),
     /// Runs and wishes.
     Changes(Vec<ChangeRow<'a>>),
+    /// Hypervisors and guests.
+    Machines(Vec<MachineRow<'a>>),
+    /// The failure of each node.
+    WhatIf(Vec<Failure<'a>>),
     /// The node screen scrolls instead.
     None,
 }
@@ -69,9 +87,13 @@ impl<'a> Rows<'a> {
         match app.place.screen {
             ScreenId::Overview => Self::Overview(overview::rows(seen, overview::findings_max(app.size.height))),
             ScreenId::Traffic => Self::Traffic(Traffic::of(seen, state, &app.screens)),
+            ScreenId::Network => Self::Network(Network::of(seen, state, &app.screens)),
             ScreenId::Nodes => Self::Nodes(nodes(seen, state.sort, &state.filter)),
             ScreenId::Findings => Self::Findings(findings(seen, &state.filter)),
+            ScreenId::Machines => Self::Machines(machines::rows(seen, state.sort, &state.filter)),
+            ScreenId::WhatIf => Self::WhatIf(what_if::failures(seen, &state.filter)),
             ScreenId::Changes => Self::Changes(changes::rows(seen, &state.filter)),
+            ScreenId::Database => Self::Databases(databases::rows(seen, &state.filter)),
             ScreenId::Node => Self::None,
         }
     }
@@ -81,9 +103,13 @@ impl<'a> Rows<'a> {
         match self {
             Self::Overview(rows) => rows.len(),
             Self::Traffic(traffic) => traffic.rows.len(),
+            Self::Network(network) => network.rows.len(),
             Self::Nodes(rows) => rows.len(),
+            Self::Databases(rows) => rows.len(),
             Self::Findings(rows) => rows.len(),
             Self::Changes(rows) => rows.len(),
+            Self::Machines(rows) => rows.len(),
+            Self::WhatIf(rows) => rows.len(),
             Self::None => 0,
         }
     }
@@ -93,9 +119,13 @@ impl<'a> Rows<'a> {
         match self {
             Self::Overview(rows) => rows.get(place).map(OverviewRow::id),
             Self::Traffic(traffic) => traffic.rows.get(place).map(|row| traffic.id(*row)),
+            Self::Network(network) => network.id(place),
             Self::Nodes(rows) => rows.get(place).map(|node| RowId::Node(node.name.clone())),
+            Self::Databases(rows) => rows.get(place).map(|row| RowId::Node(row.node.name.clone())),
             Self::Findings(rows) => rows.get(place).map(|finding| finding_id(finding)),
             Self::Changes(rows) => rows.get(place).and_then(ChangeRow::id),
+            Self::Machines(rows) => rows.get(place).map(MachineRow::id),
+            Self::WhatIf(rows) => rows.get(place).map(|failure| RowId::Node(failure.node.clone())),
             Self::None => None,
         }
     }

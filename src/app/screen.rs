@@ -1,7 +1,10 @@
 //! The screens there are, where the operator stands, and what each screen remembers.
 
 use super::{list::Cursor, rows::RowId};
-use crate::model::ids::{NodeName, ProxyName, ServerName};
+use crate::model::{
+    ids::{NodeName, ProxyName, ServerName},
+    text::Clean,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -13,6 +16,12 @@ pub enum ScreenId {
     Overview,
     /// Frontends, backends and servers of all load balancers.
     Traffic,
+    /// Switches, ports and interfaces of all nodes.
+    Network,
+    /// Databases and how they replicate.
+    Database,
+    /// Hypervisors and the machines they carry.
+    Machines,
     /// Every node as a row.
     Nodes,
     /// One node in depth.
@@ -21,21 +30,48 @@ pub enum ScreenId {
     Findings,
     /// Runs, and what is changed but not permanent.
     Changes,
+    /// What a single failure of each node would take down.
+    WhatIf,
 }
 
 impl ScreenId {
     /// Every screen.
-    pub const ALL: [Self; 6] = [Self::Overview, Self::Traffic, Self::Nodes, Self::Node, Self::Findings, Self::Changes];
+    pub const ALL: [Self; 10] = [
+        Self::Overview,
+        Self::Traffic,
+        Self::Network,
+        Self::Database,
+        Self::Machines,
+        Self::Nodes,
+        Self::Node,
+        Self::Findings,
+        Self::Changes,
+        Self::WhatIf,
+    ];
 
     /// The name on its tab.
     pub fn title(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Traffic => "Traffic",
+            Self::Network => "Network",
+            Self::Database => "Database",
+            Self::Machines => "Machines",
             Self::Nodes => "Nodes",
             Self::Node => "Node",
             Self::Findings => "Findings",
             Self::Changes => "Changes",
+            Self::WhatIf => "What if",
+        }
+    }
+
+    /// The name on its tab where the terminal is too narrow for every title.
+    pub(crate) fn short_title(self) -> &'static str {
+        match self {
+            Self::Database => "Data",
+            Self::Machines => "VMs",
+            Self::WhatIf => "If",
+            other => other.title(),
         }
     }
 
@@ -48,6 +84,9 @@ impl ScreenId {
                  balancers agree about it; where they differ it opens into one row each. Sessions, queues and rates \
                  are sums over the load balancers."
             }
+            Self::Network => "Every bridge, port and interface of all nodes, with rates, drops and errors.",
+            Self::Database => "Every database: is it the disk or the locks, and how does it replicate?",
+            Self::Machines => "Hypervisors with their capacity, and the machines they carry.",
             Self::Nodes => "Every node with its figures, those with a problem first.",
             Self::Node => "One host in depth: processor, disks, memory, network, and the connection to it.",
             Self::Findings => "Everything that is wrong, worst first, with what it rests on.",
@@ -55,6 +94,7 @@ impl ScreenId {
                 "Every run: who changed what, why, and how it ended; those that need somebody come first. Below: what \
                  is changed but not permanent, and whether each load balancer still has it so."
             }
+            Self::WhatIf => "What a single failure of each node would take down, the worst first.",
         }
     }
 
@@ -63,9 +103,13 @@ impl ScreenId {
         match self {
             Self::Overview => Some("go.overview"),
             Self::Traffic => Some("go.traffic"),
+            Self::Network => Some("go.network"),
+            Self::Database => Some("go.database"),
+            Self::Machines => Some("go.machines"),
             Self::Nodes => Some("go.nodes"),
             Self::Findings => Some("go.findings"),
             Self::Changes => Some("go.changes"),
+            Self::WhatIf => Some("go.what_if"),
             Self::Node => None,
         }
     }
@@ -124,6 +168,12 @@ pub(crate) struct Screens {
     pub(crate) opened: BTreeSet<(ProxyName, ServerName)>,
     /// Backends the operator folded into their head.
     pub(crate) folded: BTreeSet<ProxyName>,
+    /// Nodes and bridges that the operator folded into one row on the network screen.
+    #[serde(default)]
+    pub(crate) folded_switches: BTreeSet<(NodeName, Option<Clean>)>,
+    /// Whether the network screen is the table of all ports instead of the tree.
+    #[serde(default)]
+    pub(crate) network_flat: bool,
 }
 
 impl Screens {

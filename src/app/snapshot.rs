@@ -7,10 +7,12 @@
 
 use super::{
     App, Frozen, Options, Overlay, Size,
+    chart::{Chart, Marks},
     decision::Decision,
     following::Following,
     frames::Frames,
     keymap::Keymap,
+    logs::Logs,
     msg::Standing,
     palette::Palette,
     planning::Planning,
@@ -95,6 +97,8 @@ pub struct Snapshot {
     frozen: Option<Box<Frozen>>,
     unrecorded: Option<Clean>,
     changes: Changes,
+    #[serde(default)]
+    marks: Marks,
     rules_ran: Option<Mono>,
     rules_wanted: bool,
     ended: bool,
@@ -105,11 +109,14 @@ pub struct Snapshot {
 enum SavedOverlay {
     None,
     Help(usize),
+    Matrix(usize),
     Palette(Palette),
     Filter,
     Plan(Box<Planning>),
     Decision(Decision),
     Run,
+    Logs(Box<Logs>),
+    Chart(Box<Chart>),
     Prompt {
         node: NodeName,
         question: Question,
@@ -124,11 +131,14 @@ impl From<&Overlay> for SavedOverlay {
             // A moment is asked for in a replay only, and a replay is not recorded.
             Overlay::None | Overlay::Moment(_) => Self::None,
             Overlay::Help(line) => Self::Help(*line),
+            Overlay::Matrix(line) => Self::Matrix(*line),
             Overlay::Palette(palette) => Self::Palette(palette.clone()),
             Overlay::Filter => Self::Filter,
             Overlay::Plan(open) => Self::Plan(open.clone()),
             Overlay::Decision(open) => Self::Decision(open.clone()),
             Overlay::Run => Self::Run,
+            Overlay::Logs(open) => Self::Logs(open.clone()),
+            Overlay::Chart(open) => Self::Chart(open.clone()),
             Overlay::Prompt(prompt) => {
                 Self::Prompt { node: prompt.node.clone(), question: prompt.question.clone(), typed: prompt.shown('x') }
             }
@@ -141,11 +151,14 @@ impl From<SavedOverlay> for Overlay {
         match saved {
             SavedOverlay::None => Self::None,
             SavedOverlay::Help(line) => Self::Help(line),
+            SavedOverlay::Matrix(line) => Self::Matrix(line),
             SavedOverlay::Palette(palette) => Self::Palette(palette),
             SavedOverlay::Filter => Self::Filter,
             SavedOverlay::Plan(open) => Self::Plan(open),
             SavedOverlay::Decision(open) => Self::Decision(open),
             SavedOverlay::Run => Self::Run,
+            SavedOverlay::Logs(open) => Self::Logs(open),
+            SavedOverlay::Chart(open) => Self::Chart(open),
             SavedOverlay::Prompt { node, question, typed } => {
                 let mut prompt = Prompt::new(node, question);
                 prompt.add(&typed);
@@ -181,6 +194,7 @@ impl Snapshot {
             frozen,
             unrecorded,
             changes,
+            marks,
             frames: _,
             rules_ran,
             rules_wanted,
@@ -206,6 +220,7 @@ impl Snapshot {
             frozen: frozen.clone(),
             unrecorded: unrecorded.clone(),
             changes: changes.clone(),
+            marks: marks.clone(),
             rules_ran: *rules_ran,
             rules_wanted: *rules_wanted,
             ended: *ended,
@@ -241,6 +256,7 @@ impl Snapshot {
             frozen: self.frozen,
             unrecorded: self.unrecorded,
             changes: self.changes,
+            marks: self.marks,
             frames: Frames::new(self.now.mono),
             rules_ran: self.rules_ran,
             rules_wanted: self.rules_wanted,

@@ -1,6 +1,6 @@
 //! How a node stands, in one word and one sentence, and which states changed lately.
 
-use super::{Seen, figures, meaning::Meaning, rows::RowId};
+use super::{Seen, figures, meaning::Meaning, rows::RowId, telling};
 use crate::{
     model::{
         link::LinkState,
@@ -10,7 +10,7 @@ use crate::{
     rules::Finding,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 /// A node at a glance.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub(crate) fn of_node(seen: Seen<'_>, node: &NodeFacts) -> Standing {
     let asking = matches!(node.link.state, LinkState::Asking) || !node.questions.is_empty();
     let (meaning, word) = match state {
         NodeState::Connecting if asking => (Meaning::Warn, "asks you"),
-        NodeState::Up => (finding.map_or(Meaning::Ok, |finding| finding.severity.into()), state.word()),
+        NodeState::Up => (finding.map_or(Meaning::Ok, of_finding), state.word()),
         _ => (Meaning::from(state), state.word()),
     };
     let (problem, problem_meaning) = problem_of(seen, node, state, finding, age_ms);
@@ -47,8 +47,15 @@ pub(crate) fn of_node(seen: Seen<'_>, node: &NodeFacts) -> Standing {
     Standing { meaning, word, problem, problem_meaning, age_ms, is_stale }
 }
 
+/// What somebody has seen does not make a node look ill.
+fn of_finding(finding: &Finding) -> Meaning {
+    if finding.acknowledged.is_some() { Meaning::Ok } else { finding.severity.into() }
+}
+
 fn worst_finding<'a>(seen: Seen<'a>, node: &NodeFacts) -> Option<&'a Finding> {
-    seen.findings.iter().filter(|finding| finding.node.as_ref() == Some(&node.name)).max_by_key(|f| f.severity)
+    let about = seen.findings.iter().filter(|finding| finding.node.as_ref() == Some(&node.name));
+    // The first of the worst: they stand in the order in which to look at them.
+    about.min_by_key(|finding| (finding.acknowledged.is_some(), Reverse(finding.severity)))
 }
 
 fn problem_of(
@@ -77,7 +84,7 @@ fn problem_of(
             None => ("connected, first figures on their way".to_owned(), Meaning::Dim),
         },
         _ => match (finding, why_not_read) {
-            (Some(finding), _) => (finding.sentence.as_str().to_owned(), finding.severity.into()),
+            (Some(finding), _) => (finding.sentence.as_str().to_owned(), telling::meaning(finding)),
             (None, Some(why)) => (why, Meaning::Stale),
             (None, None) => (String::new(), Meaning::Text),
         },

@@ -32,7 +32,7 @@ use std::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Longest wait for the load balancers' facts.
+/// Longest wait for the facts that a plan needs.
 const FACTS_WAIT: Duration = Duration::from_secs(10);
 /// Width of text that goes into a pipe.
 const WIDTH_PIPED: usize = 100;
@@ -105,7 +105,7 @@ pub(super) async fn run(cluster: Cluster, options: Options, desk: Desk, wanted: 
     let intent = Intent::parse(&wanted.intent_words()).map_err(|error| Stop::usage(format!("vakt do: {error}")))?;
     let voice = Voice::new(wanted.json);
     let secrets = cluster.secrets.clone();
-    let plan = match planned(cluster, options, &intent).await {
+    let plan = match Box::pin(planned(cluster, options, &intent)).await {
         Ok((Planned::Plan(plan), _)) => plan,
         Ok((Planned::AlreadyThere(already), world)) => {
             voice.say(&Told::AlreadyThere(&already), |width| plan_text::already_there(&already, width))?;
@@ -129,11 +129,11 @@ pub(super) async fn run(cluster: Cluster, options: Options, desk: Desk, wanted: 
     act.carry_out(what, wanted.break_glass.as_deref(), &secrets, wanted.detach).await
 }
 
-/// The plan, made on facts that were just read from every load balancer.
+/// The plan, made on facts that were just read from every node that it looks at.
 async fn planned(cluster: Cluster, options: Options, intent: &Intent) -> Result<(Planned, World), Refusal> {
     let inventory = Arc::clone(&cluster.inventory);
-    let mut gather = Gather::load_balancers(cluster, options, Arc::new(SystemClock::start()));
-    gather.until_balancers_are_known(FACTS_WAIT).await;
+    let mut gather = Gather::of_change(cluster, options, &intent.change, Arc::new(SystemClock::start()));
+    gather.until_plannable(FACTS_WAIT).await;
     let app = gather.end().await;
     let planned = plan::plan(&app.world, &inventory, intent, &inventory.settings.policy, app.now)?;
     Ok((planned, app.world))

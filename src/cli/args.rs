@@ -42,7 +42,7 @@ pub(super) struct Args {
 const AFTER_HELP: &str = "\
 Exit codes: 0 all is well · 1 the answer is complete and something in it is not well · 2 command line or \
 configuration unusable · 3 vakt itself failed · 4 refused, nothing was sent · 5 rolled back · 6 stopped · 7 needs an \
-operator";
+operator. `vakt status --check` has its own: 0 ok · 1 warning · 2 critical · 3 unknown";
 
 /// Colour themes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,6 +66,12 @@ pub(super) enum Command {
         /// Print again after each interval until interrupted; with --json one document per line
         #[arg(long)]
         watch: bool,
+        /// Print one line for a monitoring system, and end with 0 ok, 1 warning, 2 critical, 3 unknown
+        #[arg(long, conflicts_with_all = ["json", "watch"])]
+        check: bool,
+        /// Watch this long before answering, in seconds: figures that move are findings once they hold
+        #[arg(long = "for", value_name = "SECONDS", default_value_t = 0.0)]
+        watched: f64,
         /// Wait at most this long for nodes that do not answer, in seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
         wait: f64,
@@ -80,7 +86,7 @@ pub(super) enum Command {
     ///
     /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with
     /// every reason. ACTION is one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight,
-    /// haproxy.kill-sessions; TARGET is backend/server.
+    /// haproxy.kill-sessions, whose TARGET is backend/server; or vip.move, whose TARGET is an address.
     Do(DoWanted),
     /// Look at runs: changes that were made, are being made, or were interrupted; take them up again
     Runs {
@@ -126,7 +132,7 @@ pub(super) enum Command {
 #[derive(Debug, Clone, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one option of the command line")]
 pub(super) struct DoWanted {
-    /// Action and target: haproxy.drain web_cluster/web03
+    /// Action and target: haproxy.drain web_cluster/web03, or vip.move 10.10.0.100
     #[arg(required = true, value_name = "ACTION TARGET")]
     pub(super) words: Vec<String>,
     /// How long sessions may take to end, or a check to pass [default: 60s]
@@ -138,6 +144,9 @@ pub(super) struct DoWanted {
     /// The weight, from 0 to 256
     #[arg(long, value_name = "WEIGHT")]
     pub(super) weight: Option<String>,
+    /// The node that takes over
+    #[arg(long, value_name = "NODE")]
+    pub(super) to: Option<String>,
     /// Why, for the journal and for whoever finds the cluster locked
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -165,6 +174,7 @@ impl DoWanted {
             ("--deadline", &self.deadline),
             ("--on-deadline", &self.on_deadline),
             ("--weight", &self.weight),
+            ("--to", &self.to),
             ("--reason", &self.reason),
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]));

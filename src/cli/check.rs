@@ -1,7 +1,7 @@
 //! `vakt check`: the doctor. Per node and capability: found, or missing and what to do.
 
 use super::{
-    Cluster, Exit, Stop,
+    Cluster, Exit, Stop, check_ovs,
     gather::Gather,
     output, runs,
     table::{Align, Table},
@@ -14,6 +14,7 @@ use crate::{
         ids::NodeName,
         inventory::{Inventory, Node},
         link::{LinkState, Route},
+        mysql::Dialect,
         trouble::{Trouble, TroubleKind},
         world::NodeFacts,
     },
@@ -32,7 +33,7 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// What was found of one capability.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Found {
+pub(super) enum Found {
     /// It is there; how.
     Yes(String),
     /// It is there with a limit that costs figures but no function.
@@ -41,10 +42,12 @@ enum Found {
     No(String, String),
 }
 
-struct Row {
-    node: String,
-    capability: &'static str,
-    found: Found,
+/// A line of the table.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) node: String,
+    pub(super) capability: &'static str,
+    pub(super) found: Found,
 }
 
 /// Looks at every node, or at those named.
@@ -133,6 +136,43 @@ async fn examine(node: &Node, facts: &NodeFacts, connections: &dyn Connections, 
     if let Some(socket) = &node.haproxy_socket {
         add("HAProxy", haproxy(facts, socket));
     }
+    if let Some(database) = &node.database {
+        for found in self::database(facts, &database.socket) {
+            add("database", found);
+        }
+    }
+    if let Some(socket) = &node.libvirt_socket {
+        add("libvirt", libvirt(facts, socket));
+    }
+    if let Some(socket) = &node.ovs {
+        rows.extend(check_ovs::rows(node, facts, socket));
+    }
+}
+
+fn libvirt(facts: &NodeFacts, socket: &str) -> Found {
+    let way = facts.link.routes.iter().find(|route| route.path.as_str() == socket);
+    if let Some(Route { way: Err(trouble), .. }) = way {
+        return missing(trouble);
+    }
+    if let Some(failure) = facts.hypervisor.failure() {
+        let cure = match failure.kind {
+            Some(TroubleKind::NotBuiltIn) => "build vakt with its default features (needs libvirt-dev)".to_owned(),
+            _ => format!("check that libvirtd runs and {socket} answers"),
+        };
+        return Found::No(failure.reason.to_string(), cure);
+    }
+    let Some(hypervisor) = facts.hypervisor.last() else {
+        return Found::No("no answer arrived".into(), format!("check that libvirtd runs and {socket} answers"));
+    };
+    let profile = facts.hypervisor_profile.last();
+    let version = profile.and_then(|profile| profile.libvirt_version.known());
+    let version = version.map_or_else(|| "version unknown".to_owned(), |version| version.to_string());
+    let by = match way {
+        Some(Route { way: Ok(way), .. }) => way.words(),
+        _ => "unknown way",
+    };
+    let guests = counted(hypervisor.sample.domains.len(), "guest", "guests");
+    Found::Yes(format!("{version} through {socket} by {by}, {guests}"))
 }
 
 fn connection(facts: &NodeFacts) -> Found {
@@ -239,6 +279,40 @@ fn haproxy(facts: &NodeFacts, socket: &str) -> Found {
         _ => "unknown way",
     };
     Found::Yes(format!("{version} through {socket} by {by}"))
+}
+
+/// Whether the server answers, by which way, and what the account may not see.
+fn database(facts: &NodeFacts, socket: &str) -> Vec<Found> {
+    let way = facts.link.routes.iter().find(|route| route.path.as_str() == socket);
+    if let Some(Route { way: Err(trouble), .. }) = way {
+        return vec![missing(trouble)];
+    }
+    let cure = || format!("check that the database runs and {socket} answers");
+    if let Some(failure) = facts.mysql.failure() {
+        return vec![Found::No(failure.reason.to_string(), cure())];
+    }
+    let Some(mysql) = facts.mysql.last() else { return vec![Found::No("no answer arrived".into(), cure())] };
+    let sample = &mysql.sample;
+    let version = sample.identity.version.as_ref().known().map_or("version unknown", |version| version.as_str());
+    let by = match way {
+        Some(Route { way: Ok(way), .. }) => way.words(),
+        _ => "unknown way",
+    };
+    let mut found = vec![Found::Yes(format!("{version} through {socket} by {by}"))];
+    let monitor = if sample.capabilities.dialect == Dialect::Mariadb { "slave monitor" } else { "replication client" };
+    let forbidden = [
+        ("sessions", sample.processes.why(), "process"),
+        ("transactions", sample.transactions.why(), "process"),
+        ("replication", sample.replication.channels.why(), monitor),
+        ("the engine's status", sample.deadlock.why(), "process"),
+    ];
+    for (what, why, privilege) in forbidden {
+        if why == Some(Unknown::NotPermitted) {
+            let cure = format!("grant {privilege} on *.* to vakt's account");
+            found.push(Found::No(format!("the account may not read {what}"), cure));
+        }
+    }
+    found
 }
 
 fn missing(trouble: &Trouble) -> Found {

@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, wanted: &DemoWanted) -> Result<Exit, Stop> {
             let recorder = recording::start(args, &inventory, &options, &desk, started)?;
             let app = App::new(Arc::clone(&inventory), options, started);
             let start = || demo.session(app, &inventory).with_runs(desk);
-            console::run(inventory.settings.console.mouse, recorder, start)
+            Box::pin(console::run(inventory.settings.console.mouse, recorder, start))
                 .await
                 .map_err(|error| terminal_unusable(&error))
         })??;
@@ -79,7 +79,8 @@ async fn once(
     let app = App::new(Arc::clone(&inventory), options, clock.now());
     let session = demo.session(app, &inventory);
     let gather = Gather::over(session, Arc::clone(&inventory));
-    let shown = Wanted { json: wanted.json, watch: false, wait_s: ONCE_WAIT.as_secs_f64() };
+    let shown =
+        Wanted { json: wanted.json, watch: false, check: false, watched_s: 0.0, wait_s: ONCE_WAIT.as_secs_f64() };
     Box::pin(status::show(gather, &inventory, shown, ONCE_WAIT)).await
 }
 

@@ -1,5 +1,6 @@
 //! What the exit codes mean. The README's table is this one; a test compares them.
 
+use super::status_check::CheckState;
 use crate::run::EndingKind;
 use std::process::ExitCode;
 
@@ -22,10 +23,12 @@ pub enum Exit {
     Stopped,
     /// The run cannot go on safely.
     NeedsOperator,
+    /// What `vakt status --check` says; its codes are those of monitoring plugins.
+    Check(CheckState),
 }
 
 impl Exit {
-    /// Every code with its meaning.
+    /// Every code with its meaning, but those of a check, which are [`CheckState::TABLE`].
     pub const TABLE: [(Self, u8, &'static str); 8] = [
         (Self::Ok, 0, "everything asked was done, and all is well"),
         (Self::NotWell, 1, "the answer is complete, and something in it is not well: a node is not up, a check failed"),
@@ -48,6 +51,7 @@ impl Exit {
             Self::RolledBack => 5,
             Self::Stopped => 6,
             Self::NeedsOperator => 7,
+            Self::Check(state) => state.code(),
         }
     }
 }

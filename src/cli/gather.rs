@@ -6,9 +6,12 @@ use crate::{
     app::{App, Options, msg::Event},
     model::{
         figure::Unknown,
+        hypervisor::DomainRates,
         ids::NodeName,
+        intent::Change,
         inventory::{Inventory, Node},
         link::LinkState,
+        mysql::MysqlFacts,
         time::{Clock, Mono},
         world::NodeFacts,
     },
@@ -25,13 +28,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 /// Rates need two samples; the second one comes this long after the first.
 const SECOND_SAMPLE_MS: u64 = 250;
 
+/// Nodes besides, that are asked who answers for an address.
+const WITNESSES: usize = 3;
+
 /// A headless watch.
 #[derive(Debug)]
 pub(super) struct Gather {
-    session: Session,
+    /// Holds everything that is known of the cluster: too much to be moved from call to call.
+    session: Box<Session>,
     inventory: Arc<Inventory>,
     /// Nodes whose second sample is due.
-    second: Vec<(Mono, NodeName)>,
+    second: Vec<(Mono, NodeName, ProbeId)>,
     /// Whether the state folder is still to tell how runs and wishes stand.
     standing_due: bool,
 }
@@ -46,14 +53,13 @@ impl Gather {
 
     /// Watches over a session that somebody else has started.
     pub(super) fn over(session: Session, inventory: Arc<Inventory>) -> Self {
-        Self { session, inventory, second: Vec::new(), standing_due: false }
+        Self { session: Box::new(session), inventory, second: Vec::new(), standing_due: false }
     }
 
-    /// Starts connecting to the load balancers only.
-    pub(super) fn load_balancers(cluster: Cluster, options: Options, clock: Arc<dyn Clock>) -> Self {
+    /// Starts connecting to the nodes that a plan of that change looks at.
+    pub(super) fn of_change(cluster: Cluster, options: Options, change: &Change, clock: Arc<dyn Clock>) -> Self {
         let Cluster { inventory, secrets } = cluster;
-        let balancers: BTreeSet<NodeName> =
-            inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
+        let balancers = concerned(&inventory, change);
         let (senders, inbox) = inbox();
         let fleet =
             Fleet::start_some(Arc::clone(&inventory), Arc::clone(&clock), senders.transport.clone(), &balancers);
@@ -63,13 +69,13 @@ impl Gather {
         let watched = Arc::new(watched);
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
-        Self { session, inventory: watched, second: Vec::new(), standing_due: false }
+        Self { session: Box::new(session), inventory: watched, second: Vec::new(), standing_due: false }
     }
 
     /// The same watch, which also hears how runs and wishes stand.
     #[must_use]
     pub(super) fn with_runs(self, desk: Desk) -> Self {
-        Self { session: self.session.with_runs(desk), standing_due: true, ..self }
+        Self { session: Box::new(self.session.with_runs(desk)), standing_due: true, ..self }
     }
 
     /// The state so far.
@@ -90,17 +96,23 @@ impl Gather {
                 break;
             }
         }
-        // Rules have a rate limit; the answer is judged once more at its end.
+        self.judge();
+    }
+
+    /// Lets the rules look once more: they have a rate limit, and an answer is given at once.
+    pub(super) fn judge(&mut self) {
         self.handle(Event::Tick.into());
         self.session.app.judge_now();
     }
 
-    /// Watches until HAProxy has answered on every node, or cannot be reached, or `wait` is over.
-    pub(super) async fn until_balancers_are_known(&mut self, wait: Duration) {
+    /// Watches until HAProxy and addresses are known on every node, or cannot be, or `wait` is over.
+    pub(super) async fn until_plannable(&mut self, wait: Duration) {
         let deadline = tokio::time::Instant::now() + wait;
-        while !self.session.app.world.nodes.iter().all(|facts| {
+        while !self.session.app.world.nodes.iter().zip(&self.inventory.nodes).all(|(facts, node)| {
             let is_lost = matches!(facts.link.state, LinkState::Down { .. } | LinkState::Asking);
-            is_lost || facts.haproxy.last().is_some() || facts.haproxy.failure().is_some()
+            let haproxy = facts.haproxy.last().is_some() || facts.haproxy.failure().is_some();
+            let presence = facts.presence.last().is_some() || facts.presence.failure().is_some();
+            is_lost || (presence && (haproxy || node.haproxy_socket.is_none()))
         }) {
             if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
                 break;
@@ -117,12 +129,12 @@ impl Gather {
 
     /// Closes the connections.
     pub(super) async fn end(self) -> App {
-        self.session.end().await
+        Box::pin((*self.session).end()).await
     }
 
     async fn step(&mut self) {
         let now = self.session.now().mono;
-        let second_ms = self.second.iter().map(|(due, _)| due.since_ms(now)).min();
+        let second_ms = self.second.iter().map(|(due, _, _)| due.since_ms(now)).min();
         let arrival = match second_ms {
             Some(ms) => match tokio::time::timeout(Duration::from_millis(ms), self.session.next()).await {
                 Ok(arrival) => arrival,
@@ -135,13 +147,13 @@ impl Gather {
 
     fn handle(&mut self, arrival: Arrival) {
         let now = self.session.now();
-        let (due, later) = std::mem::take(&mut self.second).into_iter().partition(|(due, _)| *due <= now.mono);
+        let (due, later) = std::mem::take(&mut self.second).into_iter().partition(|(due, _, _)| *due <= now.mono);
         self.second = later;
-        for (_, node) in due as Vec<(Mono, NodeName)> {
-            self.session.app.schedule.hurry(&node, now.mono);
+        for (_, node, probe) in due as Vec<(Mono, NodeName, ProbeId)> {
+            self.session.app.schedule.hurry_probe(&node, probe, now.mono);
         }
         let reported = match &arrival.event {
-            Event::Report(report) if report.probe == ProbeId::Host => Some(report.node.clone()),
+            Event::Report(report) => Some((report.node.clone(), report.probe)),
             _ => None,
         };
         self.standing_due &= !matches!(arrival.event, Event::Standing(_));
@@ -149,10 +161,10 @@ impl Gather {
             // Headless there is no clipboard, nothing to suspend, and nobody to quit.
             debug_assert!(!matches!(left, Left::Suspend));
         }
-        if let Some(node) = reported
-            && self.session.app.world.node(&node).is_some_and(needs_second)
+        if let Some((node, probe)) = reported
+            && self.session.app.world.node(&node).is_some_and(|facts| needs_second(facts, probe))
         {
-            self.second.push((now.mono.plus_ms(SECOND_SAMPLE_MS), node));
+            self.second.push((now.mono.plus_ms(SECOND_SAMPLE_MS), node, probe));
         }
     }
 
@@ -163,18 +175,73 @@ impl Gather {
     }
 }
 
+/// The nodes that a plan of that change looks at: load balancers; of an address the nodes that may hold it, too, and some
+/// that may tell who answers for it.
+fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
+    let mut names: BTreeSet<NodeName> =
+        inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
+    if let Change::VipMove { address, .. } = change {
+        names.extend(inventory.vips.iter().filter(|vip| vip.address == *address).flat_map(|vip| vip.nodes.clone()));
+        let outside = inventory.nodes.iter().filter(|node| node.private.is_some() && !names.contains(&node.name));
+        let witnesses: Vec<NodeName> = outside.take(WITNESSES).map(|node| node.name.clone()).collect();
+        names.extend(witnesses);
+    }
+    names
+}
+
 fn answered(facts: &NodeFacts, node: &Node) -> bool {
     match &facts.link.state {
         LinkState::Down { .. } | LinkState::Asking => true,
         LinkState::Up => ProbeId::ALL.into_iter().filter(|probe| probe.applies_to(node)).all(|probe| match probe {
-            ProbeId::Host => facts.host.failure().is_some() || (facts.host.last().is_some() && !needs_second(facts)),
+            ProbeId::Host => {
+                facts.host.failure().is_some() || (facts.host.last().is_some() && !host_needs_second(facts))
+            }
             ProbeId::HostProfile => facts.profile.last().is_some() || facts.profile.failure().is_some(),
+            ProbeId::Guests => {
+                facts.hypervisor.failure().is_some()
+                    || (facts.hypervisor.last().is_some() && !guests_need_second(facts))
+            }
+            ProbeId::GuestProfile => {
+                facts.hypervisor_profile.last().is_some() || facts.hypervisor_profile.failure().is_some()
+            }
+            ProbeId::Presence => facts.presence.last().is_some() || facts.presence.failure().is_some(),
+            ProbeId::Services => facts.services.last().is_some() || facts.services.failure().is_some(),
+            ProbeId::Certificates => facts.certificates.last().is_some() || facts.certificates.failure().is_some(),
+            // A round takes seconds where packets get lost; an answer that is given once does not wait for it.
+            ProbeId::PrivateNetwork => true,
+            ProbeId::Memcached => facts.memcached.last().is_some() || facts.memcached.failure().is_some(),
             ProbeId::Haproxy => facts.haproxy.last().is_some() || facts.haproxy.failure().is_some(),
+            ProbeId::Ovs => facts.ovs.last().is_some() || facts.ovs.failure().is_some(),
+            ProbeId::OvsLive => facts.ovs_live.last().is_some() || facts.ovs_live.failure().is_some(),
+            ProbeId::OvsDetail => facts.ovs_detail.last().is_some() || facts.ovs_detail.failure().is_some(),
+            ProbeId::LinuxBridges => facts.bridges.last().is_some() || facts.bridges.failure().is_some(),
+            ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
         }),
         LinkState::Idle | LinkState::Connecting { .. } => false,
     }
 }
 
-fn needs_second(facts: &NodeFacts) -> bool {
-    facts.host.last().is_some_and(|host| host.cpu.why() == Some(Unknown::NeedsTwoSamples))
+/// Rates, and how a replica stands to its source, need a second look; a look comes each interval.
+fn has_rates(facts: &MysqlFacts) -> bool {
+    facts.rates.statements.questions_per_s.why() != Some(Unknown::NeedsTwoSamples)
+}
+
+/// Rates need two samples.
+fn needs_second(facts: &NodeFacts, probe: ProbeId) -> bool {
+    match probe {
+        ProbeId::Host => host_needs_second(facts),
+        ProbeId::Guests => guests_need_second(facts),
+        _ => false,
+    }
+}
+
+fn guests_need_second(facts: &NodeFacts) -> bool {
+    let needs = |rates: &DomainRates| rates.cpu_percent.why() == Some(Unknown::NeedsTwoSamples);
+    facts.hypervisor.last().is_some_and(|guests| guests.rates.iter().any(needs))
+}
+
+/// Also where the two looks fell into one tick of the node's accounting: a moment later there are shares.
+fn host_needs_second(facts: &NodeFacts) -> bool {
+    let again = [Some(Unknown::NeedsTwoSamples), Some(Unknown::NothingHappened)];
+    facts.host.last().is_some_and(|host| again.contains(&host.cpu.why()))
 }

@@ -5,6 +5,7 @@
 mod act;
 mod args;
 mod check;
+mod check_ovs;
 pub mod config_file;
 mod demo;
 mod exit;
@@ -16,7 +17,12 @@ mod run_words;
 mod runs;
 pub mod runs_document;
 mod status;
+pub mod status_check;
 pub mod status_document;
+mod status_mysql;
+pub mod status_ovs;
+pub mod status_services;
+pub mod status_vms;
 mod table;
 
 pub use exit::Exit;
@@ -126,11 +132,9 @@ fn run(args: &Args) -> Result<Exit, Stop> {
             let look = ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true };
             replay::run(&wanted, look_of(args, false, &look))
         }
-        Some(Command::Status { json, watch, wait }) => {
-            let cluster = cluster(args)?;
-            let options = options(args, &cluster.inventory);
-            let desk = desk(args, &cluster.inventory);
-            block_on(status::run(cluster, options, desk, status::Wanted { json: *json, watch: *watch, wait_s: *wait }))?
+        Some(Command::Status { json, watch, check, watched, wait }) => {
+            let (json, watch, check) = (*json, *watch, *check);
+            status(args, status::Wanted { json, watch, check, watched_s: *watched, wait_s: *wait })
         }
         Some(Command::Check { nodes }) => {
             let state = args.state.clone();
@@ -158,6 +162,24 @@ fn run(args: &Args) -> Result<Exit, Stop> {
     }
 }
 
+/// A monitoring system gets its line whatever happens.
+fn status(args: &Args, wanted: status::Wanted) -> Result<Exit, Stop> {
+    let answer = || {
+        let cluster = cluster(args)?;
+        let options = options(args, &cluster.inventory);
+        let desk = desk(args, &cluster.inventory);
+        block_on(status::run(cluster, options, desk, wanted))?
+    };
+    match answer() {
+        Err(stop) if wanted.check => {
+            let (state, line) = status_check::no_answer(&stop.text);
+            output::out(&line)?;
+            Ok(Exit::Check(state))
+        }
+        answer => answer,
+    }
+}
+
 fn console(args: &Args) -> Result<Exit, Stop> {
     let cluster = cluster(args)?;
     let desk = desk(args, &cluster.inventory);
@@ -170,7 +192,7 @@ fn console(args: &Args) -> Result<Exit, Stop> {
     let app = App::new(Arc::clone(&inventory), options, started);
     let mouse = inventory.settings.console.mouse;
     let start = || Session::start(app, &inventory, &secrets, clock).with_runs(desk);
-    block_on(async move { runtime::console::run(mouse, recorder, start).await })?
+    block_on(async move { Box::pin(runtime::console::run(mouse, recorder, start)).await })?
         .map_err(|error| terminal_unusable(&error))?;
     Ok(Exit::Ok)
 }

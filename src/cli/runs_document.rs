@@ -107,7 +107,7 @@ fn row(run: &RunSummary) -> Row {
         title: run.title.clone(),
         command: command_line(&run.intent),
         action: run.intent.change.id(),
-        target: run.intent.change.server().to_string(),
+        target: run.intent.change.target(),
         reason: run.intent.reason.clone(),
         operator: run.operator.clone(),
         resolved_by,

@@ -3,7 +3,7 @@
 use super::{
     Cluster, Exit, Stop,
     gather::Gather,
-    output,
+    output, status_check,
     status_document::{self, Document},
     table::{Align, Table},
 };
@@ -21,14 +21,17 @@ pub(super) struct Wanted {
     pub(super) json: bool,
     /// Again and again.
     pub(super) watch: bool,
+    /// One line for a monitoring system.
+    pub(super) check: bool,
+    /// How long to watch before the answer.
+    pub(super) watched_s: f64,
     /// Longest wait for the first answer.
     pub(super) wait_s: f64,
 }
 
 /// Prints the status; well when every node is up and nothing critical is found.
 pub(super) async fn run(cluster: Cluster, options: Options, desk: Desk, wanted: Wanted) -> Result<Exit, Stop> {
-    let wait = Duration::try_from_secs_f64(wanted.wait_s.clamp(0.1, 3600.0))
-        .map_err(|error| Stop::usage(format!("vakt status: --wait: {error}")))?;
+    let wait = seconds("--wait", wanted.wait_s.max(0.1))?;
     let inventory = Arc::clone(&cluster.inventory);
     let mut gather = Gather::start(cluster, options, Arc::new(SystemClock::start()));
     // Looking makes no state folder; where there is none, nothing is wished.
@@ -46,10 +49,21 @@ pub(super) async fn show(
     wait: Duration,
 ) -> Result<Exit, Stop> {
     gather.until_complete(wait).await;
+    let watched = seconds("--for", wanted.watched_s)?;
+    if !watched.is_zero() {
+        gather.for_a_while(watched).await;
+        gather.judge();
+    }
     let interval = Duration::from_millis(inventory.settings.poll.host_ms);
     loop {
         let app = gather.app();
         let document = status_document::document(&app.world, inventory, &app.standing.ledger, &app.findings, app.now);
+        if wanted.check {
+            let (state, line) = status_check::judge(&document);
+            output::out(&line)?;
+            gather.end().await;
+            return Ok(Exit::Check(state));
+        }
         let text = if wanted.json { json(&document, wanted.watch)? } else { tables(&document, wanted.watch) };
         output::out(&text)?;
         if !wanted.watch {
@@ -67,9 +81,16 @@ pub(super) async fn show(
     }
 }
 
+/// At most an hour.
+fn seconds(option: &str, value: f64) -> Result<Duration, Stop> {
+    Duration::try_from_secs_f64(value.min(3600.0))
+        .map_err(|error| Stop::usage(format!("vakt status: {option}: {error}")))
+}
+
 fn judge(document: &Document) -> Exit {
     let all_up = document.nodes.iter().all(|node| node.state == "up");
-    let critical = document.findings.iter().any(|finding| finding.severity == "critical");
+    let critical =
+        document.findings.iter().any(|finding| finding.severity == "critical" && finding.acknowledged.is_none());
     if all_up && !critical { Exit::Ok } else { Exit::NotWell }
 }
 
@@ -84,7 +105,15 @@ fn tables(document: &Document, again: bool) -> String {
     let mut text =
         format!("{}  {} of {} nodes up  {}\n", document.cluster, up, document.nodes.len(), document.taken_at);
     for finding in &document.findings {
-        let _ = writeln!(text, "{:<8}  {}: {}", finding.severity, finding.subject, finding.sentence);
+        let _ = write!(text, "{:<8}  {}: {}", finding.severity, finding.subject, finding.summary);
+        if let Some(cause) = &finding.follows_from {
+            let _ = write!(text, " (follows from {}: {})", cause.subject, cause.title);
+        }
+        if let Some(seen) = &finding.acknowledged {
+            let until = seen.until.as_deref().map_or_else(|| "it clears".to_owned(), str::to_owned);
+            let _ = write!(text, " (acknowledged by {} until {until}: {})", seen.by, seen.reason);
+        }
+        text.push('\n');
     }
     text.push('\n');
     text.push_str(&nodes(document));

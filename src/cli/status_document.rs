@@ -1,7 +1,11 @@
-//! `vakt status --json`: its shape, version 1. `docs/status-json.md` describes every key; a test compares the two.
+//! `vakt status --json`: its shape, version 2. `docs/status-json.md` describes every key; a test compares the two.
 //!
 //! A figure that is unknown is `null`, and its reason stands in `unknown` beside it: never a zero.
 
+use super::status_mysql::{self, MysqlRow};
+use super::status_ovs::{self, Ovs};
+use super::status_services::{self, CertificateRow, PathRow, ServicesRow, VipRow};
+use super::status_vms::{self, Vms};
 use crate::{
     model::{
         figure::Figure,
@@ -20,7 +24,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Version of the shape. It grows when a key changes its meaning or goes; new keys do not change it.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The whole document.
 #[derive(Debug, Serialize)]
@@ -31,6 +35,13 @@ pub struct Document {
     pub taken_at: String,
     pub nodes: Vec<Node>,
     pub haproxy: Haproxy,
+    pub ovs: Ovs,
+    pub mysql: Vec<MysqlRow>,
+    pub vms: Vms,
+    pub vips: Vec<VipRow>,
+    pub services: Vec<ServicesRow>,
+    pub certificates: Vec<CertificateRow>,
+    pub private_network: Vec<PathRow>,
     pub wishes: Vec<WishRow>,
     pub wishes_dropped: u64,
     pub findings: Vec<FindingRow>,
@@ -208,13 +219,37 @@ pub struct WishSide {
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "docs/status-json.md describes every key")]
 pub struct FindingRow {
-    pub rule: String,
+    pub id: String,
     pub severity: &'static str,
-    pub node: Option<String>,
     pub subject: String,
-    pub sentence: String,
-    pub hint: String,
+    pub node: Option<String>,
+    pub nodes: Vec<String>,
+    pub since: String,
     pub since_ms: u64,
+    pub summary: String,
+    pub evidence: Vec<String>,
+    pub hint: String,
+    pub follows_from: Option<CauseRow>,
+    pub acknowledged: Option<AcknowledgedRow>,
+}
+
+/// The finding that explains another one.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "docs/status-json.md describes every key")]
+pub struct CauseRow {
+    pub id: String,
+    pub title: String,
+    pub subject: String,
+}
+
+/// Who has seen a finding.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "docs/status-json.md describes every key")]
+pub struct AcknowledgedRow {
+    pub by: String,
+    pub reason: String,
+    pub at: String,
+    pub until: Option<String>,
 }
 
 /// The document of what is known now.
@@ -225,6 +260,13 @@ pub fn document(world: &World, inventory: &Inventory, ledger: &Ledger, findings:
         taken_at: super::wall_text(now.wall),
         nodes: world.nodes.iter().map(|facts| node(facts, inventory, now)).collect(),
         haproxy: haproxy(world, inventory, now),
+        ovs: status_ovs::ovs(world, inventory, now),
+        mysql: status_mysql::rows(world, inventory, now),
+        vms: status_vms::vms(world, inventory, now),
+        vips: status_services::vips(world, inventory, now),
+        services: status_services::services(world, now),
+        certificates: status_services::certificates(world, now),
+        private_network: status_services::private_network(world, inventory),
         wishes: ledger.wishes.iter().map(|wished| wish(wished, world, now, inventory)).collect(),
         wishes_dropped: ledger.dropped,
         findings: findings.iter().map(|found| finding(found, now)).collect(),
@@ -441,24 +483,38 @@ fn server_row(lb: &str, backend: &str, server: &Server) -> ServerRow {
 
 fn finding(found: &Finding, now: Now) -> FindingRow {
     FindingRow {
-        rule: found.rule.to_string(),
+        id: found.rule.to_string(),
         severity: match found.severity {
             crate::rules::Severity::Warning => "warning",
             crate::rules::Severity::Critical => "critical",
         },
-        node: found.node.as_ref().map(ToString::to_string),
         subject: found.subject.to_string(),
-        sentence: found.sentence.to_string(),
-        hint: found.hint.to_string(),
+        node: found.node.as_ref().map(ToString::to_string),
+        nodes: found.nodes.iter().map(ToString::to_string).collect(),
+        since: super::wall_text(found.since.wall),
         since_ms: now.mono.since_ms(found.since.mono),
+        summary: found.sentence.to_string(),
+        evidence: found.evidence.iter().map(ToString::to_string).collect(),
+        hint: found.hint.to_string(),
+        follows_from: found.follows_from.as_ref().map(|cause| CauseRow {
+            id: cause.rule.to_string(),
+            title: cause.title.to_string(),
+            subject: cause.subject.to_string(),
+        }),
+        acknowledged: found.acknowledged.as_ref().map(|seen| AcknowledgedRow {
+            by: seen.by.to_string(),
+            reason: seen.reason.to_string(),
+            at: super::wall_text(seen.at),
+            until: seen.until.map(super::wall_text),
+        }),
     }
 }
 
-fn text<T: ToString>(figure: &Figure<T>) -> Option<String> {
+pub(super) fn text<T: ToString>(figure: &Figure<T>) -> Option<String> {
     figure.as_ref().known().map(ToString::to_string)
 }
 
 /// Two decimals: what is measured here is not better than that.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }

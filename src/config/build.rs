@@ -9,12 +9,16 @@ use super::{
 use crate::model::{
     ids::{ClusterName, NodeName},
     inventory::{
-        Confirm, ConsoleSettings, Glyphs, Inventory, JumpHost, LockSettings, Node, Policy, PollSettings,
-        RecorderSettings, Role, Settings, SshConfigFile, SshOverrides, SshSettings, StateSettings, ThemeName,
-        Thresholds, Vip,
+        Confirm, ConsoleSettings, Database, DatabaseLogin, DatabaseThresholds, ExposureSettings, Glyphs, Guest,
+        HeartbeatSettings, Inventory, JumpHost, LockSettings, Node, OvsSocket, PasswordSource, Policy, PollSettings,
+        RecorderSettings, Residency, Role, Settings, SshConfigFile, SshOverrides, SshSettings, StateSettings,
+        ThemeName, Thresholds, Vip,
     },
 };
 use std::path::PathBuf;
+
+/// Ports that may be public where the file does not say: web, encrypted web, and the way in for operators.
+const PUBLIC_PORTS: [u16; 3] = [80, 443, 22];
 
 /// The inventory. Values that the checks would have refused are not expected and fall back to nothing.
 pub(super) fn inventory(document: &Document) -> Inventory {
@@ -23,22 +27,29 @@ pub(super) fn inventory(document: &Document) -> Inventory {
         cluster: ClusterName::new(cluster),
         nodes: document.list("node").iter().filter_map(|table| node(document, table)).collect(),
         vips: document.list("vip").iter().filter_map(vip).collect(),
+        guests: document.list("guest").iter().filter_map(guest).collect(),
         settings: settings(document),
     }
 }
 
 fn node(document: &Document, table: &Table) -> Option<Node> {
     let roles = table.roles("roles")?.to_vec();
-    let haproxy_socket = match table.text("haproxy_socket") {
+    let socket = |key: &str, role: Role, section: &'static str| match table.text(key) {
         Some(NONE) => None,
         Some(path) => Some(path.to_owned()),
-        None => roles.contains(&Role::Edge).then(|| Setting { document, section: "haproxy" }.text("socket")),
+        None => roles.contains(&role).then(|| Setting { document, section }.text("socket")),
     };
+    let ovs = match table.text("ovs_socket") {
+        Some(NONE) => None,
+        Some(path) => Some(OvsSocket { path: path.to_owned(), is_expected: true }),
+        None => Some(OvsSocket { path: Setting { document, section: "ovs" }.text("socket"), is_expected: false }),
+    };
+    let haproxy_socket = socket("haproxy_socket", Role::Edge, "haproxy");
+    let libvirt_socket = socket("libvirt_socket", Role::Hypervisor, "libvirt");
     let ssh = document.table("ssh");
     let jump = jump::of_node(ssh, table).map(|hops| hops.into_iter().map(|hop| hop.value).collect());
     Some(Node {
         name: NodeName::new(table.text("name")?),
-        roles,
         management: table.text("management")?.to_owned(),
         private: table.address("private"),
         public: table.address("public"),
@@ -46,7 +57,54 @@ fn node(document: &Document, table: &Table) -> Option<Node> {
         jurisdiction: table.text("jurisdiction").map(str::to_owned),
         ssh: overrides(ssh, table, jump),
         haproxy_socket,
+        ovs,
+        libvirt_socket,
+        hosts: names(table, "hosts"),
+        database: database(document, table, &roles),
+        roles,
     })
+}
+
+/// The database server of a node.
+fn database(document: &Document, node: &Table, roles: &[Role]) -> Option<Database> {
+    let setting = Setting { document, section: "mysql" };
+    let socket = match node.text("mysql_socket") {
+        Some(NONE) => return None,
+        Some(path) => path.to_owned(),
+        None => roles.contains(&Role::Database).then(|| setting.text("socket"))?,
+    };
+    let mysql = document.table("mysql");
+    let text = |key| mysql.and_then(|mysql| mysql.text(key));
+    let file = mysql.and_then(|mysql| mysql.files("password_file")).and_then(<[PathBuf]>::first);
+    let password = file.map(|file| PasswordSource::File(file.clone()));
+    let password = password.or_else(|| text("password_env").map(|name| PasswordSource::Variable(name.to_owned())));
+    let heartbeat = text("heartbeat_table").and_then(|name| name.split_once('.'));
+    Some(Database {
+        socket,
+        login: DatabaseLogin { user: text("user").map(str::to_owned), password },
+        heartbeat: heartbeat
+            .map(|(schema, table)| HeartbeatSettings { schema: schema.to_owned(), table: table.to_owned() }),
+        heartbeat_utc: setting.switch("heartbeat_utc"),
+    })
+}
+
+fn names(table: &Table, key: &str) -> Vec<NodeName> {
+    table.texts(key).unwrap_or_default().iter().map(|node| NodeName::new(node.value.as_str())).collect()
+}
+
+fn guest(table: &Table) -> Option<Guest> {
+    let (name, roles) = (table.text("name")?.to_owned(), table.roles("roles")?.to_vec());
+    Some(Guest { name, roles, hosts: names(table, "hosts") })
+}
+
+/// The roles that the file gives jurisdictions, in the order of the traffic path.
+fn residency(document: &Document) -> Vec<Residency> {
+    let Some(table) = document.table("residency") else { return Vec::new() };
+    let of = |role: Role| {
+        let jurisdictions = table.texts(role.word())?.iter().map(|label| label.value.clone()).collect();
+        Some(Residency { role, jurisdictions })
+    };
+    Role::ALL.into_iter().filter_map(of).collect()
 }
 
 /// The table's own settings, then those of `[ssh]`.
@@ -66,8 +124,7 @@ fn overrides(ssh: Option<&Table>, own: &Table, jump: Option<Vec<String>>) -> Ssh
 }
 
 fn vip(table: &Table) -> Option<Vip> {
-    let nodes = table.texts("nodes")?.iter().map(|node| NodeName::new(node.value.as_str())).collect();
-    Some(Vip { address: table.address("address")?, nodes })
+    Some(Vip { address: table.address("address")?, nodes: names(table, "nodes") })
 }
 
 fn jump_host(document: &Document, table: &Table) -> Option<JumpHost> {
@@ -119,7 +176,9 @@ fn settings(document: &Document) -> Settings {
         jump_hosts: document.list("jump_host").iter().filter_map(|table| jump_host(document, table)).collect(),
         poll: poll(document),
         thresholds: thresholds(&setting("thresholds")),
+        exposure: exposure(document),
         policy: policy(&setting("policy")),
+        residency: residency(document),
         lock: lock(document),
         state: state(document),
         recorder: recorder(&setting("recorder")),
@@ -155,6 +214,16 @@ fn poll(document: &Document) -> PollSettings {
         host_ms,
         host_profile_ms: poll.whole("host_profile_ms"),
         haproxy_ms: poll.whole("haproxy_ms"),
+        switch_live_ms: poll.whole("switch_live_ms"),
+        switch_ms: poll.whole("switch_ms"),
+        mysql_ms: poll.whole("mysql_ms"),
+        guests_ms: poll.whole("guests_ms"),
+        guest_profile_ms: poll.whole("guest_profile_ms"),
+        presence_ms: poll.whole("presence_ms"),
+        services_ms: poll.whole("services_ms"),
+        memcached_ms: poll.whole("memcached_ms"),
+        certificates_ms: poll.whole("certificates_ms"),
+        private_network_ms: poll.whole("private_network_ms"),
         deadline_ms: poll.whole("deadline_ms"),
         stale_after_ms: stale.unwrap_or_else(|| check::stale_after_ms(host_ms)),
     }
@@ -171,9 +240,34 @@ fn thresholds(limits: &Setting<'_>) -> Thresholds {
         queue_requests: limits.whole("queue_requests"),
         sessions_percent: limits.decimal("sessions_percent"),
         errors_percent: limits.decimal("errors_percent"),
+        switch_drops_per_s: limits.decimal("switch_drops_per_s"),
+        link_percent: limits.decimal("link_percent"),
+        database: DatabaseThresholds {
+            lag_ms: limits.whole("replication_lag_ms"),
+            connections_percent: limits.decimal("connections_percent"),
+            redo_percent: limits.decimal("redo_percent"),
+            history_list: limits.whole("history_list"),
+            transaction_s: limits.whole("transaction_s"),
+        },
+        vcpus_per_cpu: limits.decimal("vcpus_per_cpu"),
+        guest_memory_percent: limits.decimal("guest_memory_percent"),
+        certificate_days: limits.whole("certificate_days"),
+        certificate_critical_days: limits.whole("certificate_critical_days"),
+        web_memory_percent: limits.decimal("web_memory_percent"),
+        memcached_evictions_per_s: limits.decimal("memcached_evictions_per_s"),
+        private_site_ms: limits.decimal("private_site_ms"),
+        private_town_ms: limits.decimal("private_town_ms"),
+        private_far_ms: limits.decimal("private_far_ms"),
+        private_loss_percent: limits.decimal("private_loss_percent"),
+        spike_factor: limits.decimal("spike_factor"),
         hold_ms: limits.whole("hold_ms"),
         host_hold_ms: limits.whole("host_hold_ms"),
     }
+}
+
+fn exposure(document: &Document) -> ExposureSettings {
+    let ports = document.table("exposure").and_then(|exposure| exposure.ports("ports"));
+    ExposureSettings { ports: ports.map_or_else(|| PUBLIC_PORTS.to_vec(), <[u16]>::to_vec) }
 }
 
 fn policy(policy: &Setting<'_>) -> Policy {

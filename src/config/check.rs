@@ -7,6 +7,7 @@ use super::{
     problem::{Position, Problems},
     suggest::nearest,
 };
+use crate::{model::inventory::Role, wire::mysql::HeartbeatTable};
 use std::{collections::BTreeMap, fmt::Display, net::IpAddr};
 
 /// Notes every problem of the file as a whole. `mode`: the file's permission bits, where the system has them.
@@ -26,7 +27,9 @@ pub(super) fn check(document: &Document, mode: Option<u32>, problems: &mut Probl
     repetitions(document, problems);
     jump::check(document, problems);
     vips(document, problems);
+    guests(document, problems);
     lock(document, problems);
+    mysql(document, problems);
     intervals(document, problems);
 }
 
@@ -34,6 +37,19 @@ pub(super) fn check(document: &Document, mode: Option<u32>, problems: &mut Probl
 pub(super) fn missing_cluster_name() -> (String, String) {
     let cure = "add name = \"…\" under [cluster]; it is typed to confirm a change that concerns the whole cluster";
     ("the cluster has no name".into(), cure.into())
+}
+
+/// The heartbeat table is a schema and a name.
+fn mysql(document: &Document, problems: &mut Problems<'_>) {
+    let Some(mysql) = document.table("mysql") else { return };
+    if let (Some(table), Some(at)) = (mysql.text("heartbeat_table"), mysql.position("heartbeat_table")) {
+        let plain =
+            table.split_once('.').is_some_and(|(schema, table)| HeartbeatTable::new(schema, table, true).is_some());
+        if !plain {
+            let cure = "write schema.table, both of letters, digits, '_' or '$'";
+            problems.add(at, format!("heartbeat_table \"{table}\" is not a table"), cure);
+        }
+    }
 }
 
 /// Who can read the file can read its secrets.
@@ -157,6 +173,39 @@ fn vips(document: &Document, problems: &mut Problems<'_>) {
                 None => format!("add a [[node]] with name = \"{}\", or remove it here", node.value),
             };
             problems.add(node.at, format!("virtual address on unknown node \"{}\"", node.value), cure);
+        }
+    }
+}
+
+/// Guests have names of their own, and run on hypervisors of this file.
+fn guests(document: &Document, problems: &mut Problems<'_>) {
+    let mut names = First::new("guest");
+    for guest in document.list("guest") {
+        if let Some(name) = guest.text("name") {
+            names.see(name.to_owned(), guest, "name", problems);
+            if let Some(node) = document.list("node").iter().find(|node| node.text("name") == Some(name)) {
+                let at = guest.position("name").unwrap_or(guest.at);
+                let what = format!("guest {name} is a node, too (line {})", node.at.line);
+                problems.add(at, what, "remove this [[guest]]: a guest that is a node needs no table of its own");
+            }
+        }
+    }
+    let hypervisors = || {
+        let nodes = document.list("node").iter();
+        let nodes = nodes.filter(|node| node.roles("roles").is_some_and(|roles| roles.contains(&Role::Hypervisor)));
+        nodes.filter_map(|node| node.text("name"))
+    };
+    for table in document.list("guest").iter().chain(document.list("node")) {
+        for host in table.texts("hosts").unwrap_or_default() {
+            let name = host.value.as_str();
+            if hypervisors().any(|hypervisor| hypervisor == name) {
+                continue;
+            }
+            let cure = match nearest(name, hypervisors()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("give a node called \"{name}\" the role hypervisor, or remove it here"),
+            };
+            problems.add(host.at, format!("\"{name}\" is no hypervisor of this file"), cure);
         }
     }
 }

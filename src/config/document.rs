@@ -244,6 +244,13 @@ impl Table {
     }
 
     /// A number.
+    pub(super) fn ports(&self, key: &str) -> Option<&[u16]> {
+        match self.value(key)? {
+            Value::Ports(ports) => Some(ports),
+            _ => None,
+        }
+    }
+
     pub(super) fn decimal(&self, key: &str) -> Option<f64> {
         match self.value(key)? {
             Value::Decimal(number) => Some(*number),

@@ -79,6 +79,8 @@ pub enum Kind {
     Roles,
     /// A short label for people.
     Label,
+    /// A list of labels; a single one may stand alone.
+    Labels,
     /// A login name.
     Login,
     /// A host name or address.
@@ -91,10 +93,14 @@ pub enum Kind {
     Address,
     /// A TCP port.
     Port,
+    /// A list of TCP ports.
+    Ports,
     /// A list of files on the bastion; a single one may stand alone.
     Files,
     /// A file on the bastion, or "none".
     FileOrNone,
+    /// A file on the bastion.
+    File,
     /// A folder on the bastion.
     Folder,
     /// An absolute path on a node, or "none".
@@ -122,13 +128,16 @@ impl Kind {
             Self::NamesOrNone => "a list of names or \"none\"".into(),
             Self::Roles => format!("a list of roles ({})", Role::ALL.map(Role::word).join(", ")),
             Self::Label | Self::Login | Self::Secret => "text".into(),
+            Self::Labels => "a list of texts".into(),
             Self::Host => "a host name or address".into(),
             Self::PrivateAddress => "a private address".into(),
             Self::PublicAddress => "a public address".into(),
             Self::Address => "an address".into(),
             Self::Port => "a port (1 to 65535)".into(),
+            Self::Ports => "a list of ports".into(),
             Self::Files => "a list of files".into(),
             Self::FileOrNone => "a file or \"none\"".into(),
+            Self::File => "a file".into(),
             Self::Folder => "a folder".into(),
             Self::RemotePath => "an absolute path on the node".into(),
             Self::RemotePathOrNone => "an absolute path on the node or \"none\"".into(),
@@ -148,12 +157,15 @@ impl Kind {
             Self::Names | Self::NamesOrNone => "[\"lb01\", \"lb02\"]",
             Self::Roles => "[\"web\"]",
             Self::Label => "\"oslo-1\"",
+            Self::Labels => "[\"NO\"]",
             Self::Login => "\"vakt\"",
             Self::Host | Self::PrivateAddress | Self::Address => "\"10.10.0.11\"",
             Self::PublicAddress => "\"203.0.113.11\"",
             Self::Port => "22",
+            Self::Ports => "[80, 443, 22]",
             Self::Files => "[\"~/.ssh/id_ed25519\"]",
             Self::FileOrNone => "\"~/.ssh/config\"",
+            Self::File => "\"~/.config/vakt/password\"",
             Self::Folder => "\"/var/lib/vakt\"",
             Self::RemotePath | Self::RemotePathOrNone => "\"/run/haproxy/admin.sock\"",
             Self::Integer => "1000",
@@ -200,12 +212,38 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "node", shape: Shape::List, what: "A machine of the cluster.", keys: NODE },
     Section { name: "vip", shape: Shape::List, what: "A virtual address and the nodes that may hold it.", keys: VIP },
     Section { name: "haproxy", shape: Shape::Table, what: "HAProxy on the nodes of role edge.", keys: HAPROXY },
+    Section { name: "ovs", shape: Shape::Table, what: "Open vSwitch on the nodes that have it.", keys: OVS },
+    Section {
+        name: "mysql",
+        shape: Shape::Table,
+        what: "MySQL or MariaDB on the nodes of role database.",
+        keys: MYSQL,
+    },
+    Section { name: "libvirt", shape: Shape::Table, what: "libvirt on the nodes of role hypervisor.", keys: LIBVIRT },
+    Section {
+        name: "guest",
+        shape: Shape::List,
+        what: "A guest of a hypervisor that is no node of its own here: what it is for, and where it belongs.",
+        keys: GUEST,
+    },
+    Section {
+        name: "residency",
+        shape: Shape::Table,
+        what: "Where data may live: the jurisdictions that machines of a role may be in.",
+        keys: RESIDENCY,
+    },
     Section { name: "poll", shape: Shape::Table, what: "How often each thing is read.", keys: POLL },
     Section {
         name: "thresholds",
         shape: Shape::Table,
         what: "When a figure becomes a finding: beyond the limit, for the hold time.",
         keys: THRESHOLDS,
+    },
+    Section {
+        name: "exposure",
+        shape: Shape::Table,
+        what: "What may be reached from outside. Every other TCP port on a public address is a finding.",
+        keys: EXPOSURE,
     },
     Section { name: "policy", shape: Shape::Table, what: "What may be done from this console.", keys: POLICY },
     Section {
@@ -327,6 +365,30 @@ const NODE: &[Key] = &[
         "the socket of [haproxy] on nodes of role edge, none on others",
         "HAProxy's stats socket on this node. \"none\": no HAProxy here.",
     ),
+    optional(
+        "ovs_socket",
+        Kind::RemotePathOrNone,
+        "the socket of [ovs] where it exists; a node without it has no Open vSwitch",
+        "The database of Open vSwitch on this node; a finding when it is missing. \"none\": no Open vSwitch here.",
+    ),
+    optional(
+        "mysql_socket",
+        Kind::RemotePathOrNone,
+        "the socket of [mysql] on nodes of role database, none on others",
+        "Socket of MySQL or MariaDB on this node. \"none\": no database here.",
+    ),
+    optional(
+        "libvirt_socket",
+        Kind::RemotePathOrNone,
+        "the socket of [libvirt] on nodes of role hypervisor, none on others",
+        "libvirt's socket on this node. \"none\": no guests here.",
+    ),
+    optional(
+        "hosts",
+        Kind::Names,
+        "it is a machine of its own, or may run on any hypervisor",
+        "The hypervisors that this node may run on, where it is a guest of that name.",
+    ),
 ];
 
 const VIP: &[Key] = &[
@@ -336,10 +398,77 @@ const VIP: &[Key] = &[
 
 const HAPROXY: &[Key] = &[tunable("socket", Kind::RemotePath, "Stats socket on nodes of role edge.")];
 
+const OVS: &[Key] = &[tunable(
+    "socket",
+    Kind::RemotePath,
+    "Socket of its database. The daemon's own sockets are expected in the same folder.",
+)];
+
+const MYSQL: &[Key] = &[
+    tunable("socket", Kind::RemotePath, "Socket of the server on nodes of role database."),
+    optional(
+        "user",
+        Kind::Label,
+        "whoever the server sees behind the socket: the SSH login, or root by sudo (unix_socket, auth_socket)",
+        "Login name of vakt's account on the servers.",
+    ),
+    optional("password_file", Kind::File, "none", "A file on this machine with that account's password, mode 0600."),
+    optional(
+        "password_env",
+        Kind::Label,
+        "none",
+        "A variable of vakt's environment with that password, where there is no password_file.",
+    ),
+    optional(
+        "heartbeat_table",
+        Kind::Label,
+        "none",
+        "The table that a heartbeat program (pt-heartbeat) writes on the primary, as schema.table.",
+    ),
+    tunable("heartbeat_utc", Kind::Switch, "Whether that program writes UTC (--utc)."),
+];
+
+const LIBVIRT: &[Key] = &[tunable(
+    "socket",
+    Kind::RemotePath,
+    "libvirt's read-only socket on nodes of role hypervisor; of modular daemons /run/libvirt/virtqemud-sock-ro.",
+)];
+
+const GUEST: &[Key] = &[
+    required("name", Kind::Name, "Its name in libvirt, unique in the cluster."),
+    required("roles", Kind::Roles, "What it is for; at least one."),
+    optional("hosts", Kind::Names, "any hypervisor", "The hypervisors it may run on."),
+];
+
+const RESIDENCY: &[Key] = &[
+    optional("database", Kind::Labels, "anywhere", "Jurisdictions that databases may be in."),
+    optional("storage", Kind::Labels, "anywhere", "Jurisdictions that file servers may be in."),
+    optional("cache", Kind::Labels, "anywhere", "Jurisdictions that caches may be in."),
+    optional("app", Kind::Labels, "anywhere", "Jurisdictions that application servers may be in."),
+];
+
 const POLL: &[Key] = &[
     tunable("host_ms", Kind::Integer, "Interval of CPU, disks, memory, pressure and interfaces."),
     tunable("host_profile_ms", Kind::Integer, "Interval of kernel, file systems and memory by unit."),
     tunable("haproxy_ms", Kind::Integer, "Interval of HAProxy's information, statistics and server states."),
+    tunable("switch_live_ms", Kind::Integer, "Interval of live counters of switches, and of the look at their daemon."),
+    tunable("switch_ms", Kind::Integer, "Interval of bonds, learned addresses, plain bridges and addresses."),
+    tunable("mysql_ms", Kind::Integer, "Interval of the counters and the replication of MySQL and MariaDB."),
+    tunable("guests_ms", Kind::Integer, "Interval of state and counters of guests. Their events are told at once."),
+    tunable("guest_profile_ms", Kind::Integer, "Interval of definitions of guests and capacity of their hosts."),
+    tunable(
+        "presence_ms",
+        Kind::Integer,
+        "Interval of addresses, neighbours and keepalived on nodes that may hold a virtual address; others are asked a fifth as often.",
+    ),
+    tunable("services_ms", Kind::Integer, "Interval of listening sockets, workers of web servers and NFS mounts."),
+    tunable("memcached_ms", Kind::Integer, "Interval of memcached's figures, on nodes of role cache, web or app."),
+    tunable("certificates_ms", Kind::Integer, "Interval of the certificates of load balancers."),
+    tunable(
+        "private_network_ms",
+        Kind::Integer,
+        "Interval of round trips between nodes over their private addresses: two packets a pair.",
+    ),
     tunable("deadline_ms", Kind::Integer, "Longest wait for one answer."),
     tunable(
         "stale_after_ms",
@@ -358,6 +487,32 @@ const THRESHOLDS: &[Key] = &[
     tunable("queue_requests", Kind::Integer, "Requests waiting in a backend's queue."),
     tunable("sessions_percent", Kind::Decimal, "Sessions in percent of their limit."),
     tunable("errors_percent", Kind::Decimal, "Share of 5xx answers."),
+    tunable("switch_drops_per_s", Kind::Decimal, "Packets that a port of a switch drops or damages."),
+    tunable("link_percent", Kind::Decimal, "Traffic of a link in percent of its speed."),
+    tunable("replication_lag_ms", Kind::Integer, "How far a replica may be behind its primary."),
+    tunable("connections_percent", Kind::Decimal, "Connections of a database server in percent of its limit."),
+    tunable("redo_percent", Kind::Decimal, "Checkpoint age in percent of the redo log's capacity."),
+    tunable("history_list", Kind::Integer, "Old row versions that wait for the purge of InnoDB."),
+    tunable("transaction_s", Kind::Integer, "Age of an open transaction."),
+    tunable("vcpus_per_cpu", Kind::Decimal, "Virtual CPUs of running guests for each CPU of their host."),
+    tunable("guest_memory_percent", Kind::Decimal, "Memory of running guests, of their host's memory."),
+    tunable("certificate_days", Kind::Integer, "Days before a certificate ends."),
+    tunable("certificate_critical_days", Kind::Integer, "Days before its end from which it is critical."),
+    tunable(
+        "web_memory_percent",
+        Kind::Decimal,
+        "Memory that all workers a web server may start would need, in percent of the node's.",
+    ),
+    tunable("memcached_evictions_per_s", Kind::Decimal, "Items that a memcached throws away for lack of room."),
+    tunable("private_site_ms", Kind::Decimal, "Round trip between nodes of one site."),
+    tunable(
+        "private_town_ms",
+        Kind::Decimal,
+        "Round trip between sites of one town: labels that differ only in a number at their end.",
+    ),
+    tunable("private_far_ms", Kind::Decimal, "Round trip between towns."),
+    tunable("private_loss_percent", Kind::Decimal, "Packets lost between two nodes."),
+    tunable("spike_factor", Kind::Decimal, "Traffic of a frontend, in times of what it got over the last minutes."),
     tunable(
         "hold_ms",
         Kind::Integer,
@@ -372,6 +527,13 @@ pub const CONFIRM: &[&str] = &["by_blast_radius", "always_typed"];
 pub const THEMES: &[&str] = &["dark", "light", "mono"];
 /// Words of `console.glyphs`.
 pub const GLYPHS: &[&str] = &["auto", "unicode", "ascii"];
+
+const EXPOSURE: &[Key] = &[optional(
+    "ports",
+    Kind::Ports,
+    "80, 443 and 22",
+    "TCP ports on which a node may listen on a public address. The port of its sshd is always allowed.",
+)];
 
 const POLICY: &[Key] = &[
     tunable("read_only", Kind::Switch, "No change leaves this console."),

@@ -6,11 +6,14 @@ use super::{
     schema::{Key, Kind, quoted},
     suggest::nearest,
 };
-use crate::model::{inventory::Role, text::Clean};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use crate::model::{
+    address::{is_private, is_public},
+    inventory::Role,
+    text::Clean,
+};
 use secrecy::SecretString;
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 use toml::{
@@ -29,6 +32,8 @@ pub(super) enum Value {
     Roles(Vec<Role>),
     /// Files on the bastion, `~` expanded.
     Files(Vec<PathBuf>),
+    /// TCP ports.
+    Ports(Vec<u16>),
     /// A whole number.
     Integer(u64),
     /// A number.
@@ -71,6 +76,7 @@ pub(super) fn read(
             }
             reader.list(raw, Reader::name).map(Value::Texts)
         }
+        Kind::Labels => reader.list(raw, Reader::label).map(Value::Texts),
         Kind::Roles => reader.list(raw, Reader::role).map(|roles| {
             let mut unique: Vec<Role> = Vec::new();
             for role in roles.into_iter().map(|role| role.value) {
@@ -87,10 +93,13 @@ pub(super) fn read(
             DeValue::String(text) if text == NONE => Some(Value::Files(Vec::new())),
             _ => reader.file(raw).map(|file| Value::Files(vec![file])),
         },
-        Kind::Folder => reader.file(raw).map(|folder| Value::Files(vec![folder])),
+        Kind::File | Kind::Folder => reader.file(raw).map(|path| Value::Files(vec![path])),
         Kind::Integer => reader.integer(raw),
         Kind::Decimal => reader.decimal(raw),
-        Kind::Port => reader.port(raw),
+        Kind::Port => reader.port(raw).map(|port| Value::Integer(u64::from(port))),
+        Kind::Ports => {
+            reader.list(raw, Reader::port).map(|ports| Value::Ports(ports.into_iter().map(|at| at.value).collect()))
+        }
         Kind::Switch => match raw.get_ref() {
             DeValue::Boolean(value) => Some(Value::Switch(*value)),
             _ => reader.wrong_type(raw),
@@ -165,7 +174,7 @@ impl Reader<'_, '_> {
             DeValue::String(_) => vec![raw],
             _ => return self.wrong_type(raw),
         };
-        if elements.is_empty() && matches!(self.key.kind, Kind::Names | Kind::Roles) {
+        if elements.is_empty() && matches!(self.key.kind, Kind::Names | Kind::Roles | Kind::Labels) {
             let cure = format!("give at least one, as {} = {}", self.key.name, self.key.kind.example());
             return self.refuse(raw, format!("{} is empty", self.key.name), cure);
         }
@@ -302,10 +311,10 @@ impl Reader<'_, '_> {
         self.refuse(raw, format!("{} = {value} {unit} is out of bounds", self.key.name), format!("use {bounds}"))
     }
 
-    fn port(&mut self, raw: Raw<'_, '_>) -> Option<Value> {
+    fn port(&mut self, raw: Raw<'_, '_>) -> Option<u16> {
         let DeValue::Integer(number) = raw.get_ref() else { return self.wrong_type(raw) };
-        match whole(number) {
-            Some(port @ 1..=65535) => Some(Value::Integer(port)),
+        match whole(number).and_then(|port| u16::try_from(port).ok()) {
+            Some(port @ 1..) => Some(port),
             _ => self.refuse(raw, format!("port {number} is out of bounds"), "use 1 to 65535"),
         }
     }
@@ -365,24 +374,4 @@ fn type_words(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
-}
-
-/// RFC 1918, or a unique local address (RFC 4193).
-fn is_private(address: IpAddr) -> bool {
-    const PRIVATE: [IpNet; 4] = [
-        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8)),
-        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12)),
-        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16)),
-        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7)),
-    ];
-    PRIVATE.iter().any(|network| network.contains(&address))
-}
-
-/// Neither private nor bound to one link or machine.
-fn is_public(address: IpAddr) -> bool {
-    let local = match address {
-        IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    };
-    !(local || is_private(address) || address.is_loopback() || address.is_unspecified() || address.is_multicast())
 }

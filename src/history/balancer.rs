@@ -1,7 +1,8 @@
 //! The last minutes of one load balancer: backends and servers, each at its place in the rows of one ring.
 
 use super::{
-    recent::{ROWS_MAX, TrafficFigure, missed, small},
+    coarse::Coarse,
+    recent::{ROWS_MAX, TrafficFigure, missed, reaches, small},
     series::{Ring, SAMPLES_MAX, Series},
 };
 use crate::model::{
@@ -22,6 +23,8 @@ const FIGURES: usize = 4;
 pub(super) struct BalancerHistory {
     newest: Option<Mono>,
     ring: Ring,
+    #[serde(default)]
+    coarse: Coarse,
     places: Vec<Place>,
     /// Where the things of the last poll are, in its order: nearly always the order of the next one.
     order: Vec<Option<usize>>,
@@ -57,6 +60,23 @@ impl BalancerHistory {
         (gone_for <= SAMPLES_MAX as u64).then(|| self.ring.series(place * FIGURES + figure as usize))
     }
 
+    /// The largest sample of a figure from `from` to before `to`.
+    pub(super) fn largest(
+        &self,
+        (backend, server): (&ProxyName, Option<&ServerName>),
+        figure: TrafficFigure,
+        (from, to): (Mono, Mono),
+        interval_ms: u64,
+    ) -> Option<f32> {
+        let place = self.places.iter().position(|place| place.is(backend, server))? * FIGURES + figure as usize;
+        let newest = self.newest?;
+        let fine = self.ring.series(place);
+        if reaches(newest, fine.len(), interval_ms, from) {
+            return fine.largest(newest, interval_ms, (from, to));
+        }
+        self.coarse.largest(place, from, to)
+    }
+
     /// Adds a gap for each whole interval since the last poll.
     pub(super) fn fill_gaps(&mut self, at: Mono, interval_ms: u64) {
         self.ring.push_gaps(missed(self.newest, at, interval_ms));
@@ -79,6 +99,9 @@ impl BalancerHistory {
             if let Some(slots) = place.and_then(|place| row.get_mut(place * FIGURES..(place + 1) * FIGURES)) {
                 slots.copy_from_slice(&figures(traffic, rates));
             }
+        }
+        if let Some(at) = self.newest {
+            self.coarse.push(&row, at);
         }
         self.ring.push(row);
         let seen = self.ring.pushed();
@@ -117,6 +140,7 @@ impl BalancerHistory {
             let place = Place { backend: backend.clone(), server: server.cloned(), seen: now };
             if let Some((index, owner)) = free.pop().and_then(|index| Some((index, self.places.get_mut(index)?))) {
                 self.ring.blank(index * FIGURES..(index + 1) * FIGURES);
+                self.coarse.blank(&(index * FIGURES..(index + 1) * FIGURES));
                 *owner = place;
                 *slot = Some(index);
             } else if self.places.len() < ROWS_MAX {

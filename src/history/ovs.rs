@@ -7,7 +7,7 @@
 use crate::model::{
     figure::{Figure, Unknown},
     ovs::{Interface, OvsFacts, OvsSample, Statistics, SwitchedRates},
-    ovs_daemon::{LiveCounters, PortCounters, PortReference},
+    ovs_daemon::{LiveCounters, OvsLive, OvsLiveSample, PortCounters, PortReference},
     time::Mono,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +65,46 @@ pub fn rates_at(facts: &OvsFacts, interface: &Interface, now: Mono) -> SwitchedR
         }
         (Some(_), Some(rates)) => *rates,
         _ => SwitchedRates::unknown(Unknown::NeedsTwoSamples),
+    }
+}
+
+/// Live figures from the earlier ones and a newer read.
+pub fn derive_daemon(earlier: Option<&OvsLive>, newer: OvsLiveSample, elapsed_ms: u64) -> OvsLive {
+    let OvsLiveSample { process, silence, datapaths, ports } = newer;
+    let counters = derive_live(earlier.map(|earlier| &earlier.counters), ports, elapsed_ms);
+    let mut datapaths = datapaths;
+    for datapath in &mut datapaths {
+        let before = earlier.and_then(|earlier| earlier.datapaths.iter().find(|one| one.name == datapath.name));
+        datapath.lost_per_s = match before.map(|before| before.lost) {
+            Some(Figure::Known(before)) if elapsed_ms >= WINDOW_MS_MIN => datapath.lost.and_then(|now| {
+                now.checked_sub(before).map_or(Figure::Unknown(Unknown::CounterReset), |lost| {
+                    Figure::Known(lost as f64 * 1000.0 / elapsed_ms as f64)
+                })
+            }),
+            _ => Figure::Unknown(Unknown::NeedsTwoSamples),
+        };
+    }
+    OvsLive { process, silence, datapaths, counters }
+}
+
+/// Where a port of that name stands among the live counters.
+fn live_place(live: &OvsLive, interface: &Interface) -> Option<usize> {
+    let is_it = |row: &PortCounters| matches!(&row.port, PortReference::Name(name) if *name == interface.name);
+    live.counters.ports.iter().position(is_it)
+}
+
+/// The newest counters of an interface: live ones, or those of the database.
+pub fn counters_of(live: Option<&OvsLive>, interface: &Interface) -> Statistics {
+    let counted = live.and_then(|live| live.counters.ports.get(live_place(live, interface)?));
+    counted.map_or(interface.statistics, |row| row.statistics)
+}
+
+/// The live rates of the port of that name, or those between the last two rounds of the database.
+pub fn rates_of(facts: &OvsFacts, live: Option<&OvsLive>, interface: &Interface, now: Mono) -> SwitchedRates {
+    let live = live.and_then(|live| live.counters.rates.get(live_place(live, interface)?).copied());
+    match live {
+        Some(rates) if rates.rx_bits_per_s.why().is_none() => rates,
+        _ => rates_at(facts, interface, now),
     }
 }
 

@@ -2,13 +2,20 @@
 
 use super::{
     balancer::BalancerHistory,
+    coarse::Coarse,
     series::{Ring, SAMPLES_MAX, Series},
+    shelf::{Name, Shelves},
 };
 use crate::model::{
     figure::Figure,
     haproxy::HaproxyFacts,
     host::HostFacts,
+    hypervisor::HypervisorFacts,
     ids::{NodeName, ProxyName, ServerName},
+    mysql::MysqlFacts,
+    ovs::OvsFacts,
+    ovs_daemon::OvsLive,
+    text::Clean,
     time::Mono,
 };
 use serde::{Deserialize, Serialize};
@@ -43,6 +50,13 @@ pub enum HostFigure {
 /// How many figures a host has.
 const HOST_FIGURES: usize = 10;
 
+/// How many figures a database has.
+const DATABASE_FIGURES: usize = 5;
+/// How many figures a port has.
+const PORT_FIGURES: usize = 3;
+/// How many figures a guest has.
+const GUEST_FIGURES: usize = 2;
+
 /// Figures of a backend or a server that are kept over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,12 +71,59 @@ pub enum TrafficFigure {
     Errors,
 }
 
-/// Hosts that are kept; a full one takes 43 kB.
+/// Figures of a database that are kept over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatabaseFigure {
+    /// Statements of clients per second.
+    Statements,
+    /// Of these, those that change rows.
+    Writes,
+    /// Threads that do something.
+    Running,
+    /// Sessions that wait for rows of others, on average.
+    RowLocks,
+    /// Milliseconds that the worst channel is behind; a gap while that is unknown.
+    Lag,
+}
+
+/// Figures of a switch's port that are kept over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortFigure {
+    /// Bits per second that the switch received there.
+    Received,
+    /// Bits per second that it sent.
+    Sent,
+    /// Packets per second that were dropped, both ways.
+    Dropped,
+}
+
+/// Figures of a guest that are kept over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuestFigure {
+    /// Percent of its virtual CPUs.
+    Cpu,
+    /// Percent of them that it waited for a real one.
+    Steal,
+}
+
+/// Databases that are kept; each takes 12 kB of polls and 13.4 kB of coarser steps.
+pub const DATABASES_MAX: usize = 128;
+/// Ports of all switches together that are kept; each takes 7.2 kB of polls and 8.1 kB of coarser steps.
+pub const PORTS_MAX: usize = 1_024;
+/// Guests of all hypervisors together that are kept; each takes 4.8 kB of polls and 5.4 kB of coarser steps. What is full
+/// of all three takes 30 MB, and a switch or hypervisor 41 kB for its rows.
+pub const GUESTS_MAX: usize = 1_024;
+
+/// Hosts that are kept; a full one takes 43 kB of polls and 43 kB of coarser steps.
 pub const HOSTS_MAX: usize = 512;
-/// Backends and servers that are kept of one load balancer; each takes 9.6 kB when full.
+/// Backends and servers that are kept of one load balancer; each takes 9.6 kB of polls
+/// and 10.8 kB of coarser steps.
 pub const ROWS_MAX: usize = 2_048;
-/// Load balancers that are kept. Memory follows what there is: ten hosts and two balancers of thirty rows take 1 MB,
-/// two balancers of a thousand servers 20 MB.
+/// Load balancers that are kept. Memory follows what there is: ten hosts and two balancers of thirty rows take 2 MB,
+/// two balancers of a thousand servers 42 MB.
 pub const BALANCERS_MAX: usize = 16;
 
 /// One series.
@@ -73,6 +134,9 @@ pub enum SeriesKey {
     Host { node: NodeName, figure: HostFigure },
     Backend { node: NodeName, backend: ProxyName, figure: TrafficFigure },
     Server { node: NodeName, backend: ProxyName, server: ServerName, figure: TrafficFigure },
+    Database { node: NodeName, figure: DatabaseFigure },
+    Port { node: NodeName, bridge: Clean, interface: Clean, figure: PortFigure },
+    Guest { node: NodeName, guest: Clean, figure: GuestFigure },
 }
 
 /// The last ten minutes (at one poll a second) of every figure. Each `push` is one poll; a poll that gave nothing is a
@@ -83,6 +147,12 @@ pub struct History {
     haproxy_interval_ms: u64,
     hosts: BTreeMap<NodeName, HostHistory>,
     balancers: BTreeMap<NodeName, BalancerHistory>,
+    #[serde(default)]
+    databases: Shelves,
+    #[serde(default)]
+    ports: Shelves,
+    #[serde(default)]
+    guests: Shelves,
     /// Things of which no history is kept, because the bounds were reached; of the last poll.
     pub left_out: usize,
 }
@@ -91,6 +161,8 @@ pub struct History {
 struct HostHistory {
     newest: Option<Mono>,
     ring: Ring,
+    #[serde(default)]
+    coarse: Coarse,
 }
 
 impl History {
@@ -101,6 +173,9 @@ impl History {
             haproxy_interval_ms: haproxy_interval_ms.max(1),
             hosts: BTreeMap::new(),
             balancers: BTreeMap::new(),
+            databases: Shelves::default(),
+            ports: Shelves::default(),
+            guests: Shelves::default(),
             left_out: 0,
         }
     }
@@ -108,15 +183,16 @@ impl History {
     /// A host was read.
     pub fn push_host(&mut self, node: &NodeName, facts: &HostFacts, at: Mono) {
         let figures = host_figures(facts);
-        if let Some(ring) = self.host_ring(node, at) {
-            ring.push(figures);
+        if let Some(host) = self.host_at(node, at) {
+            host.coarse.push(&figures, at);
+            host.ring.push(figures);
         }
     }
 
     /// Reading a host failed.
     pub fn push_host_gap(&mut self, node: &NodeName, at: Mono) {
-        if let Some(ring) = self.host_ring(node, at) {
-            ring.push_gaps(1);
+        if let Some(host) = self.host_at(node, at) {
+            host.ring.push_gaps(1);
         }
     }
 
@@ -140,6 +216,56 @@ impl History {
         }
     }
 
+    /// A database was read; it is read every `interval_ms`.
+    pub fn push_database(&mut self, node: &NodeName, facts: &MysqlFacts, at: Mono, interval_ms: u64) {
+        let things = [((Clean::default(), Clean::default()), database_figures(facts))];
+        self.databases.push(node, &things, (at, interval_ms), DATABASES_MAX);
+    }
+
+    /// A switch's counters were read.
+    pub fn push_ports(
+        &mut self,
+        node: &NodeName,
+        facts: &OvsFacts,
+        live: Option<&OvsLive>,
+        at: Mono,
+        interval_ms: u64,
+    ) {
+        let port = |(bridge, _, interface): (&crate::model::ovs::Bridge, _, &crate::model::ovs::Interface)| {
+            let rates = super::ovs::rates_of(facts, live, interface, at);
+            let dropped = rates.rx_drops_per_s.and_then(|rx| rates.tx_drops_per_s.map(|tx| rx + tx));
+            let figures = [small(rates.rx_bits_per_s), small(rates.tx_bits_per_s), small(dropped)];
+            ((bridge.name.clone(), interface.name.clone()), figures)
+        };
+        let things: Vec<(Name, [Option<f32>; PORT_FIGURES])> = facts.sample.interfaces().map(port).collect();
+        self.ports.push(node, &things, (at, interval_ms), PORTS_MAX);
+    }
+
+    /// The guests of a hypervisor were read.
+    pub fn push_guests(&mut self, node: &NodeName, facts: &HypervisorFacts, at: Mono, interval_ms: u64) {
+        let guest =
+            |(domain, rates): (&crate::model::hypervisor::DomainSample, &crate::model::hypervisor::DomainRates)| {
+                ((Clean::default(), domain.name.clone()), [small(rates.cpu_percent), small(rates.steal_percent)])
+            };
+        let things: Vec<(Name, [Option<f32>; GUEST_FIGURES])> = facts.domains().map(guest).collect();
+        self.guests.push(node, &things, (at, interval_ms), GUESTS_MAX);
+    }
+
+    /// Reading a database failed.
+    pub fn push_database_gap(&mut self, node: &NodeName, at: Mono) {
+        self.databases.push_gap(node, at);
+    }
+
+    /// Reading a switch's counters failed.
+    pub fn push_ports_gap(&mut self, node: &NodeName, at: Mono) {
+        self.ports.push_gap(node, at);
+    }
+
+    /// Reading the guests of a hypervisor failed.
+    pub fn push_guests_gap(&mut self, node: &NodeName, at: Mono) {
+        self.guests.push_gap(node, at);
+    }
+
     /// The samples of one figure; `None` when nothing was ever pushed for it.
     pub fn series(&self, key: &SeriesKey) -> Option<Series<'_>> {
         match key {
@@ -147,6 +273,48 @@ impl History {
             SeriesKey::Backend { node, backend, figure } => self.balancers.get(node)?.series(backend, None, *figure),
             SeriesKey::Server { node, backend, server, figure } => {
                 self.balancers.get(node)?.series(backend, Some(server), *figure)
+            }
+            SeriesKey::Database { node, figure } => {
+                self.databases.series(node, &Name::default(), (*figure as usize, DATABASE_FIGURES))
+            }
+            SeriesKey::Port { node, bridge, interface, figure } => {
+                self.ports.series(node, &(bridge.clone(), interface.clone()), (*figure as usize, PORT_FIGURES))
+            }
+            SeriesKey::Guest { node, guest, figure } => {
+                self.guests.series(node, &(Clean::default(), guest.clone()), (*figure as usize, GUEST_FIGURES))
+            }
+        }
+    }
+
+    /// The largest sample of one figure from `from` to before `to`: of the polls as far as they go back, then of ten
+    /// seconds, then of a minute. `None` where nothing is known.
+    pub fn largest(&self, key: &SeriesKey, from: Mono, to: Mono) -> Option<f32> {
+        let (range, haproxy_ms) = ((from, to), self.haproxy_interval_ms);
+        match key {
+            SeriesKey::Host { node, figure } => {
+                let host = self.hosts.get(node)?;
+                let (newest, fine) = (host.newest?, host.ring.series(*figure as usize));
+                if reaches(newest, fine.len(), self.host_interval_ms, from) {
+                    return fine.largest(newest, self.host_interval_ms, range);
+                }
+                host.coarse.largest(*figure as usize, from, to)
+            }
+            SeriesKey::Backend { node, backend, figure } => {
+                self.balancers.get(node)?.largest((backend, None), *figure, range, haproxy_ms)
+            }
+            SeriesKey::Server { node, backend, server, figure } => {
+                self.balancers.get(node)?.largest((backend, Some(server)), *figure, range, haproxy_ms)
+            }
+            SeriesKey::Database { node, figure } => {
+                self.databases.largest(node, &Name::default(), (*figure as usize, DATABASE_FIGURES), range)
+            }
+            SeriesKey::Port { node, bridge, interface, figure } => {
+                let name = (bridge.clone(), interface.clone());
+                self.ports.largest(node, &name, (*figure as usize, PORT_FIGURES), range)
+            }
+            SeriesKey::Guest { node, guest, figure } => {
+                let name = (Clean::default(), guest.clone());
+                self.guests.largest(node, &name, (*figure as usize, GUEST_FIGURES), range)
             }
         }
     }
@@ -156,8 +324,8 @@ impl History {
         Some(self.hosts.get(node)?.ring.series(figure as usize))
     }
 
-    /// The ring of a host with everything up to `at` filled in; `None` beyond the bound.
-    fn host_ring(&mut self, node: &NodeName, at: Mono) -> Option<&mut Ring> {
+    /// The history of a host with everything up to `at` filled in; `None` beyond the bound.
+    fn host_at(&mut self, node: &NodeName, at: Mono) -> Option<&mut HostHistory> {
         if !self.hosts.contains_key(node) && self.hosts.len() >= HOSTS_MAX {
             return None;
         }
@@ -165,7 +333,7 @@ impl History {
         let host = self.hosts.entry(node.clone()).or_default();
         host.ring.push_gaps(missed(host.newest, at, interval_ms));
         host.newest = Some(at);
-        Some(&mut host.ring)
+        Some(host)
     }
 }
 
@@ -175,8 +343,29 @@ pub(super) fn missed(newest: Option<Mono>, at: Mono, interval_ms: u64) -> u64 {
     ((at.since_ms(newest) + interval_ms / 2) / interval_ms).saturating_sub(1).min(SAMPLES_MAX as u64)
 }
 
+/// Whether samples that end at `newest` go back to `from`.
+pub(super) fn reaches(newest: Mono, samples: usize, interval_ms: u64, from: Mono) -> bool {
+    newest.0.saturating_sub(samples as u64 * interval_ms) <= from.0
+}
+
 pub(super) fn small(figure: Figure<f64>) -> Option<f32> {
     figure.known().map(|value| value as f32)
+}
+
+/// In the order of [`DatabaseFigure`].
+fn database_figures(facts: &MysqlFacts) -> [Option<f32>; DATABASE_FIGURES] {
+    let (rates, server) = (&facts.rates, &facts.sample.server);
+    let lag = facts.channels().iter().flat_map(|channel| {
+        let lags = &channel.lags;
+        [lags.applied_ms, lags.received_ms, lags.heartbeat_ms]
+    });
+    [
+        small(rates.statements.questions_per_s),
+        small(rates.statements.writes_per_s()),
+        server.threads_running.known().map(|count| count as f32),
+        small(rates.locks.load_sessions),
+        lag.filter_map(Figure::known).max().map(|lag| lag as f32),
+    ]
 }
 
 /// In the order of [`HostFigure`].

@@ -3,6 +3,7 @@
 //! [`Ring`] keeps one row per poll, so that a poll of a thousand servers writes one stretch of memory and not a
 //! thousand places; [`Series`] is the view of one figure over time.
 
+use crate::model::time::Mono;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -117,6 +118,17 @@ impl Series<'_> {
     /// The newest sample; a gap is `None` too.
     pub fn last(&self) -> Option<f32> {
         self.rows.back()?.get(self.place).copied().and_then(known)
+    }
+
+    /// The largest known sample from `from` to before `to`, of samples that are `interval_ms` apart and end at `newest`.
+    pub fn largest(&self, newest: Mono, interval_ms: u64, (from, to): (Mono, Mono)) -> Option<f32> {
+        let interval_ms = interval_ms.max(1);
+        // Back from the newest: the first sample before `to`, and the last one not before `from`.
+        let first = (newest.0 + 1).saturating_sub(to.0).div_ceil(interval_ms);
+        let last = newest.0.checked_sub(from.0)? / interval_ms;
+        let (first, last) = (usize::try_from(first).ok()?, usize::try_from(last).ok()?);
+        let length = last.checked_sub(first)? + 1;
+        self.iter().rev().skip(first).take(length).flatten().reduce(f32::max)
     }
 
     /// The smallest known sample.

@@ -244,6 +244,20 @@ pub struct HostProfile {
     pub units_unknown: Option<Clean>,
     /// The node's address list: "eth0 10.99.0.11/24".
     pub addresses: Vec<InterfaceAddress>,
+    /// Block devices; empty where the kernel does not list them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub block_devices: Vec<BlockDevice>,
+}
+
+/// A block device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BlockDevice {
+    /// Its name: "sda", "dm-0".
+    pub name: Clean,
+    /// Whether it turns, as the kernel says; what it says of a virtual disk is its driver's guess.
+    pub rotational: Figure<bool>,
+    /// Its name in `/dev/mapper`, where it has one.
+    pub mapped_as: Option<Clean>,
 }
 
 /// An address that an interface carries.

@@ -7,11 +7,11 @@
 //! Deliberately absent: quoting for a shell (`plan::text` prints the line).
 
 use super::{
-    ids::{ProxyName, ServerName},
+    ids::{NodeName, ProxyName, ServerName},
     text::Clean,
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 /// How long sessions may take to end, unless the operator says otherwise.
 pub const DEADLINE_MS_DEFAULT: u64 = 60_000;
@@ -96,6 +96,13 @@ pub enum Change {
         /// Which server.
         server: ServerPath,
     },
+    /// `vip.move`: another node holds a virtual address.
+    VipMove {
+        /// Which address.
+        address: IpAddr,
+        /// Who holds it then.
+        to: NodeName,
+    },
 }
 
 /// What happens to a draining server that still has sessions at the deadline.
@@ -134,17 +141,27 @@ impl Change {
             Self::HaproxyMaint { .. } => "haproxy.maint",
             Self::HaproxyWeight { .. } => "haproxy.weight",
             Self::HaproxyKillSessions { .. } => "haproxy.kill-sessions",
+            Self::VipMove { .. } => VIP_MOVE,
         }
     }
 
-    /// The server it is about.
-    pub fn server(&self) -> &ServerPath {
+    /// What it is about, as it is written behind the action; empty when that is not said.
+    pub fn target(&self) -> String {
         match self {
+            Self::VipMove { address, .. } => address.to_string(),
+            _ => self.server().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// The server of a load balancer that it is about; none where it is about something else.
+    pub fn server(&self) -> Option<&ServerPath> {
+        match self {
+            Self::VipMove { .. } => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
             | Self::HaproxyWeight { server, .. }
-            | Self::HaproxyKillSessions { server } => server,
+            | Self::HaproxyKillSessions { server } => Some(server),
         }
     }
 }
@@ -161,6 +178,12 @@ pub enum NotAnIntent {
     /// The target is missing or has another form.
     #[error("{action} needs a server as backend/server, such as web_cluster/web03")]
     NoServer {
+        /// The action.
+        action: Clean,
+    },
+    /// The address is missing or none.
+    #[error("{action} needs an address, such as 10.10.0.100")]
+    NoAddress {
         /// The action.
         action: Clean,
     },
@@ -185,8 +208,11 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 5] =
-    ["haproxy.drain", "haproxy.ready", "haproxy.maint", "haproxy.weight", "haproxy.kill-sessions"];
+pub const ACTIONS: [&str; 6] =
+    ["haproxy.drain", "haproxy.ready", "haproxy.maint", "haproxy.weight", "haproxy.kill-sessions", VIP_MOVE];
+
+const VIP_MOVE: &str = "vip.move";
+const TO: &str = "--to";
 
 const DEADLINE: &str = "--deadline";
 const ON_DEADLINE: &str = "--on-deadline";
@@ -196,6 +222,7 @@ const REASON: &str = "--reason";
 const DEADLINE_NEEDS: &str = "a time between 1s and 24h, such as 1500ms, 60s or 5m";
 const ON_DEADLINE_NEEDS: &str = "one of keep, maint, maint+close";
 const WEIGHT_NEEDS: &str = "a whole number from 0 to 256";
+const TO_NEEDS: &str = "the name of a node, such as db02";
 const REASON_NEEDS: &str = "a sentence in quotes";
 
 /// The options of an action, in the order they are printed.
@@ -204,6 +231,7 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.drain" => &[DEADLINE, ON_DEADLINE, REASON],
         "haproxy.ready" => &[DEADLINE, WEIGHT, REASON],
         "haproxy.weight" => &[WEIGHT, REASON],
+        VIP_MOVE => &[TO, REASON],
         _ => &[REASON],
     }
 }
@@ -218,6 +246,13 @@ impl Intent {
             .iter()
             .find(|known| **known == action)
             .ok_or_else(|| NotAnIntent::UnknownAction(Clean::line(action)))?;
+        if action == VIP_MOVE {
+            let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
+            let address = address.ok_or_else(|| NotAnIntent::NoAddress { action: Clean::line(action) })?;
+            let options = Options::parse(action, words)?;
+            let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
+            return Ok(Self { change: Change::VipMove { address, to }, reason: options.reason });
+        }
         let server = words
             .next()
             .and_then(ServerPath::parse)
@@ -241,7 +276,7 @@ impl Intent {
 
     /// The words that [`Intent::parse`] reads; options at their default are left out.
     pub fn words(&self) -> Vec<String> {
-        let mut words = vec![self.change.id().to_owned(), self.change.server().to_string()];
+        let mut words = vec![self.change.id().to_owned(), self.change.target()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
         match &self.change {
             Change::HaproxyDrain { deadline_ms, on_deadline, .. } => {
@@ -258,6 +293,7 @@ impl Intent {
                 }
             }
             Change::HaproxyWeight { weight, .. } => option(WEIGHT, weight.to_string()),
+            Change::VipMove { to, .. } => option(TO, to.to_string()),
             Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } => {}
         }
         if let Some(reason) = &self.reason {
@@ -272,6 +308,7 @@ struct Options {
     deadline_ms: Option<u64>,
     on_deadline: Option<OnDeadline>,
     weight: Option<u64>,
+    to: Option<NodeName>,
     reason: Option<Clean>,
 }
 
@@ -297,6 +334,10 @@ impl Options {
             ON_DEADLINE => {
                 let policy = OnDeadline::ALL.into_iter().find(|policy| policy.word() == value);
                 (once(&mut self.on_deadline, policy), ON_DEADLINE_NEEDS)
+            }
+            TO => {
+                let node = Some(Clean::line(value.trim())).filter(|name| !name.is_empty());
+                (once(&mut self.to, node.map(|name| NodeName::new(name.as_str()))), TO_NEEDS)
             }
             WEIGHT => (once(&mut self.weight, value.parse().ok().filter(|weight| *weight <= WEIGHT_MAX)), WEIGHT_NEEDS),
             _ => {
@@ -355,6 +396,8 @@ mod tests {
             "haproxy.maint web_cluster/web03 --reason x",
             "haproxy.weight web_cluster/web03 --weight 0",
             "haproxy.kill-sessions mysql_rw/db01",
+            "vip.move 10.10.0.100 --to lb02 --reason kernel",
+            "vip.move 2001:db8::1 --to lb02",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -373,7 +416,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -396,6 +439,8 @@ mod tests {
             ("haproxy.weight b/s", "--weight needs a whole number from 0 to 256"),
             ("haproxy.weight b/s --weight 257", "--weight needs a whole number from 0 to 256"),
             ("haproxy.maint b/s --reason", "--reason needs a sentence in quotes"),
+            ("vip.move lb02 --to lb01", "vip.move needs an address, such as 10.10.0.100"),
+            ("vip.move 10.0.0.1", "--to needs the name of a node, such as db02"),
         ];
         for (line, message) in cases {
             assert_eq!(parse(line).unwrap_err().to_string(), message, "{line}");

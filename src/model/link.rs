@@ -119,6 +119,8 @@ pub enum LinkEvent {
     Route(Route),
     /// The settings were resolved.
     Settings(Vec<LinkSetting>),
+    /// libvirt tells that something happened to a guest; what, the next poll shows.
+    GuestsChanged,
 }
 
 /// A question only the operator can answer. The answer travels back by `id` and is never recorded.

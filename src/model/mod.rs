@@ -3,18 +3,26 @@
 //! Plain values only. No IO, no clock, no client crate: time arrives as an input ([`time::Now`]), and
 //! bytes from a node arrive as [`text::Clean`].
 
+pub mod address;
+pub mod certificates;
 pub mod figure;
 pub mod haproxy;
 pub mod host;
+pub mod hypervisor;
 pub mod ids;
 pub mod intent;
 pub mod inventory;
 pub mod link;
 pub mod linux_bridge;
+pub mod log;
+pub mod memcached;
 pub mod mysql;
 pub mod observation;
 pub mod ovs;
 pub mod ovs_daemon;
+pub mod presence;
+pub mod private_network;
+pub mod services;
 pub mod text;
 pub mod time;
 pub mod trouble;

@@ -3,6 +3,7 @@
 use super::{
     text::Clean,
     time::{Mono, Now},
+    trouble::{Trouble, TroubleKind},
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,9 @@ pub struct Failure {
     pub since: Now,
     /// The latest reason.
     pub reason: Clean,
+    /// The kind of the latest trouble, where rules must tell kinds apart.
+    #[serde(default)]
+    pub kind: Option<TroubleKind>,
 }
 
 impl<T> Default for Observed<T> {
@@ -44,15 +48,34 @@ impl<T> Observed<T> {
         self.failure = None;
     }
 
+    /// The last value still holds: it was asked for again and nothing has changed. Nothing happens where there is none.
+    pub fn confirm(&mut self, at: Now) {
+        if let Some(taken) = &mut self.value {
+            taken.at = at;
+            self.failure = None;
+        }
+    }
+
     /// Notes that reading failed; keeps the last value.
     pub fn fail(&mut self, reason: Clean, at: Now) {
         let since = self.failure.as_ref().map_or(at, |earlier| earlier.since);
-        self.failure = Some(Failure { since, reason });
+        self.failure = Some(Failure { since, reason, kind: None });
+    }
+
+    /// The same, with the kind of the trouble.
+    pub fn fail_with(&mut self, trouble: &Trouble, at: Now) {
+        let since = self.failure.as_ref().map_or(at, |earlier| earlier.since);
+        self.failure = Some(Failure { since, reason: trouble.cause.clone(), kind: Some(trouble.kind) });
     }
 
     /// The last value, however old.
     pub fn last(&self) -> Option<&T> {
         self.value.as_ref().map(|taken| &taken.value)
+    }
+
+    /// The last value, to add what only another answer tells.
+    pub fn last_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut().map(|taken| &mut taken.value)
     }
 
     /// When the last value was taken.

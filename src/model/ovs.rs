@@ -439,6 +439,37 @@ pub struct SwitchedRates {
 }
 
 impl SwitchedRates {
+    /// Both directions together, bits per second.
+    pub fn bits_per_s(&self) -> Figure<f64> {
+        sum(self.rx_bits_per_s, self.tx_bits_per_s)
+    }
+
+    /// Packets dropped in either direction, per second.
+    pub fn drops_per_s(&self) -> Figure<f64> {
+        sum(self.rx_drops_per_s, self.tx_drops_per_s)
+    }
+
+    /// Packets with errors in either direction, per second.
+    pub fn errors_per_s(&self) -> Figure<f64> {
+        sum(self.rx_errors_per_s, self.tx_errors_per_s)
+    }
+
+    /// Two interfaces together; a figure that one of them does not know is not known.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let both = |one: Figure<f64>, other: Figure<f64>| one.and_then(|one| other.map(|other| one + other));
+        Self {
+            rx_bits_per_s: both(self.rx_bits_per_s, other.rx_bits_per_s),
+            tx_bits_per_s: both(self.tx_bits_per_s, other.tx_bits_per_s),
+            rx_packets_per_s: both(self.rx_packets_per_s, other.rx_packets_per_s),
+            tx_packets_per_s: both(self.tx_packets_per_s, other.tx_packets_per_s),
+            rx_drops_per_s: both(self.rx_drops_per_s, other.rx_drops_per_s),
+            tx_drops_per_s: both(self.tx_drops_per_s, other.tx_drops_per_s),
+            rx_errors_per_s: both(self.rx_errors_per_s, other.rx_errors_per_s),
+            tx_errors_per_s: both(self.tx_errors_per_s, other.tx_errors_per_s),
+        }
+    }
+
     /// All unknown for one reason.
     pub fn unknown(why: Unknown) -> Self {
         let none = Figure::Unknown(why);
@@ -453,6 +484,24 @@ impl SwitchedRates {
             tx_errors_per_s: none,
         }
     }
+}
+
+/// Two directions: one that is not known counts as nothing as long as the other is known.
+fn sum(one: Figure<f64>, other: Figure<f64>) -> Figure<f64> {
+    match (one, other) {
+        (Figure::Known(one), Figure::Known(other)) => Figure::Known(one + other),
+        (Figure::Known(known), _) | (_, Figure::Known(known)) => Figure::Known(known),
+        (unknown, _) => unknown,
+    }
+}
+
+/// What one poll of the database brought.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct OvsReading {
+    /// Everything, when something changed since the poll before.
+    pub sample: Option<OvsSample>,
+    /// How long ago the newest statistics came, milliseconds.
+    pub round_age_ms: u64,
 }
 
 /// What the database said over time (`history::ovs`).

@@ -5,6 +5,7 @@ use super::{
     figure::Figure,
     ovs::{BondMode, Statistics, SwitchedRates},
     text::Clean,
+    trouble::Trouble,
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,118 @@ pub struct LiveCounters {
     pub ports: Vec<PortCounters>,
     /// Rates, in the order of the ports.
     pub rates: Vec<SwitchedRates>,
+}
+
+/// What the daemon and its process say every second or two.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct OvsLiveSample {
+    /// Its process.
+    pub process: DaemonProcessState,
+    /// Why it was not asked or gave no answer; `None` when it answered.
+    pub silence: Option<Trouble>,
+    /// Its datapaths.
+    pub datapaths: Vec<DatapathLoad>,
+    /// Counters of the ports of all datapaths, by name.
+    pub ports: Vec<PortCounters>,
+}
+
+/// The newest live figures and the rates between the last two reads (`history::ovs`).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct OvsLive {
+    /// The process.
+    pub process: DaemonProcessState,
+    /// Why the daemon gave no answer.
+    pub silence: Option<Trouble>,
+    /// Its datapaths.
+    pub datapaths: Vec<DatapathLoad>,
+    /// Counters and rates.
+    pub counters: LiveCounters,
+}
+
+/// ovs-vswitchd as a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DaemonProcessState {
+    /// No file holds its process number: it was never started, or was stopped in good order.
+    #[default]
+    NotStarted,
+    /// It runs.
+    Running {
+        /// Its number.
+        pid: u64,
+    },
+    /// It is stopped by a signal or a debugger: it switches nothing new.
+    Halted {
+        /// Its number.
+        pid: u64,
+    },
+    /// Its number is written down and there is no such process: it died.
+    Gone {
+        /// The number it had.
+        pid: u64,
+    },
+    /// The login may not see processes of others.
+    Hidden {
+        /// Its number, as written down.
+        pid: u64,
+    },
+}
+
+/// Figures of a datapath (`ovs-appctl dpctl/show`).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DatapathLoad {
+    /// "netdev@ovs-netdev", "system@ovs-system".
+    pub name: Clean,
+    /// Packets that a flow took care of.
+    pub hits: Figure<u64>,
+    /// Packets that had to go up to the daemon.
+    pub misses: Figure<u64>,
+    /// Packets that the daemon was too slow to take.
+    pub lost: Figure<u64>,
+    /// The same per second, between the last two reads.
+    #[serde(default)]
+    pub lost_per_s: Figure<f64>,
+    /// Flows.
+    pub flows: Figure<u64>,
+}
+
+/// What the daemon says less often: bonds, learned addresses, flows.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct OvsDetail {
+    /// Why it was not asked or gave no answer; `None` when it answered.
+    pub silence: Option<Trouble>,
+    /// Bonds.
+    pub bonds: Figure<Vec<BondState>>,
+    /// Ports that speak LACP.
+    pub lacp: Figure<Vec<LacpState>>,
+    /// Flows in each datapath.
+    pub upcalls: Figure<Vec<Upcalls>>,
+    /// Learned addresses of each bridge.
+    pub addresses: Vec<BridgeAddresses>,
+}
+
+/// Flows of a datapath (`ovs-appctl upcall/show`).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Upcalls {
+    /// "netdev@ovs-netdev", "system@ovs-system".
+    pub datapath: Clean,
+    /// Flows now.
+    pub flows: Figure<u64>,
+    /// How many the daemon allows itself: it lowers this when it becomes too slow.
+    pub flows_max: Figure<u64>,
+    /// How long it takes to go through them, milliseconds.
+    pub dump_ms: Figure<u64>,
+}
+
+/// The addresses that one bridge has learned.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct BridgeAddresses {
+    /// Its name.
+    pub bridge: Clean,
+    /// How many.
+    pub learned: Figure<u64>,
+    /// The first of them.
+    pub addresses: Figure<Vec<LearnedAddress>>,
 }
 
 /// An address that a bridge has learned (`ovs-appctl fdb/show`).

@@ -76,6 +76,16 @@ pub enum TroubleKind {
     DaemonNotRunning,
     /// HAProxy accepted the connection and does not answer: all its stats connections are in use.
     StatsSocketFull,
+    /// The database does not let the account in.
+    LoginRefused,
+    /// The database accepted the connection, or a statement, and does not answer.
+    DatabaseSilent,
+    /// libvirtd took the connection and does not answer, while the node does.
+    LibvirtSilent,
+    /// The service refused what was asked, in its own words.
+    ServiceRefused,
+    /// This vakt was built without the part that would ask.
+    NotBuiltIn,
     /// One request got no answer before its deadline.
     DeadlineMissed,
     /// An answer was longer than its cap.

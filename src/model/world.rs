@@ -1,12 +1,22 @@
 //! Everything that is known of the cluster, node by node, with ages. Owned by the application, changed only by `update`.
 
 use super::{
+    certificates::CertificatesFacts,
     haproxy::HaproxyFacts,
     host::{HostFacts, HostProfile},
+    hypervisor::{HypervisorFacts, HypervisorProfile},
     ids::NodeName,
     inventory::Inventory,
     link::{Link, LinkState, Question},
+    linux_bridge::LinuxBridge,
+    memcached::MemcachedFacts,
+    mysql::MysqlFacts,
     observation::Observed,
+    ovs::OvsFacts,
+    ovs_daemon::{OvsDetail, OvsLive},
+    presence::PresenceFacts,
+    private_network::PrivateNetworkFacts,
+    services::ServicesFacts,
     time::Mono,
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +41,42 @@ pub struct NodeFacts {
     pub profile: Observed<HostProfile>,
     /// HAProxy, on nodes that have it.
     pub haproxy: Observed<HaproxyFacts>,
+    /// The switch as its database says it, on nodes that have Open vSwitch.
+    #[serde(default)]
+    pub ovs: Observed<OvsFacts>,
+    /// Its daemon and live counters.
+    #[serde(default)]
+    pub ovs_live: Observed<OvsLive>,
+    /// Its bonds, learned addresses and flows.
+    #[serde(default)]
+    pub ovs_detail: Observed<OvsDetail>,
+    /// Plain bridges of the kernel.
+    #[serde(default)]
+    pub bridges: Observed<Vec<LinuxBridge>>,
+    /// MySQL or MariaDB, on nodes that have it.
+    #[serde(default)]
+    pub mysql: Observed<MysqlFacts>,
+    /// Guests, on hypervisors.
+    #[serde(default)]
+    pub hypervisor: Observed<HypervisorFacts>,
+    /// What a hypervisor has to give, and how its guests are defined.
+    #[serde(default)]
+    pub hypervisor_profile: Observed<HypervisorProfile>,
+    /// Addresses, neighbours, keepalived.
+    #[serde(default)]
+    pub presence: Observed<PresenceFacts>,
+    /// Listening sockets, workers of web servers, NFS mounts.
+    #[serde(default)]
+    pub services: Observed<ServicesFacts>,
+    /// memcached, where it may be.
+    #[serde(default)]
+    pub memcached: Observed<MemcachedFacts>,
+    /// Certificates, on load balancers.
+    #[serde(default)]
+    pub certificates: Observed<CertificatesFacts>,
+    /// Round trips to other nodes.
+    #[serde(default)]
+    pub private_network: Observed<PrivateNetworkFacts>,
     /// Questions the connection waits for.
     pub questions: Vec<Question>,
 }
@@ -70,6 +116,18 @@ impl NodeFacts {
             host: Observed::default(),
             profile: Observed::default(),
             haproxy: Observed::default(),
+            ovs: Observed::default(),
+            ovs_live: Observed::default(),
+            ovs_detail: Observed::default(),
+            bridges: Observed::default(),
+            mysql: Observed::default(),
+            hypervisor: Observed::default(),
+            hypervisor_profile: Observed::default(),
+            presence: Observed::default(),
+            services: Observed::default(),
+            memcached: Observed::default(),
+            certificates: Observed::default(),
+            private_network: Observed::default(),
             questions: Vec::new(),
         }
     }

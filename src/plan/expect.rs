@@ -3,6 +3,7 @@
 //! An expectation is data: it is shown in the plan, journalled, and judged again by the run on fresh facts. Judging
 //! knows three answers; *unknown* is never taken for yes or for no.
 
+use super::vip::VipExpect;
 use crate::{
     model::{
         figure::Figure,
@@ -14,7 +15,7 @@ use crate::{
     wire::probe::{Facts, ProbeId},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 /// An expectation about what one probe reads on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,13 @@ pub enum Expect {
         server: ServerPath,
         /// What.
         is: ServerExpect,
+    },
+    /// Of a virtual address and who moves it.
+    Vip {
+        /// Which address.
+        address: IpAddr,
+        /// What.
+        is: VipExpect,
     },
 }
 
@@ -101,12 +109,13 @@ impl Check {
                 Ok((backend, found)) => is.judge(backend, found, before.and_then(|facts| find(facts, server).ok())),
                 Err(why) => Verdict::Unknown(why),
             },
+            Expect::Vip { address, is } => is.judge(*address, facts),
         }
     }
 
     /// The figure this expectation looks at, for a hole. `None` when it is unknown or no figure.
     pub fn figure(&self, facts: &Facts) -> Option<String> {
-        let Expect::Server { server, is } = &self.expect;
+        let Expect::Server { server, is } = &self.expect else { return None };
         let (_, found) = find(facts, server).ok()?;
         match is {
             ServerExpect::Weight(_) => found.weight.known().map(|weight| weight.to_string()),
@@ -121,7 +130,10 @@ impl Check {
 impl Expect {
     /// How much the fact may move before the plan is void.
     pub fn tolerance(&self) -> &'static str {
-        let Self::Server { is, .. } = self;
+        let is = match self {
+            Self::Server { is, .. } => is,
+            Self::Vip { is, .. } => return is.tolerance(),
+        };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
             ServerExpect::OthersCarry { .. } => "at least",
@@ -133,7 +145,10 @@ impl Expect {
 /// The expectation as a fragment with its subject: "web03 is told drain".
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Server { server, is } = self;
+        let (server, is) = match self {
+            Self::Server { server, is } => (server, is),
+            Self::Vip { address, is } => return is.tell(*address, f),
+        };
         let name = &server.server;
         match is {
             ServerExpect::Told(state) => write!(f, "{name} is told {state}"),
@@ -197,7 +212,7 @@ impl ServerExpect {
 }
 
 /// Judges one figure.
-fn of<T: Copy>(
+pub(super) fn of<T: Copy>(
     figure: Figure<T>,
     name: &str,
     holds: impl FnOnce(T) -> bool,
@@ -209,7 +224,7 @@ fn of<T: Copy>(
     }
 }
 
-fn verdict(holds: bool, seen: impl AsRef<str>) -> Verdict {
+pub(super) fn verdict(holds: bool, seen: impl AsRef<str>) -> Verdict {
     let seen = Clean::line(seen.as_ref());
     if holds { Verdict::Holds(seen) } else { Verdict::Fails(seen) }
 }

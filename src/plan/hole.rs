@@ -79,7 +79,19 @@ impl Bindings {
         let call = match &request.call {
             Call::Shell { script } => Call::Shell { script: Cow::Owned(fill(script)?) },
             Call::Exec { argv } => Call::Exec { argv: argv.iter().map(|word| fill(word)).collect::<Result<_, _>>()? },
+            // No plan holds one: it is how vakt asks.
+            Call::Tcp { .. } => request.call.clone(),
             Call::Haproxy { socket, command } => Call::Haproxy { socket: socket.clone(), command: fill(command)? },
+            // Only read, without words of an operator.
+            call @ (Call::Ovsdb { .. } | Call::OvsDaemon { .. }) => call.clone(),
+            Call::Sql { socket, login, statement, sql, repeat } => Call::Sql {
+                socket: socket.clone(),
+                login: login.clone(),
+                statement: *statement,
+                sql: Cow::Owned(fill(sql)?),
+                repeat: *repeat,
+            },
+            Call::Libvirt { socket, question } => Call::Libvirt { socket: socket.clone(), question: *question },
         };
         Ok(Request { access: request.access, call, deadline_ms: request.deadline_ms, cap_bytes: request.cap_bytes })
     }
@@ -91,6 +103,9 @@ pub fn holes_in(request: &Request) -> Vec<&str> {
         Call::Shell { script } => vec![script],
         Call::Exec { argv } => argv.iter().map(String::as_str).collect(),
         Call::Haproxy { command, .. } => vec![command],
+        Call::Tcp { send, .. } => vec![send],
+        Call::Sql { sql, .. } => vec![sql],
+        Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Libvirt { .. } => Vec::new(),
     };
     let mut names = Vec::new();
     for mut rest in texts {

@@ -141,7 +141,12 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
             Call::Haproxy { socket, .. } => {
                 node.is_some_and(|node| node.haproxy_socket.as_deref() == Some(socket.as_str()))
             }
+            Call::Sql { socket, .. } => {
+                node.and_then(|node| node.database.as_ref()).is_some_and(|database| database.socket == *socket)
+            }
             Call::Shell { .. } | Call::Exec { .. } => node.is_some(),
+            // They only read.
+            Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Libvirt { .. } | Call::Tcp { .. } => false,
         };
         check(Rule::Target, is_reachable);
     }
@@ -183,7 +188,12 @@ fn is_one_command(request: &Request) -> bool {
         Call::Haproxy { socket, command } => {
             sound(socket, &['\n', '\r', '\0']) && sound(command, &[';', '\n', '\r', '\0', '\\'])
         }
+        Call::Sql { socket, sql, .. } => {
+            sound(socket, &['\n', '\r', '\0']) && sound(sql, &[';', '\n', '\r', '\0', '\\'])
+        }
+        Call::Libvirt { socket, .. } => sound(socket, &['\n', '\r', '\0']),
         Call::Shell { script } => sound(script, &['\n', '\r', '\0']),
+        Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Tcp { .. } => false,
         // One process: its words are quoted one by one, so anything but NUL is one word.
         Call::Exec { argv } => !argv.is_empty() && argv.iter().all(|word| !word.contains('\0')),
     }

@@ -19,6 +19,7 @@ pub mod lint;
 pub mod parts;
 pub mod refusal;
 pub mod text;
+pub mod vip;
 
 pub use parts::{Plan, PlanId};
 pub use refusal::{Planned, Reason, ReasonKind, Refusal};
@@ -47,6 +48,9 @@ pub fn plan(
         | Change::HaproxyMaint { .. }
         | Change::HaproxyWeight { .. }
         | Change::HaproxyKillSessions { .. } => haproxy::plan(world, inventory, intent, policy, now)?,
+        Change::VipMove { address, to } => {
+            vip::plan(&vip::Scene { world, inventory, policy, now }, intent, *address, to)?
+        }
     };
     if let Planned::Plan(plan) = &planned {
         let faults = lint::lint(plan, inventory);

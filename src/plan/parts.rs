@@ -18,7 +18,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, net::IpAddr};
 
 /// A change that has been thought through: what must hold, what is sent, how each step is verified and undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +120,13 @@ fn id_of(body: &Body) -> PlanId {
 pub enum Subject {
     /// A HAProxy server.
     Server(ServerPath),
+    /// A virtual address.
+    Vip {
+        /// Which.
+        address: IpAddr,
+        /// Who is to hold it.
+        to: NodeName,
+    },
 }
 
 impl Subject {
@@ -127,6 +134,7 @@ impl Subject {
     pub fn words(&self, facts: &Facts) -> Clean {
         match self {
             Self::Server(path) => super::expect::server_words(facts, path),
+            Self::Vip { address, .. } => super::vip::words(facts, *address),
         }
     }
 
@@ -134,6 +142,7 @@ impl Subject {
     pub fn name(&self) -> &str {
         match self {
             Self::Server(path) => path.server.as_str(),
+            Self::Vip { to, .. } => to.as_str(),
         }
     }
 }
@@ -142,6 +151,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(path) => path.fmt(f),
+            Self::Vip { address, .. } => address.fmt(f),
         }
     }
 }

@@ -75,6 +75,14 @@ pub enum ReasonKind {
     CapacityFloor,
     /// The server still gets new sessions.
     InTraffic,
+    /// A service that has to do its part does not run, or does not answer.
+    NoService,
+    /// Several nodes hold the address, or none does.
+    SplitBrain,
+    /// Its load balancer would serve less than the one that holds the address.
+    LessService,
+    /// Nothing that can be changed safely would bring it about.
+    NoWay,
     /// Somebody else acts at this moment.
     Locked,
     /// The state folder, or a journal in it, cannot be used.

@@ -4,12 +4,13 @@
 //! at a space outside quotes, so that what is copied into a shell is still the same command.
 
 use super::{
+    expect::Check,
     parts::{Action, ConfirmBy, Need, OnLate, Plan, Step, Undo, Until, Wait, When, Write},
     refusal::{AlreadyThere, Refusal},
 };
 use crate::{
     model::{intent::Intent, text::Clean},
-    wire::request::{Request, shell_word},
+    wire::request::{Call, Request, shell_word},
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -52,7 +53,13 @@ pub fn plan(plan: &Plan, width: usize) -> String {
     page.prose(0, "How it is read back");
     for source in &body.sources {
         for request in &source.requests {
-            page.request(2, source.node.as_str(), request);
+            match &request.call {
+                // Scripts of probes are long, only look, and say nothing to an operator.
+                Call::Shell { .. } => {
+                    page.row(2, &format!("{:<6}", source.node), &format!("what vakt always reads: {}", source.probe));
+                }
+                _ => page.request(2, source.node.as_str(), request),
+            }
         }
     }
     page.blank();
@@ -134,8 +141,10 @@ fn write_write(page: &mut Page, write: &Write) {
         let name = &bind.name;
         page.row(7, "hole  ", &format!("{name} is {} that this step reads: {}", bind.kind.word(), bind.from.expect));
     }
-    let expects = |checks: &[super::expect::Check]| {
-        let words: Vec<String> = checks.iter().map(|check| check.expect.to_string()).collect();
+    let expects = |checks: &[Check]| {
+        let here = |check: &Check| check.node == write.node;
+        let words: Vec<String> =
+            checks.iter().map(|check| if here(check) { check.expect.to_string() } else { check.to_string() }).collect();
         words.join("; ")
     };
     let before = [&write.before[..], &write.guards].concat();
@@ -150,7 +159,12 @@ fn write_write(page: &mut Page, write: &Write) {
 fn write_wait(page: &mut Page, wait: &Wait, is_beyond_return: bool) {
     let mut words: Vec<String> = wait.until.checks.iter().map(|check| check.expect.to_string()).collect();
     words.dedup();
+    if words.len() > 1 && wait.until.need == Need::All {
+        // Different things on different nodes.
+        words = wait.until.checks.iter().map(ToString::to_string).collect();
+    }
     let where_it_holds = match (wait.until.need, wait.until.checks.len()) {
+        (Need::All, count) if count == words.len() => "",
         (_, 1) => "",
         (Need::All, _) => " on each",
         (Need::Any, _) => " on one of them",

@@ -1,150 +1,203 @@
 //! Every rule there is, as a table for people: what it means, what usually causes it, what to do.
+//!
+//! Each file of rules has its own table, written with [`rules!`]; [`TABLES`] names the files. The order of all rules is
+//! that of their ranks, wherever they are written.
 
-use super::Severity;
-use serde::{Deserialize, Serialize};
-use std::fmt::Write;
+use super::{
+    Severity, addresses, certificates, databases, exposure, fate, host, intents, machines, node, private_network,
+    replication, servers, services, spike, switches, switches_fleet, traffic,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{cmp::Ordering, fmt::Write, sync::LazyLock};
+
+/// The tables, one a file.
+const TABLES: &[&[RuleId]] = &[
+    // In the order of the alphabet.
+    addresses::TABLE,
+    certificates::TABLE,
+    databases::TABLE,
+    exposure::TABLE,
+    fate::TABLE,
+    host::TABLE,
+    intents::TABLE,
+    machines::TABLE,
+    node::TABLE,
+    private_network::TABLE,
+    replication::TABLE,
+    servers::TABLE,
+    switches::TABLE,
+    switches_fleet::TABLE,
+    services::TABLE,
+    spike::TABLE,
+    traffic::TABLE,
+];
 
 /// A rule's row.
 #[derive(Debug)]
 pub struct Rule {
-    /// For code.
-    pub id: RuleId,
     /// "haproxy.server.down".
     pub name: &'static str,
-    /// A few words.
-    pub title: &'static str,
+    /// Decides between findings that are equally bad: the lower one is nearer to the cause, and is told first.
+    ///
+    /// | rank | about |
+    /// |---|---|
+    /// | 10 | the way to a node |
+    /// | 20 | a hypervisor and its machines |
+    /// | 30 | switches, ports, addresses, disks of a whole node |
+    /// | 40 | what runs on a node and was ended |
+    /// | 45 | a database |
+    /// | 50 | a load balancer and its servers |
+    /// | 60 | traffic |
+    /// | 70 | a host's figures |
+    /// | 90 | what can wait |
+    pub rank: u16,
     /// How bad it is at worst.
     pub severity: Severity,
+    /// A few words.
+    pub title: &'static str,
     /// What it means.
     pub meaning: &'static str,
     /// What usually causes it.
     pub causes: &'static str,
     /// What to do.
     pub action: &'static str,
+    /// Findings that make this one a symptom while they hold.
+    pub explained_by: &'static [Cause],
+    /// Commands of the console that may help, the best one first.
+    pub commands: &'static [&'static str],
 }
 
-macro_rules! rules {
-    ($($id:ident = $name:literal, $severity:ident, $title:literal, $meaning:literal, $causes:literal, $action:literal;)*) => {
-        /// Every rule. The order decides between findings that are equally bad and equally old.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum RuleId {
-            $(
-                #[doc = $title]
-                #[serde(rename = $name)]
-                $id,
-            )*
-        }
+/// A rule whose finding explains another one.
+#[derive(Debug, Clone, Copy)]
+pub struct Cause {
+    /// "node.unreachable".
+    pub rule: &'static str,
+    /// Of which cause and which symptom that is so.
+    pub relation: Relation,
+}
 
-        const CATALOGUE: &[Rule] = &[$(Rule {
-            id: RuleId::$id,
-            name: $name,
-            title: $title,
-            severity: Severity::$severity,
-            meaning: $meaning,
-            causes: $causes,
-            action: $action,
-        },)*];
+/// How a cause must stand to its symptom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// The cause is about the node that the symptom is about first.
+    Node,
+    /// The cause is about one of the symptom's nodes.
+    AnyNode,
+    /// Each of the symptom's nodes has a finding of the cause's rule, or of another cause of this relation.
+    EveryNode,
+    /// Both have the same subject.
+    Subject,
+    /// The cause's subject is a part of the symptom's: "web/web03" of "web".
+    Inside,
+    /// The symptom's subject is a part of the cause's.
+    Around,
+    /// Wherever it is: there is one such thing in a cluster.
+    Anywhere,
+}
+
+/// Which rule. Two are the same when their names are; the order is that of the ranks.
+#[derive(Debug, Clone, Copy)]
+pub struct RuleId(pub(super) &'static Rule);
+
+/// The table of a file of rules. A row makes a constant of its name and, over all rows, `TABLE`:
+///
+/// ```text
+/// rules! {
+///     SERVER_DOWN = "haproxy.server.down", 51, Critical, "Server down" {
+///         meaning: "…",
+///         causes: "…",
+///         action: "…",
+///         explained_by: [Node "node.unreachable"],     (may be left out)
+///         commands: ["row.logs"],                      (may be left out)
+///     }
+/// }
+/// ```
+macro_rules! rules {
+    ($($id:ident = $name:literal, $rank:literal, $severity:ident, $title:literal {
+        meaning: $meaning:literal,
+        causes: $causes:literal,
+        action: $action:literal,
+        $(explained_by: [$($relation:ident $cause:literal),+ $(,)?],)?
+        $(commands: [$($command:literal),+ $(,)?],)?
+    })+) => {
+        $(
+            #[doc = $title]
+            pub(super) const $id: $crate::rules::RuleId = $crate::rules::RuleId(&$crate::rules::Rule {
+                name: $name,
+                rank: $rank,
+                severity: $crate::rules::Severity::$severity,
+                title: $title,
+                meaning: $meaning,
+                causes: $causes,
+                action: $action,
+                explained_by: &[$($($crate::rules::Cause {
+                    rule: $cause,
+                    relation: $crate::rules::Relation::$relation,
+                }),+)?],
+                commands: &[$($($command),+)?],
+            });
+        )+
+
+        /// The rules of this file.
+        pub(super) const TABLE: &[$crate::rules::RuleId] = &[$($id),+];
     };
 }
 
-rules! {
-    HostKey = "node.host_key", Critical, "Host key refused",
-        "The node's host key is unknown, changed or revoked, or its certificate is not valid. Nothing was sent to it.",
-        "The node was installed again, its address now belongs to another machine, or someone stands in between.",
-        "compare the fingerprint with the node's console; only then change known_hosts";
-    Unreachable = "node.unreachable", Critical, "Node unreachable",
-        "There is no SSH connection to the node. Whether its services work is seen only from elsewhere.",
-        "The node or its sshd is down, the network is cut, or the login is refused.",
-        "look at the node from its hypervisor, or from a neighbour on the private network";
-    BackendDown = "haproxy.backend.down", Critical, "Backend without usable server",
-        "No server of the backend takes traffic: every request to it fails.",
-        "All servers fail their check at once (a shared dependency, a broken deployment), or the last healthy one was taken out.",
-        "look at the checks of its servers; put one back that was taken out on purpose";
-    ServerDown = "haproxy.server.down", Critical, "Server down",
-        "HAProxy's health check fails and the server gets no traffic.",
-        "The service or its node is down, or the check times out under load.",
-        "look at the failing check and the log of the service on that node";
-    IntentLost = "haproxy.intent.lost", Critical, "What an operator set was lost",
-        "A server that somebody drained, put into maintenance or gave another weight through vakt is not so any more on a load balancer. \
-         It may take traffic while somebody works on it.",
-        "HAProxy was reloaded or restarted without a server-state file, or somebody changed it outside vakt.",
-        "apply it again, or accept what is: both commands are in the finding";
-    OomKill = "host.oom_kill", Critical, "Out of memory",
-        "The kernel ended processes because memory ran out.",
-        "A process or cgroup limit too small for its load, or a leak.",
-        "see which unit uses most, lower its limits or caches, or add memory";
-    Filesystem = "host.filesystem", Critical, "File system nearly full",
-        "A file system has little room left; writes fail when it is full.",
-        "Logs, binary logs, backups or temporary files that nobody removes.",
-        "remove or move what is not needed, or enlarge it; for a database purge binary logs, never delete them";
-    HaproxyUnreadable = "haproxy.unreadable", Warning, "HAProxy cannot be read",
-        "The node answers, its HAProxy does not: what it does with traffic is unknown.",
-        "HAProxy is down, its stats socket is missing, busy, or not permitted for this login.",
-        "run vakt check; see whether haproxy runs and what its configuration says of `stats socket`";
-    Disagree = "haproxy.disagree", Warning, "Load balancers disagree",
-        "The load balancers do not treat a server alike: traffic depends on which of them a client reaches.",
-        "A drain or maintenance on one of them only, a check that fails from one side, or different configuration files.",
-        "make the states alike, or find out why the check fails from one side";
-    Queue = "haproxy.queue", Warning, "Requests wait in the queue",
-        "All servers of the backend are at their limit; requests wait for a free one.",
-        "More traffic than usual, slow answers, or too few servers.",
-        "see which server is slow; put servers back, or raise their limits if they bear it";
-    Sessions = "haproxy.sessions", Warning, "Sessions near their limit",
-        "When the limit is reached, new connections wait or are refused.",
-        "More traffic than usual, or answers so slow that sessions pile up.",
-        "find what is slow; raise maxconn if memory and servers bear it";
-    Errors = "haproxy.errors", Warning, "Many 5xx answers",
-        "Clients get server errors.",
-        "A broken deployment, a failing dependency, or servers that are overloaded.",
-        "see which server answers with 5xx, and drain it if it is one of them";
-    Stale = "node.stale", Warning, "Node stale",
-        "The connection seems to stand and no answer comes: what is shown is old.",
-        "The network was cut without a word, the node is frozen or overloaded, or a disk under it hangs.",
-        "wait for the keepalive to decide, or look at the node from its hypervisor";
-    Iowait = "host.iowait", Warning, "Waiting for disks",
-        "CPUs are idle because tasks wait for disks.",
-        "A slow or shared disk, a backup, a query that reads too much, or a cache too small.",
-        "see which disk is slow and who uses it";
-    IoPressure = "host.io_pressure", Warning, "Everything waits for disks",
-        "For part of the time no task made progress because all waited for disks.",
-        "A slow or shared disk, a backup, or memory so short that the disk serves as memory.",
-        "see which disk is slow and who uses it";
-    BlockedTasks = "host.blocked_tasks", Warning, "Tasks blocked",
-        "Tasks sleep in the kernel and cannot be ended.",
-        "A disk or NFS server that does not answer.",
-        "see what they wait for; an NFS mount or a disk is the usual one";
-    Steal = "host.steal", Warning, "CPU time stolen",
-        "The hypervisor gives CPU time of this guest to others.",
-        "A noisy neighbour, or more virtual CPUs on the host than it has.",
-        "look at the other machines of its hypervisor; move one of them";
-    Memory = "host.memory", Warning, "Memory short",
-        "Little memory is left for caches and for growth.",
-        "A leak, caches that are set too large, or more processes than planned.",
-        "see which unit uses most; lower its caches or add memory";
-    SwapIn = "host.swap_in", Warning, "Reading from swap",
-        "Memory in use was moved to disk and is needed again.",
-        "Memory is too small for what runs.",
-        "see which unit uses most; lower its caches or add memory";
-    Clock = "host.clock", Warning, "Clock wrong",
-        "The node's clock and this bastion's differ: logs, certificates and replication lag mislead.",
-        "No time daemon, or one that cannot reach its servers.",
-        "see chronyc tracking or timedatectl on the node, then here";
-    OpenVz = "host.openvz", Warning, "OpenVZ container",
-        "The node shares its host's kernel: no modules of its own, no bridge of its own, resources that others oversell.",
-        "It was rented or built as a container.",
-        "move it to KVM; use it for nothing that needs Open vSwitch or steady disks";
-}
+pub(super) use rules;
 
-/// The table of all rules.
-pub fn catalogue() -> &'static [Rule] {
-    CATALOGUE
+static CATALOGUE: LazyLock<Vec<RuleId>> = LazyLock::new(|| {
+    let mut all = TABLES.concat();
+    all.sort_unstable();
+    all
+});
+
+/// All rules, in their order.
+pub fn catalogue() -> &'static [RuleId] {
+    &CATALOGUE
 }
 
 impl RuleId {
     /// Its row.
     pub fn rule(self) -> &'static Rule {
-        // The macro makes both in the same order.
-        &CATALOGUE[self as usize]
+        self.0
+    }
+
+    /// The rule of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        catalogue().iter().copied().find(|id| id.0.name == name)
+    }
+}
+
+impl PartialEq for RuleId {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for RuleId {}
+
+impl PartialOrd for RuleId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RuleId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.0.rank, self.0.name).cmp(&(other.0.rank, other.0.name))
+    }
+}
+
+impl Serialize for RuleId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for RuleId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::named(&name).ok_or_else(|| de::Error::custom(format!("no rule is called {name}")))
     }
 }
 
@@ -152,9 +205,11 @@ impl RuleId {
 pub fn reference() -> String {
     let mut page = String::from(
         "# Findings\n\nEvery rule, with what its finding means, what usually causes it, and what to do. \
-         The limits are in `[thresholds]` of the configuration.\n\nThis page is generated from the rules; a test compares it.\n",
+         The limits are in `[thresholds]` of the configuration. Of findings that are equally bad the one that stands \
+         first here is told first; one that follows from another stands below it and says so.\n\n\
+         This page is generated from the rules; a test compares it.\n",
     );
-    for rule in CATALOGUE {
+    for rule in catalogue().iter().map(|id| id.rule()) {
         let severity = match rule.severity {
             Severity::Critical => "critical",
             Severity::Warning => "warning",
@@ -164,6 +219,26 @@ pub fn reference() -> String {
             "\n## `{}`: {} ({severity})\n\n{}\n\n- Usual causes: {}\n- What to do: {}.\n",
             rule.name, rule.title, rule.meaning, rule.causes, rule.action
         );
+        if !rule.explained_by.is_empty() {
+            let causes: Vec<String> = rule.explained_by.iter().map(|cause| cause.words()).collect();
+            let _ = writeln!(page, "- Follows from: {}.", causes.join(", "));
+        }
     }
     page
+}
+
+impl Cause {
+    /// "`node.unreachable` of its node".
+    fn words(self) -> String {
+        let of = match self.relation {
+            Relation::Node => "of its node",
+            Relation::AnyNode => "of one of its nodes",
+            Relation::EveryNode => "of all its nodes",
+            Relation::Subject => "of the same subject",
+            Relation::Inside => "of a part of it",
+            Relation::Around => "of what it is a part of",
+            Relation::Anywhere => "anywhere",
+        };
+        format!("`{}` {of}", self.rule)
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     RuleId, Severity,
+    catalogue::rules,
     scene::{Fresh, Scene, Seen},
     track::{Condition, Level},
     words::{bytes, counted, duration, latency, listed, percent},
@@ -20,6 +21,69 @@ const OOM_KILL_TOLD_MS: u64 = 600_000;
 const FILESYSTEM_CRITICAL_PERCENT: f64 = 97.0;
 /// A file system moves slowly; this far below its limit it is clearly back.
 const FILESYSTEM_CLEAR_PERCENT: f64 = 1.0;
+
+rules! {
+    OOM_KILL = "host.oom_kill", 40, Critical, "Out of memory" {
+        meaning: "The kernel ended processes because memory ran out.",
+        causes: "A process or cgroup limit too small for its load, or a leak.",
+        action: "see which unit uses most, lower its limits or caches, or add memory",
+        commands: ["row.logs", "row.chart"],
+    }
+    FILESYSTEM = "host.filesystem", 70, Critical, "File system nearly full" {
+        meaning: "A file system has little room left; writes fail when it is full.",
+        causes: "Logs, binary logs, backups or temporary files that nobody removes.",
+        action: "remove or move what is not needed, or enlarge it; for a database purge binary logs, never delete them",
+        commands: ["traffic.node"],
+    }
+    IOWAIT = "host.iowait", 71, Warning, "Waiting for disks" {
+        meaning: "CPUs are idle because tasks wait for disks.",
+        causes: "A slow or shared disk, a backup, a query that reads too much, or a cache too small.",
+        action: "see which disk is slow and who uses it",
+        commands: ["row.chart", "row.logs"],
+    }
+    IO_PRESSURE = "host.io_pressure", 72, Warning, "Everything waits for disks" {
+        meaning: "For part of the time no task made progress because all waited for disks.",
+        causes: "A slow or shared disk, a backup, or memory so short that the disk serves as memory.",
+        action: "see which disk is slow and who uses it",
+        commands: ["row.chart", "row.logs"],
+    }
+    BLOCKED_TASKS = "host.blocked_tasks", 73, Warning, "Tasks blocked" {
+        meaning: "Tasks sleep in the kernel and cannot be ended.",
+        causes: "A disk or NFS server that does not answer.",
+        action: "see what they wait for; an NFS mount or a disk is the usual one",
+        commands: ["row.logs", "row.chart"],
+    }
+    STEAL = "host.steal", 74, Warning, "CPU time stolen" {
+        meaning: "The hypervisor gives CPU time of this guest to others.",
+        causes: "A noisy neighbour, or more virtual CPUs on the host than it has.",
+        action: "look at the other machines of its hypervisor; move one of them",
+        explained_by: [Subject "vm.steal"],
+        commands: ["row.chart", "traffic.node"],
+    }
+    MEMORY = "host.memory", 75, Warning, "Memory short" {
+        meaning: "Little memory is left for caches and for growth.",
+        causes: "A leak, caches that are set too large, or more processes than planned.",
+        action: "see which unit uses most; lower its caches or add memory",
+        commands: ["row.chart", "traffic.node"],
+    }
+    SWAP_IN = "host.swap_in", 76, Warning, "Reading from swap" {
+        meaning: "Memory in use was moved to disk and is needed again.",
+        causes: "Memory is too small for what runs.",
+        action: "see which unit uses most; lower its caches or add memory",
+        explained_by: [Node "host.memory"],
+        commands: ["row.chart", "traffic.node"],
+    }
+    CLOCK = "host.clock", 90, Warning, "Clock wrong" {
+        meaning: "The node's clock and this bastion's differ: logs, certificates and replication lag mislead.",
+        causes: "No time daemon, or one that cannot reach its servers.",
+        action: "see chronyc tracking or timedatectl on the node, then here",
+    }
+    OPENVZ = "host.openvz", 95, Warning, "OpenVZ container" {
+        meaning: "The node shares its host's kernel: no modules of its own, no bridge of its own, resources that others oversell.",
+        causes: "It was rented or built as a container.",
+        action: "move it to KVM; use it for nothing that needs Open vSwitch or steady disks",
+    }
+}
 
 /// Names what is wrong with hosts.
 pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
@@ -61,22 +125,22 @@ fn disks(scene: &Scene<'_>, seen: &Seen<'_>, host: Fresh<'_, HostFacts>, conditi
     let iowait_level = iowait.and_then(|iowait| Level::of(iowait, scene.limits.iowait_percent));
     let stalled_level = stalled.and_then(|stalled| Level::of(stalled, scene.limits.io_full_percent));
     let (rule, level, text) = match (iowait_level, stalled_level, blocked) {
-        (Some(level), _, _) => (RuleId::Iowait, level, format!("iowait {}", percent(iowait.unwrap_or_default()))),
+        (Some(level), _, _) => (IOWAIT, level, format!("iowait {}", percent(iowait.unwrap_or_default()))),
         (None, Some(level), _) => {
             let share = percent(stalled.unwrap_or_default());
-            (RuleId::IoPressure, level, format!("Everything waits for disks {share} of the time"))
+            (IO_PRESSURE, level, format!("Everything waits for disks {share} of the time"))
         }
         (None, None, Some(blocked)) => {
             let count = counted(u64::from(blocked), "task waits", "tasks wait");
             let commands: Vec<&str> = facts.sample.blocked_commands.iter().take(4).map(Clean::as_str).collect();
             let names = if commands.is_empty() { String::new() } else { format!(": {}", commands.join(", ")) };
-            (RuleId::BlockedTasks, Level::Beyond, format!("{count} for a disk or file server without end{names}"))
+            (BLOCKED_TASKS, Level::Beyond, format!("{count} for a disk or file server without end{names}"))
         }
         (None, None, None) => return,
     };
     let slowest = slowest(&facts.disks);
     let text = match (&slowest, rule) {
-        (Some((disk, verb, wait)), RuleId::Iowait | RuleId::IoPressure) => {
+        (Some((disk, verb, wait)), rule) if rule != BLOCKED_TASKS => {
             format!("{text}: {} answers {verb} in {}", disk.name, latency(*wait))
         }
         _ => text,
@@ -124,7 +188,7 @@ fn steal(scene: &Scene<'_>, seen: &Seen<'_>, host: Fresh<'_, HostFacts>) -> Opti
     let level = Level::of(stolen, limit)?;
     let text = format!("Steal {}: the hypervisor gives its CPU time to a neighbour", percent(stolen));
     let evidence = [format!("steal {} (limit {})", percent(stolen), percent(limit))];
-    Some(held(scene, seen, host, RuleId::Steal, level, text).evidence(evidence))
+    Some(held(scene, seen, host, STEAL, level, text).evidence(evidence))
 }
 
 fn memory(scene: &Scene<'_>, seen: &Seen<'_>, host: Fresh<'_, HostFacts>, conditions: &mut Vec<Condition>) {
@@ -135,7 +199,7 @@ fn memory(scene: &Scene<'_>, seen: &Seen<'_>, host: Fresh<'_, HostFacts>, condit
             facts.sample.oom_kills.known().map(|total| format!("; {total} since it started")).unwrap_or_default();
         let count = counted(killed, "process", "processes");
         let text = format!("The kernel ended {count} because memory ran out{total}");
-        let condition = Condition::new(RuleId::OomKill, Severity::Critical, seen.node.name.as_str(), text)
+        let condition = Condition::new(OOM_KILL, Severity::Critical, seen.node.name.as_str(), text)
             .node(&seen.node.name)
             .began(host.at)
             .evidence(largest.clone());
@@ -145,7 +209,7 @@ fn memory(scene: &Scene<'_>, seen: &Seen<'_>, host: Fresh<'_, HostFacts>, condit
         && let Some(level) = Level::of(read_back, SWAP_IN_PER_S)
     {
         let text = format!("Reads {read_back:.0} pages/s back from swap: memory is too small for what runs");
-        conditions.push(held(scene, seen, host, RuleId::SwapIn, level, text).evidence(largest.clone()));
+        conditions.push(held(scene, seen, host, SWAP_IN, level, text).evidence(largest.clone()));
     }
     if let Some(used) = facts.memory_used_percent.known()
         && let Some(level) = Level::between(used, scene.limits.memory_percent - 2.0, scene.limits.memory_percent)
@@ -155,7 +219,7 @@ fn memory(scene: &Scene<'_>, seen: &Seen<'_>, host: Fresh<'_, HostFacts>, condit
             sizes.map(|memory| format!(": {} left of {}", bytes(memory.available_bytes), bytes(memory.total_bytes)));
         let text = format!("Memory {} in use{}", percent(used), left.unwrap_or_default());
         let limit = format!("memory {} (limit {})", percent(used), percent(scene.limits.memory_percent));
-        let condition = held(scene, seen, host, RuleId::Memory, level, text);
+        let condition = held(scene, seen, host, MEMORY, level, text);
         conditions.push(condition.evidence([limit]).evidence(largest));
     }
 }
@@ -187,15 +251,14 @@ fn filesystem(
     let subject = format!("{} {}", seen.node.name, filesystem.mount);
     let evidence =
         [format!("{} on {}, {} (limit {})", filesystem.kind, filesystem.device, percent(used), percent(limit))];
-    let condition = Condition::new(RuleId::Filesystem, severity, &subject, text).node(&seen.node.name);
+    let condition = Condition::new(FILESYSTEM, severity, &subject, text).node(&seen.node.name);
     Some(condition.held(level, profile.at, 0).evidence(evidence))
 }
 
 fn openvz(seen: &Seen<'_>, profile: &HostProfile) -> Option<Condition> {
     let is_openvz = matches!(profile.virtualisation.as_ref().known(), Some(Virtualisation::OpenVz));
     let text = "Runs on OpenVZ: its kernel is its host's, it can load no module and build no bridge";
-    is_openvz
-        .then(|| Condition::new(RuleId::OpenVz, Severity::Warning, seen.node.name.as_str(), text).node(&seen.node.name))
+    is_openvz.then(|| Condition::new(OPENVZ, Severity::Warning, seen.node.name.as_str(), text).node(&seen.node.name))
 }
 
 /// A bastion whose clock is wrong sees every node's clock wrong by the same amount: that is one finding.
@@ -219,7 +282,7 @@ fn clocks(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
             let distance = duration_fine(offset_ms.unsigned_abs());
             let text = format!("Clock {distance} {} this bastion's", if is_ahead { "ahead of" } else { "behind" });
             let evidence = [format!("offset {offset_ms} ms (limit {} ms)", scene.limits.clock_offset_ms)];
-            conditions.push(held(scene, seen, *host, RuleId::Clock, level, text).evidence(evidence));
+            conditions.push(held(scene, seen, *host, CLOCK, level, text).evidence(evidence));
         }
     }
 }
@@ -238,11 +301,8 @@ fn bastion_clock(
     let text = format!("This bastion's clock is {} {side} {} of {of} nodes", duration_fine(median), off.len());
     let names: Vec<&NodeName> = off.iter().map(|(seen, _, _)| &seen.node.name).collect();
     let sample = off.iter().map(|(_, host, _)| host.at).min_by_key(|at| at.mono)?;
-    let condition = Condition::new(RuleId::Clock, Severity::Warning, "this bastion", text).held(
-        level,
-        sample,
-        scene.limits.host_hold_ms,
-    );
+    let condition =
+        Condition::new(CLOCK, Severity::Warning, "this bastion", text).held(level, sample, scene.limits.host_hold_ms);
     Some(condition.evidence([format!("offset by about {median} ms: {}", listed(&names))]))
 }
 

@@ -2,9 +2,10 @@
 //! load balancer knows nothing any more. HAProxy forgets both when it is reloaded without a state file.
 
 use super::{
-    Operators, RuleId, Severity,
+    Operators, Severity,
+    catalogue::rules,
     scene::{Fresh, Scene, before},
-    servers::silent,
+    servers::{DISAGREE, silent},
     track::Condition,
     words::{balancers, listed, whole_duration},
 };
@@ -34,6 +35,16 @@ struct Side<'a> {
     uptime_s: Option<u64>,
 }
 
+rules! {
+    INTENT_LOST = "haproxy.intent.lost", 54, Critical, "What an operator set was lost" {
+        meaning: "A server that somebody drained, put into maintenance or gave another weight through vakt is not so any more on a load balancer. \
+            It may take traffic while somebody works on it.",
+        causes: "HAProxy was reloaded or restarted without a server-state file, or somebody changed it outside vakt.",
+        action: "apply it again, or accept what is: both commands are in the finding",
+        commands: ["change.reapply", "row.logs"],
+    }
+}
+
 /// Names wishes that do not hold.
 pub(super) fn judge(scene: &Scene<'_>, operators: Operators<'_>, conditions: &mut Vec<Condition>) {
     let mut told: BTreeSet<&ServerPath> = BTreeSet::new();
@@ -49,12 +60,12 @@ pub(super) fn judge(scene: &Scene<'_>, operators: Operators<'_>, conditions: &mu
     }
     // That they disagree is the same news, told less well.
     let subjects: BTreeSet<Clean> = told.iter().map(|path| Clean::line(&path.to_string())).collect();
-    conditions.retain(|condition| condition.rule != RuleId::Disagree || !subjects.contains(&condition.subject));
+    conditions.retain(|condition| condition.rule != DISAGREE || !subjects.contains(&condition.subject));
 }
 
 /// Whether a run of vakt works on that server at this moment, of this bastion or of another: what is seen is on its way.
 fn is_being_changed(operators: Operators<'_>, server: &ServerPath) -> bool {
-    let runs = || operators.runs.iter().filter(|run| run.intent.change.server() == server);
+    let runs = || operators.runs.iter().filter(|run| run.intent.change.server() == Some(server));
     let holder = match operators.lock {
         LockState::Held(holder) => Some(holder),
         LockState::Unread | LockState::Free | LockState::Unknown(_) => None,
@@ -92,7 +103,7 @@ fn lost(scene: &Scene<'_>, wish: &Wish) -> Option<Condition> {
     let restarted = lost.iter().filter_map(|side| restarted(wish, side).map(|ms| before(side.at, ms)));
     let began = restarted.max_by_key(|at| at.wall);
     let sample = lost.iter().map(|side| side.at).max_by_key(|at| at.mono);
-    let condition = Condition::new(RuleId::IntentLost, severity, &wish.server.to_string(), text);
+    let condition = Condition::new(INTENT_LOST, severity, &wish.server.to_string(), text);
     let address = |side: &&Side<'_>| side.server.and_then(|server| server.address.as_ref().known().cloned());
     let address = lost.iter().find_map(address);
     let node = scene.behind(wish.server.server.as_str(), address.as_ref().map(Clean::as_str));

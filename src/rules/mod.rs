@@ -1,31 +1,53 @@
-//! Findings: what is wrong, with evidence, since when.
+//! Findings: what is wrong, with evidence, since when, and what it follows from.
 //!
 //! A rule looks at the world as it is and names conditions ([`track::Condition`]); [`Rules`] makes findings of them:
 //! it waits for the hold time, keeps a finding open while the figure is not clearly back, and remembers since when.
 //! [`catalogue`] is the table of all rules; the documentation comes from it.
 //!
-//! Deliberately absent: history (a rule that needs the past keeps what it needs in its track) and acknowledgement,
-//! which is the operator's and lives in the application.
+//! Deliberately absent: history (a rule that needs the past keeps what it needs in its track).
 
+mod acknowledge;
+mod addresses;
 mod catalogue;
+mod certificates;
+mod databases;
+mod exposure;
+mod fate;
 mod host;
 mod intents;
+mod machines;
 mod node;
+mod order;
+pub(crate) mod plugs;
+mod private_network;
+mod replication;
 mod scene;
 mod servers;
+mod services;
+mod spike;
+mod switches;
+mod switches_fleet;
 mod track;
 mod traffic;
 mod words;
 
-pub use catalogue::{Rule, RuleId, catalogue, reference};
+pub use acknowledge::{Acknowledgement, Acknowledgements};
+pub use catalogue::{Cause, Relation, Rule, RuleId, catalogue, reference};
 
 use crate::{
-    model::{ids::NodeName, inventory::Inventory, text::Clean, time::Now, world::World},
+    model::{
+        ids::{NodeName, ProxyName},
+        inventory::Inventory,
+        text::Clean,
+        time::Now,
+        world::World,
+    },
     run::{RunSummary, ledger::Ledger, lock::LockState},
 };
 use node::Lost;
-use scene::Scene;
+use scene::{Scene, Seen};
 use serde::{Deserialize, Serialize};
+use spike::Usual;
 use std::collections::BTreeMap;
 use track::Tracks;
 
@@ -48,6 +70,9 @@ pub struct Finding {
     pub severity: Severity,
     /// The node it is about, for opening it; none for a fact about several.
     pub node: Option<NodeName>,
+    /// Every node it is about.
+    #[serde(default)]
+    pub nodes: Vec<NodeName>,
     /// What it is about, as the first column shows it: "web03", "web_cluster/web03".
     pub subject: Clean,
     /// One sentence: what is. ("Down on both load balancers for 12 s: L7TOUT /health answered nothing in 500 ms")
@@ -59,6 +84,23 @@ pub struct Finding {
     /// Since when the condition holds. What began before vakt did has the program's start on the monotonic clock; the
     /// wall clock is right in any case.
     pub since: Now,
+    /// What explains it: then that is where to look.
+    #[serde(default)]
+    pub follows_from: Option<Follows>,
+    /// Who has seen it, or its cause, and does not want to be told first.
+    #[serde(default)]
+    pub acknowledged: Option<Acknowledgement>,
+}
+
+/// The finding that explains another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follows {
+    /// Its rule.
+    pub rule: Clean,
+    /// Its rule's title: "Node unreachable".
+    pub title: Clean,
+    /// Its subject.
+    pub subject: Clean,
 }
 
 /// What operators want of the cluster and who changes it now, as far as rules must know.
@@ -70,6 +112,8 @@ pub struct Operators<'a> {
     pub lock: &'a LockState,
     /// Runs of this bastion.
     pub runs: &'a [RunSummary],
+    /// What they have seen already.
+    pub acknowledged: &'a Acknowledgements,
 }
 
 impl Operators<'static> {
@@ -77,7 +121,7 @@ impl Operators<'static> {
     pub const NONE: Self = {
         static LEDGER: Ledger = Ledger { wishes: Vec::new(), folded: Vec::new(), dropped: 0 };
         static LOCK: LockState = LockState::Free;
-        Self { ledger: &LEDGER, lock: &LOCK, runs: &[] }
+        Self { ledger: &LEDGER, lock: &LOCK, runs: &[], acknowledged: &Acknowledgements::NONE }
     };
 }
 
@@ -86,10 +130,22 @@ impl Operators<'static> {
 pub struct Rules {
     tracks: Tracks,
     lost: BTreeMap<NodeName, Lost>,
+    /// What frontends usually get.
+    #[serde(default)]
+    usual: BTreeMap<ProxyName, Usual>,
+    /// What has cleared for good, by rule and subject.
+    #[serde(default)]
+    cleared: Vec<(Clean, Clean)>,
 }
 
 impl Rules {
-    /// Every finding that holds now, worst first, then oldest.
+    /// Findings, by rule and subject, that ended a while ago and did not begin again. Nothing has cleared while a part
+    /// of the cluster cannot be seen.
+    pub fn cleared(&self) -> &[(Clean, Clean)] {
+        &self.cleared
+    }
+
+    /// Every finding that holds now, in the order in which to look at them: see [`order`].
     pub fn evaluate(
         &mut self,
         world: &World,
@@ -100,11 +156,27 @@ impl Rules {
         node::remember(&mut self.lost, world);
         let scene = Scene::new(world, inventory, &self.lost, now);
         let mut conditions = Vec::new();
-        node::judge(&scene, &mut conditions);
+        addresses::judge(&scene, &mut conditions);
+        certificates::judge(&scene, &mut conditions);
+        databases::judge(&scene, &mut conditions);
+        exposure::judge(&scene, &mut conditions);
+        private_network::judge(&scene, &mut conditions);
+        fate::judge(&scene, &mut conditions);
         host::judge(&scene, &mut conditions);
+        machines::judge(&scene, &mut conditions);
+        node::judge(&scene, &mut conditions);
+        replication::judge(&scene, &mut conditions);
         servers::judge(&scene, &mut conditions);
+        switches_fleet::judge(&scene, &mut conditions);
+        switches::judge(&scene, &mut conditions);
+        services::judge(&scene, &mut conditions);
+        spike::judge(&scene, &mut self.usual, &mut conditions);
         traffic::judge(&scene, &mut conditions);
+        // Last: it takes back what others say less well.
         intents::judge(&scene, operators, &mut conditions);
-        self.tracks.follow(conditions, now, |node| scene.is_up(node))
+        let sees_all = scene.nodes.iter().all(Seen::is_seen);
+        let open = self.tracks.follow(conditions, now, |node| scene.is_up(node));
+        self.cleared = if sees_all { self.tracks.cleared(now) } else { Vec::new() };
+        order::arrange(open, operators.acknowledged, now)
     }
 }

@@ -1,7 +1,8 @@
 //! Rules about the connection: unreachable, stale, host key.
 
 use super::{
-    RuleId, Severity,
+    Severity,
+    catalogue::rules,
     scene::{Scene, Seen},
     track::Condition,
     words::{counted, duration, percent, sentence},
@@ -44,6 +45,26 @@ pub(super) fn remember(lost: &mut BTreeMap<NodeName, Lost>, world: &World) {
     }
 }
 
+rules! {
+    HOST_KEY = "node.host_key", 10, Critical, "Host key refused" {
+        meaning: "The node's host key is unknown, changed or revoked, or its certificate is not valid. Nothing was sent to it.",
+        causes: "The node was installed again, its address now belongs to another machine, or someone stands in between.",
+        action: "compare the fingerprint with the node's console; only then change known_hosts",
+    }
+    UNREACHABLE = "node.unreachable", 11, Critical, "Node unreachable" {
+        meaning: "There is no SSH connection to the node. Whether its services work is seen only from elsewhere.",
+        causes: "The node or its sshd is down, the network is cut, or the login is refused.",
+        action: "look at the node from its hypervisor, or from a neighbour on the private network",
+        commands: ["node.reconnect"],
+    }
+    STALE = "node.stale", 12, Warning, "Node stale" {
+        meaning: "The connection seems to stand and no answer comes: what is shown is old.",
+        causes: "The network was cut without a word, the node is frozen or overloaded, or a disk under it hangs.",
+        action: "wait for the keepalive to decide, or look at the node from its hypervisor",
+        commands: ["traffic.node"],
+    }
+}
+
 /// Names what is wrong with connections.
 pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
     let mut behind_jump_host: BTreeMap<&Clean, Vec<(&Seen<'_>, &Lost)>> = BTreeMap::new();
@@ -72,10 +93,10 @@ fn unreachable(scene: &Scene<'_>, seen: &Seen<'_>, lost: &Lost) -> Condition {
             | TroubleKind::HostCertificateInvalid
     );
     let (rule, text) = if is_host_key {
-        (RuleId::HostKey, sentence(trouble.cause.as_str()))
+        (HOST_KEY, sentence(trouble.cause.as_str()))
     } else {
         let down_ms = scene.now.mono.since_ms(since.mono);
-        (RuleId::Unreachable, format!("Unreachable for {}: {}", duration(down_ms), trouble.cause))
+        (UNREACHABLE, format!("Unreachable for {}: {}", duration(down_ms), trouble.cause))
     };
     let condition = Condition::new(rule, Severity::Critical, seen.node.name.as_str(), text)
         .node(&seen.node.name)
@@ -109,8 +130,9 @@ fn jump_host_down(scene: &Scene<'_>, cause: &Clean, nodes: &[(&Seen<'_>, &Lost)]
     let down_ms = scene.now.mono.since_ms(since.mono);
     let text = format!("{count} unreachable for {}: {cause}", duration(down_ms));
     let subject = format!("{} and {} more", first.node.name, nodes.len() - 1);
-    let condition = Condition::new(RuleId::Unreachable, Severity::Critical, &subject, text)
+    let condition = Condition::new(UNREACHABLE, Severity::Critical, &subject, text)
         .began(since)
+        .nodes(nodes.iter().map(|(seen, _)| &seen.node.name))
         .evidence([names.join(", ")]);
     Some(Condition { hint: Some(lost.trouble.cure.clone()), ..condition })
 }
@@ -125,7 +147,7 @@ fn stale(scene: &Scene<'_>, seen: &Seen<'_>) -> Condition {
         Some(_) => format!("No answer for {}{reason}", duration(silent_ms)),
         None => format!("Connected for {} and no answer yet{reason}", duration(silent_ms)),
     };
-    Condition::new(RuleId::Stale, Severity::Warning, seen.node.name.as_str(), text)
+    Condition::new(STALE, Severity::Warning, seen.node.name.as_str(), text)
         .node(&seen.node.name)
         .began(began)
         .evidence(last_seen(scene, seen))

@@ -1,8 +1,10 @@
 //! Rules about HAProxy's servers, folded over the load balancers: down, disagreement, backend without usable server.
 
 use super::{
-    RuleId, Severity,
+    Severity,
+    catalogue::rules,
     scene::{Scene, Seen, before},
+    services::STATS_FULL,
     track::Condition,
     words::{balancers, listed, whole_duration},
 };
@@ -11,6 +13,7 @@ use crate::model::{
     ids::{NodeName, ProxyName, ServerName},
     text::Clean,
     time::Now,
+    trouble::TroubleKind,
     world::NodeState,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +39,44 @@ impl<T> Clone for Side<'_, T> {
 }
 
 impl<T> Copy for Side<'_, T> {}
+
+rules! {
+    BACKEND_DOWN = "haproxy.backend.down", 50, Critical, "Backend without usable server" {
+        meaning: "No server of the backend takes traffic: every request to it fails.",
+        causes: "All servers fail their check at once (a shared dependency, a broken deployment), or the last healthy one was taken out.",
+        action: "look at the checks of its servers; put one back that was taken out on purpose",
+        explained_by: [EveryNode "node.unreachable", EveryNode "node.stale"],
+        commands: ["row.logs", "row.chart"],
+    }
+    SERVER_DOWN = "haproxy.server.down", 51, Critical, "Server down" {
+        meaning: "HAProxy's health check fails and the server gets no traffic.",
+        causes: "The service or its node is down, or the check times out under load.",
+        action: "look at the failing check and the log of the service on that node",
+        explained_by: [
+            EveryNode "node.unreachable",
+            EveryNode "node.stale",
+            Node "host.oom_kill",
+            Node "ovs.daemon.dead",
+            Node "ovs.daemon.halted",
+            Node "ovs.port.down",
+            Node "ovs.vlan_mismatch",
+        ],
+        commands: ["row.logs", "traffic.node"],
+    }
+    HAPROXY_UNREADABLE = "haproxy.unreadable", 52, Warning, "HAProxy cannot be read" {
+        meaning: "The node answers, its HAProxy does not: what it does with traffic is unknown.",
+        causes: "HAProxy is down, its stats socket is missing, busy, or not permitted for this login.",
+        action: "run vakt check; see whether haproxy runs and what its configuration says of `stats socket`",
+        explained_by: [Node "host.oom_kill"],
+        commands: ["row.logs", "traffic.node"],
+    }
+    DISAGREE = "haproxy.disagree", 53, Warning, "Load balancers disagree" {
+        meaning: "The load balancers do not treat a server alike: traffic depends on which of them a client reaches.",
+        causes: "A drain or maintenance on one of them only, a check that fails from one side, or different configuration files.",
+        action: "make the states alike, or find out why the check fails from one side",
+        commands: ["row.logs"],
+    }
+}
 
 /// Names what is wrong with servers.
 pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
@@ -168,8 +209,15 @@ fn with_evidence(scene: &Scene<'_>, condition: Condition, sides: &[Side<'_, Serv
     condition.evidence(sides.iter().map(side_line)).evidence(silent(scene))
 }
 
-fn behind<'s, 'a>(scene: &'s Scene<'a>, server: &Server) -> Option<&'s Seen<'a>> {
+/// The node that a server stands on.
+pub(super) fn behind<'s, 'a>(scene: &'s Scene<'a>, server: &Server) -> Option<&'s Seen<'a>> {
     scene.behind(server.name.as_str(), server.address.as_ref().known().map(Clean::as_str))
+}
+
+/// The nodes of these servers; none where one of them stands on no node that is known, so that nothing is said of all.
+fn nodes_behind<'s>(scene: &'s Scene<'_>, servers: impl Iterator<Item = &'s Server>) -> Vec<&'s NodeName> {
+    let nodes: Option<Vec<_>> = servers.map(|server| Some(&behind(scene, server)?.node.name)).collect();
+    nodes.unwrap_or_default()
 }
 
 /// Load balancers that have no say at the moment.
@@ -203,7 +251,7 @@ fn server_down(scene: &Scene<'_>, backend: &ProxyName, sides: &[Side<'_, Server>
     let gone = gone.map(|seen| format!("; {} itself is {}", seen.node.name, seen.state.word())).unwrap_or_default();
     let text = format!("Down on {place}{duration}: {}{gone}", check_words(server));
     let severity = if server.backup.known() == Some(true) { Severity::Warning } else { Severity::Critical };
-    let condition = Condition::new(RuleId::ServerDown, severity, &subject(backend, &server.name), text);
+    let condition = Condition::new(SERVER_DOWN, severity, &subject(backend, &server.name), text);
     Some(Condition { began: since, ..condition })
 }
 
@@ -224,7 +272,8 @@ fn many_down(scene: &Scene<'_>, backends: &[Side<'_, Backend>], down: &[Vec<Side
     let text = format!("{} of {} servers down on {place}{duration}: most {most}", down.len(), backend.servers.len());
     let lines = down.iter().filter_map(|sides| sides.first()).take(EVIDENCE_SERVERS_MAX);
     let evidence = lines.map(|side| format!("{}: {}", side.what.name, check_words(side.what)));
-    let condition = Condition::new(RuleId::ServerDown, Severity::Critical, backend.name.as_str(), text);
+    let condition = Condition::new(SERVER_DOWN, Severity::Critical, backend.name.as_str(), text);
+    let condition = condition.nodes(nodes_behind(scene, down.iter().flatten().map(|side| side.what)));
     Some(Condition { began, ..condition.evidence(evidence).evidence(silent(scene)) })
 }
 
@@ -245,7 +294,7 @@ fn disagreement(scene: &Scene<'_>, backend: &ProxyName, sides: &[Side<'_, Server
     let subject = name.map(|name| subject(backend, name)).unwrap_or_default();
     // They differ since the last change on any of them. One check cycle apart is no disagreement: hence the hold time.
     let began = sides.iter().filter_map(since).max_by_key(|since| since.wall);
-    let condition = Condition::new(RuleId::Disagree, Severity::Warning, &subject, says.join(", "));
+    let condition = Condition::new(DISAGREE, Severity::Warning, &subject, says.join(", "));
     Condition { began, hold_ms: scene.limits.hold_ms, ..condition }
 }
 
@@ -323,8 +372,10 @@ fn backend_down(scene: &Scene<'_>, all: &[Side<'_, Backend>]) -> Option<Conditio
             .take(EVIDENCE_SERVERS_MAX)
             .map(move |server| format!("{lb}: {} is {}", server.name, Treatment::of(server).words(server)))
     });
-    let condition =
-        Condition::new(RuleId::BackendDown, Severity::Critical, backend.name.as_str(), text).evidence(evidence);
+    let condition = Condition::new(BACKEND_DOWN, Severity::Critical, backend.name.as_str(), text).evidence(evidence);
+    let is_down = |server: &&Server| Treatment::of(server) == Treatment::Down;
+    let down = sides.iter().flat_map(|side| side.what.servers.iter().filter(is_down));
+    let condition = condition.nodes(nodes_behind(scene, down));
     Some(Condition { began, ..condition })
 }
 
@@ -355,8 +406,13 @@ fn unreadable(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
             let routes = &seen.facts.link.routes;
             routes.iter().find(|route| route.path.as_str() == path)?.way.as_ref().err()
         });
-        let text = format!("HAProxy cannot be read: {}", failure.reason);
-        let condition = Condition::new(RuleId::HaproxyUnreadable, Severity::Warning, seen.node.name.as_str(), text)
+        let (rule, text) = match route.map(|trouble| trouble.kind) {
+            Some(TroubleKind::StatsSocketFull) => {
+                (STATS_FULL, format!("All conversations of HAProxy's stats socket are in use: {}", failure.reason))
+            }
+            _ => (HAPROXY_UNREADABLE, format!("HAProxy cannot be read: {}", failure.reason)),
+        };
+        let condition = Condition::new(rule, Severity::Warning, seen.node.name.as_str(), text)
             .node(&seen.node.name)
             .began(failure.since)
             .evidence(seen.node.haproxy_socket.as_ref().map(|path| format!("socket {path}")));

@@ -3,11 +3,15 @@
 
 use super::inbox::Arrival;
 use crate::{
-    app::msg::{Event, Report},
+    app::{
+        effect::LogAsk,
+        msg::{Event, Report},
+    },
     model::{ids::NodeName, inventory::Inventory, time::Clock, trouble::Trouble, trouble::TroubleKind},
     transport::Connections,
     wire::{
-        probe::{Complaint, Facts, ProbeId},
+        logs,
+        probe::{Complaint, Facts, ProbeId, ROUNDS_MAX},
         request::Reply,
     },
 };
@@ -56,6 +60,28 @@ impl Collector {
         });
     }
 
+    /// Reads a log; the answer arrives as an event, always exactly one.
+    pub fn log(&self, ask: LogAsk) {
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            let node = this.inventory.node(&ask.node);
+            let outcome = match node.and_then(|node| logs::ask(node, ask.log, ask.window)) {
+                None => Err(Trouble::new(
+                    TroubleKind::Internal,
+                    format!("{} has no {}", ask.node, logs::title(ask.log)),
+                    "correct the roles of the node in the configuration",
+                )),
+                Some(request) => {
+                    let reply = this.connections.call(&ask.node, &request).await;
+                    reply.map(|reply| logs::answer(ask.log, &reply, ask.window))
+                }
+            };
+            let event = Event::Log { number: ask.number, outcome };
+            // The loop is gone: the program ends, nobody reads it.
+            let _ = this.reports.send(event.into()).await;
+        });
+    }
+
     async fn ask(&self, name: &NodeName, probe: ProbeId) -> Result<Vec<Reply>, Trouble> {
         let Some(node) = self.inventory.node(name) else {
             return Err(Trouble::new(
@@ -64,10 +90,18 @@ impl Collector {
                 "report this as a bug",
             ));
         };
-        let requests = probe.probe().requests(node, self.inventory.settings.poll.deadline_ms);
+        let deadline_ms = self.inventory.settings.poll.deadline_ms;
+        let probe = probe.probe();
+        let mut requests = probe.requests_in(node, &self.inventory);
         let mut replies = Vec::with_capacity(requests.len());
-        for request in &requests {
-            replies.push(self.connections.call(name, request).await?);
+        for _ in 0..ROUNDS_MAX {
+            for request in &requests {
+                replies.push(self.connections.call(name, request).await?);
+            }
+            requests = probe.follow(node, deadline_ms, &replies);
+            if requests.is_empty() {
+                break;
+            }
         }
         Ok(replies)
     }

@@ -20,6 +20,7 @@ use crate::{
     },
     model::{ids::NodeName, inventory::Inventory, link::Question, text::Clean, time::Clock},
     plan::{PlanId, Reason, ReasonKind},
+    rules::Acknowledgement,
     run::{
         Operator,
         ledger::Wish,
@@ -163,6 +164,14 @@ impl Runs {
             }
             RunEffect::Resolve { run, why } => _ = tokio::spawn(async move { shared.resolve(run, why).await }),
             RunEffect::TakeBack { wishes } => _ = tokio::spawn(async move { shared.take_back(wishes).await }),
+            RunEffect::Acknowledge { rule, subject, severity, reason, until } => {
+                let (by, at) = (shared.desk.operator.login.clone(), shared.clock.now().wall);
+                let one = Acknowledgement { rule, subject, severity, by, reason, at, until };
+                shared.spawn_note(move |state| state.acknowledge(one, at));
+            }
+            RunEffect::Unacknowledge { rule, subject } => {
+                shared.spawn_note(move |state| state.unacknowledge(&rule, &subject));
+            }
             RunEffect::Attach { run } => shared.attach(run),
             RunEffect::Detach { run } => _ = shared.lock().followed.remove(&run),
             RunEffect::Stop { run } => _ = tokio::spawn(async move { shared.stop_run(run).await }),
@@ -247,7 +256,21 @@ impl Shared {
         });
         if let Ok(Err(why)) = taken.await {
             tracing::warn!("wishes were not taken back: {why}");
+            self.tell(Event::NotKept(why)).await;
         }
+    }
+
+    /// The next look at the state folder tells the console; one that fails tells why.
+    fn spawn_note(self: Arc<Self>, note: impl FnOnce(&StateDir) -> Result<(), StateTrouble> + Send + 'static) {
+        tokio::spawn(async move {
+            let desk = self.desk.clone();
+            let noted =
+                spawn_blocking(move || desk.state().and_then(|state| note(&state).map_err(|trouble| words(&trouble))));
+            if let Ok(Err(why)) = noted.await {
+                tracing::warn!("an acknowledgement was not kept: {why}");
+                self.tell(Event::NotKept(why)).await;
+            }
+        });
     }
 
     async fn stop_run(&self, run: PlanId) {
@@ -404,7 +427,13 @@ impl Shared {
 }
 
 fn standing(state: &StateDir) -> Standing {
-    Standing { runs: state.runs(RUNS_TOLD_MAX), lock: state.lock_state(), ledger: state.ledger(), trouble: None }
+    Standing {
+        runs: state.runs(RUNS_TOLD_MAX),
+        lock: state.lock_state(),
+        ledger: state.ledger(),
+        acknowledged: state.acknowledged(),
+        trouble: None,
+    }
 }
 
 fn words(trouble: &StateTrouble) -> Clean {

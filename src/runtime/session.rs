@@ -191,6 +191,7 @@ impl Session {
     fn perform(&mut self, effect: Effect) -> Option<Left> {
         match effect {
             Effect::Poll { node, probe } => self.collector.poll(node, probe),
+            Effect::Log(ask) => self.collector.log(ask),
             Effect::Answer { node, question, answer } => self.answer(&node, question, answer),
             Effect::Reconnect { node } => self.connections.reconnect(&node),
             Effect::Run(effect) => {

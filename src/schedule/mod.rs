@@ -15,7 +15,7 @@ use crate::{
     },
     wire::probe::ProbeId,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Polls that one call of [`Schedule::take_due`] starts at most; the rest stays due and comes with the next call.
@@ -31,6 +31,7 @@ pub struct Schedule {
     nodes: Vec<Planned>,
     index: BTreeMap<NodeName, usize>,
     /// Per probe, in the order of [`ProbeId::ALL`]: what waits, the longest waiting first.
+    #[serde(deserialize_with = "one_per_probe")]
     waiting: [BTreeSet<(Mono, usize)>; PROBES],
     focus: Focus,
 }
@@ -47,7 +48,22 @@ pub struct Focus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Planned {
     name: NodeName,
+    #[serde(deserialize_with = "one_per_probe")]
     slots: [Slot; PROBES],
+}
+
+/// Where a probe stands in the turn of its node, in sixths of the interval. A place does not depend on how many probes
+/// there are: a new one moves none of the others.
+fn place_in_turn(probe: usize) -> u64 {
+    const PLACES: [u64; 6] = [0, 2, 4, 1, 3, 5];
+    PLACES[probe % PLACES.len()]
+}
+
+/// A recording of an older vakt has fewer probes: the others were never asked.
+fn one_per_probe<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(source: D) -> Result<[T; PROBES], D::Error> {
+    let mut known = Vec::<T>::deserialize(source)?;
+    known.resize_with(PROBES, T::default);
+    known.try_into().map_err(|_| D::Error::custom("as many as there are probes"))
 }
 
 /// One probe of one node.
@@ -81,11 +97,11 @@ impl Slot {
         if !id.applies_to(node) {
             return Self::default();
         }
-        let interval_ms = id.interval_ms(&inventory.settings.poll).max(1);
+        let interval_ms = id.interval_on_ms(node, inventory).max(1);
         // Multiples of the golden ratio fill the interval evenly for any number of nodes, and neighbours in the file
         // land far apart. The probes of one node follow each other, so that its answers do not queue behind another.
         let turn = u32::try_from(node_index).unwrap_or(u32::MAX).wrapping_mul(0x9E37_79B9);
-        let spread = (u64::from(turn).saturating_mul(interval_ms) >> 32) + interval_ms * probe as u64 / PROBES as u64;
+        let spread = (u64::from(turn).saturating_mul(interval_ms) >> 32) + interval_ms * place_in_turn(probe) / 6;
         Self { interval_ms, phase_ms: spread % interval_ms, state: State::Off }
     }
 
@@ -179,11 +195,25 @@ impl Schedule {
     /// The operator asked: this node's probes are due now; what is in flight is asked again as soon as it ends.
     pub fn hurry(&mut self, node: &NodeName, now: Mono) {
         for (node, probe) in self.slots_of(node) {
-            match self.slot(node, probe).map(|slot| slot.state) {
-                Some(State::Waiting { due }) if due > now => self.wait(node, probe, now),
-                Some(State::InFlight { since, .. }) => self.set(node, probe, State::InFlight { since, again: true }),
-                _ => {}
+            self.hurry_slot(node, probe, now);
+        }
+    }
+
+    /// The node told that what this probe asks has changed: the same for that probe alone.
+    pub fn hurry_probe(&mut self, node: &NodeName, probe: ProbeId, now: Mono) {
+        let Some(probe) = position(probe) else { return };
+        for (node, asked) in self.slots_of(node) {
+            if asked == probe {
+                self.hurry_slot(node, probe, now);
             }
+        }
+    }
+
+    fn hurry_slot(&mut self, node: usize, probe: usize, now: Mono) {
+        match self.slot(node, probe).map(|slot| slot.state) {
+            Some(State::Waiting { due }) if due > now => self.wait(node, probe, now),
+            Some(State::InFlight { since, .. }) => self.set(node, probe, State::InFlight { since, again: true }),
+            _ => {}
         }
     }
 

@@ -153,8 +153,22 @@ impl Shared {
                 reply.elapsed_us = (latency_ms + delay_ms) * 1000;
                 Ok(reply)
             }
+            Outcome::Silent => {
+                let waited_ms = request.deadline_ms * 9 / 10;
+                sleep(Duration::from_millis(waited_ms.saturating_sub(latency_ms))).await;
+                self.links().answered(node, self.simulation.clock().now().mono);
+                Err(Failure::Lost(troubles::libvirt_silent(node, waited_ms)))
+            }
+            Outcome::NoSocket if matches!(request.call, Call::Libvirt { .. }) => {
+                Err(Failure::NotSent(troubles::libvirt_dead(node)))
+            }
             Outcome::NoSocket => {
-                let socket = if let Call::Haproxy { socket, .. } = &request.call { socket } else { "" };
+                let socket = match &request.call {
+                    Call::Haproxy { socket, .. } | Call::Ovsdb { socket, .. } | Call::Sql { socket, .. } => {
+                        socket.as_str()
+                    }
+                    _ => "",
+                };
                 Err(Failure::NotSent(troubles::no_socket(node, socket)))
             }
             Outcome::Unreachable if self.simulation.contact(node).0 == Contact::Refuses => {

@@ -20,7 +20,7 @@ mod troubles;
 mod wire;
 
 pub use client::SimClient;
-pub use cluster::{Cluster, Contact, Outcome, Written};
+pub use cluster::{Cluster, Contact, GuestState, LibvirtState, Outcome, Written};
 pub use connections::SimConnections;
 pub use fault::{Fault, FaultError, ServerPath, WORDS};
 pub use running::Simulation;

@@ -66,6 +66,11 @@ pub(super) fn deadline_missed(node: &NodeName, request: &Request) -> Trouble {
         Call::Shell { .. } => String::new(),
         Call::Exec { argv } => format!(" to {}", argv.first().map_or("a program", String::as_str)),
         Call::Haproxy { command, .. } => format!(" to HAProxy's {command}"),
+        Call::Ovsdb { .. } => " of the switch's database".to_owned(),
+        Call::OvsDaemon { .. } => " of the switch's daemon".to_owned(),
+        Call::Tcp { port, .. } => format!(" on port {port}"),
+        Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
+        Call::Libvirt { .. } => " of libvirt".to_owned(),
     };
     Trouble::new(
         TroubleKind::DeadlineMissed,
@@ -86,7 +91,23 @@ pub(super) fn no_socket(node: &NodeName, socket: &str) -> Trouble {
     Trouble::new(
         TroubleKind::SocketMissing,
         format!("{node} has no socket {socket}"),
-        "start HAProxy there, or correct haproxy_socket in the configuration",
+        "start the daemon there, or correct the socket's path in the configuration",
+    )
+}
+
+pub(super) fn libvirt_silent(node: &NodeName, waited_ms: u64) -> Trouble {
+    Trouble::new(
+        TroubleKind::LibvirtSilent,
+        format!("libvirtd on {node} took the question and said nothing for {waited_ms} ms"),
+        "it is frozen or waits for a guest's QEMU or a storage pool: look at its log (journalctl -u libvirtd)",
+    )
+}
+
+pub(super) fn libvirt_dead(node: &NodeName) -> Trouble {
+    Trouble::new(
+        TroubleKind::DaemonNotRunning,
+        format!("nothing listens behind libvirt's socket on {node}"),
+        "start the daemon; the socket is left over from its last run",
     )
 }
 

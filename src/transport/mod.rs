@@ -1,5 +1,7 @@
 //! The way to the nodes.
 
+#[cfg(feature = "libvirt")]
+mod libvirt;
 pub mod ssh;
 
 use crate::{

@@ -5,24 +5,27 @@ use crate::{
     app::{
         App, Overlay, Seen, changes, command,
         command::Here,
+        decision::About,
         figures,
         following::Stop,
         layout,
         layout::Area,
+        logs::Logs,
         meaning::{Meaning, Span},
         planning::{Field, Outcome, Planning},
         replay, standing,
     },
-    model::time::Now,
+    model::{log::LogWindow, time::Now},
     plan::parts::ConfirmBy,
     rules::Severity,
     run::lock::LockState,
 };
 
-/// Findings by severity: critical, warnings.
+/// Findings that nobody has acknowledged, by severity: critical, warnings.
 pub(super) fn counts(seen: Seen<'_>) -> (usize, usize) {
-    let critical = seen.findings.iter().filter(|finding| finding.severity == Severity::Critical).count();
-    (critical, seen.findings.len() - critical)
+    let open = || seen.findings.iter().filter(|finding| finding.acknowledged.is_none());
+    let critical = open().filter(|finding| finding.severity == Severity::Critical).count();
+    (critical, open().count() - critical)
 }
 
 /// Cluster, nodes, counts; mode and clock at the right.
@@ -58,7 +61,11 @@ pub(super) fn title(canvas: &mut Canvas<'_>, app: &App, area: Area) {
         left.push(Span::plain("   "));
         left.push(Span::signed(&figures::counted(undecided, "run undecided", "runs undecided"), Meaning::Warn));
     }
-    if critical + warnings + undecided == 0 {
+    let acknowledged = seen.findings.len() - critical - warnings;
+    if acknowledged > 0 {
+        left.push(Span::plain("   "));
+        left.push(Span::signed(&format!("{acknowledged} seen"), Meaning::Standby));
+    } else if critical + warnings + undecided == 0 {
         let (words, meaning) = if all_up { ("nothing wrong", Meaning::Ok) } else { ("no findings", Meaning::Unknown) };
         left.push(Span::plain("   "));
         left.push(Span::signed(words, meaning));
@@ -165,7 +172,7 @@ pub(super) fn tabs(canvas: &mut Canvas<'_>, app: &App, bar: Area) {
             canvas.text(tab.area.x + tab.area.width, bar.y, 1, " ", name);
         }
         let used = canvas.text(tab.area.x, bar.y, tab.area.width, &format!("{} ", tab.key), key);
-        canvas.text(tab.area.x + used, bar.y, tab.area.width - used, tab.screen.title(), name);
+        canvas.text(tab.area.x + used, bar.y, tab.area.width - used, tab.title, name);
     }
 }
 
@@ -174,7 +181,7 @@ pub(super) fn keys(canvas: &mut Canvas<'_>, here: &Here<'_>, area: Area) {
     let app = here.app;
     let hints = match &app.overlay {
         Overlay::None => command_hints(here),
-        Overlay::Help(_) => fixed(&[("j k", "scroll"), ("any other key", "close")]),
+        Overlay::Help(_) | Overlay::Matrix(_) => fixed(&[("j k", "scroll"), ("any other key", "close")]),
         Overlay::Palette(_) => fixed(&[("Enter", "take"), ("Up Down", "choose"), ("Esc", "close")]),
         Overlay::Filter => fixed(&[("Enter", "keep"), ("Esc", "remove"), ("Ctrl-u", "empty")]),
         Overlay::Moment(text) => {
@@ -184,10 +191,20 @@ pub(super) fn keys(canvas: &mut Canvas<'_>, here: &Here<'_>, area: Area) {
         Overlay::Prompt(_) => fixed(&[("Enter", "answer"), ("Esc", "leave unanswered"), ("Ctrl-c", "quit")]),
         Overlay::Plan(open) => plan_hints(app, open),
         Overlay::Decision(open) if open.has_field() => {
-            fixed(&[("Enter", "take"), ("Esc", "leave"), ("Ctrl-u", "empty")])
+            let tab = matches!(open.about, About::Acknowledge { .. }).then_some(("Tab", "its end"));
+            let hints: Vec<_> = [("Enter", "take")].into_iter().chain(tab).collect();
+            fixed(&[&hints[..], &[("Esc", "leave"), ("Ctrl-u", "empty")]].concat())
         }
         Overlay::Decision(_) => fixed(&[("Enter", "do it"), ("Esc", "leave")]),
         Overlay::Run => run_hints(app),
+        Overlay::Logs(open) => log_hints(open),
+        Overlay::Chart(_) => fixed(&[
+            ("Tab", "next figure"),
+            ("+ -", "zoom"),
+            ("h l", "cursor"),
+            ("b", "an hour before"),
+            ("Esc", "close"),
+        ]),
     };
     let caution = matches!(app.overlay, Overlay::None) && changes::caution(app).is_some();
     let always: Vec<(String, &str)> = match &app.overlay {
@@ -253,6 +270,20 @@ fn run_hints(app: &App) -> Vec<(String, &'static str)> {
     let leave = if following.goes_on() { "leave, it goes on" } else { "close" };
     hints.extend(fixed(&[("v", page), ("y", "copy"), ("j k", "scroll"), ("Esc", leave)]));
     hints
+}
+
+/// What the keys do while logs are open.
+fn log_hints(open: &Logs) -> Vec<(String, &'static str)> {
+    if open.is_filtering {
+        return fixed(&[("Enter", "keep"), ("Esc", "remove"), ("Ctrl-u", "empty")]);
+    }
+    let next = (open.sources.len() > 1).then_some(("Tab", "next log"));
+    let part = open
+        .began
+        .map(|_| if open.window == LogWindow::Newest { ("t", "around the finding") } else { ("t", "newest lines") });
+    let follow = if open.is_text() { ("r", "read again") } else { ("End", "follow") };
+    let hints: Vec<_> = [("j k", "scroll"), follow].into_iter().chain(next).chain(part).collect();
+    fixed(&[&hints[..], &[("/", "filter"), ("y", "copy"), ("Esc", "close")]].concat())
 }
 
 fn fixed(hints: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {

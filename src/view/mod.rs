@@ -2,8 +2,10 @@
 //! application give the same cells.
 
 mod canvas;
+mod chart;
 mod chrome;
 mod glyphs;
+mod logs;
 mod node_cells;
 mod overlays;
 pub mod picture;
@@ -45,6 +47,10 @@ pub fn draw_with(frame: &mut Frame<'_>, app: &App, theme: &Theme) {
         ScreenId::Overview => screens::overview::draw(canvas, app, &rows, &layout),
         ScreenId::Traffic => screens::traffic::draw(canvas, app, &rows, &layout),
         ScreenId::Nodes => screens::nodes::draw(canvas, app, &rows, &layout),
+        ScreenId::Network => screens::network::draw(canvas, app, &rows, &layout),
+        ScreenId::Database => screens::database::draw(canvas, app, &rows, &layout),
+        ScreenId::Machines => screens::machines::draw(canvas, app, &rows, &layout),
+        ScreenId::WhatIf => screens::what_if::draw(canvas, app, &rows, &layout),
         ScreenId::Node => screens::node::draw(canvas, app, &layout),
         ScreenId::Findings => screens::findings::draw(canvas, app, &rows, &layout),
         ScreenId::Changes => screens::changes::draw(canvas, app, &rows, &layout),

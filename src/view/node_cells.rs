@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     app::{
-        App, Seen, figures,
+        App, Seen, databases, figures,
         layout::Area,
         meaning::{Line, Meaning, Span},
         rows::{self, RowId},
@@ -190,6 +190,7 @@ fn carries(seen: Seen<'_>, node: &NodeFacts, standing: &Standing) -> Line {
     if let Some(haproxy) = node.haproxy.last() {
         parts.push(figures::counted(haproxy.sample.frontends.len(), "frontend", "frontends"));
     }
+    parts.extend(databases::carries(seen, node));
     let backends = serves(seen, &node.name);
     if !backends.is_empty() {
         parts.push(format!("serves {}", backends.join(", ")));

@@ -2,7 +2,7 @@
 
 use super::{
     canvas::{Canvas, line_width, width},
-    sheet,
+    chart, logs, sheet,
 };
 use crate::{
     app::{
@@ -10,6 +10,7 @@ use crate::{
         details::Detail,
         help,
         layout::{Area, Layout},
+        matrix,
         meaning::{Line, Meaning, Span},
         palette::Palette,
         prompt::{Prompt, TRUST_WORD},
@@ -29,11 +30,20 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, layout: &Layout) {
             let lines: Vec<Line> = lines.iter().flat_map(|line| wrap_hanging(line, inside.width, 17)).collect();
             scrolled(canvas, &lines, inside, *line);
         }
+        Overlay::Matrix(line) => {
+            let lines = matrix::lines(app, body.width.saturating_sub(4));
+            let wanted = lines.iter().map(|line| line_width(line)).max().unwrap_or(0).clamp(40, 190);
+            let inside = dialog(canvas, body, wanted, body.height, "Round trips on the private network");
+            let lines: Vec<Line> = lines.iter().flat_map(|line| wrap_hanging(line, inside.width, 2)).collect();
+            scrolled(canvas, &lines, inside, *line);
+        }
         Overlay::Palette(palette) => draw_palette(canvas, palette, body),
         Overlay::Prompt(open) => prompt(canvas, app, open, body),
         Overlay::Plan(open) => sheet::plan(canvas, app, open, body),
         Overlay::Decision(open) => sheet::decision(canvas, open, body),
         Overlay::Run => sheet::run(canvas, app, body),
+        Overlay::Logs(open) => logs::draw(canvas, app, open, body),
+        Overlay::Chart(open) => chart::draw(canvas, app, open, body),
     }
 }
 

@@ -2,13 +2,18 @@
 //!
 //! `brctl` and `bridge` are not needed: many a host has neither, and old ones cannot write JSON.
 
-use super::{complaints::Complaints, probe::Complaint};
+use super::{
+    complaints::Complaints,
+    probe::{Complaint, Facts, Probe},
+    request::{Call, Reply, Request},
+};
 use crate::model::{
     figure::{Figure, Unknown},
+    inventory::Node,
     linux_bridge::{LinuxBridge, LinuxBridgePort, PortForwarding},
     text::Clean,
 };
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// What is run. A file that is not there is no complaint of grep's (`-s`): hosts without a bridge have none of them.
 pub const SCRIPT: &str = "grep -s '' /sys/class/net/*/bridge/stp_state /sys/class/net/*/bridge/bridge_id \
@@ -21,6 +26,38 @@ pub const BRIDGES_MAX: usize = 1000;
 pub const PORTS_MAX: usize = 20_000;
 /// Lines looked at.
 const LINES_MAX: usize = 200_000;
+
+/// Longest answer that is accepted.
+const CAP_BYTES: usize = 8 * 1024 * 1024;
+
+/// Plain bridges of the kernel.
+#[derive(Debug)]
+pub struct LinuxBridgesProbe;
+
+impl LinuxBridgesProbe {
+    /// Whether `call` is what this probe sends: how a simulated node recognises it.
+    pub fn asks(call: &Call) -> bool {
+        matches!(call, Call::Shell { script } if script == SCRIPT)
+    }
+}
+
+impl Probe for LinuxBridgesProbe {
+    fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
+        vec![Request::read(Call::Shell { script: Cow::Borrowed(SCRIPT) }, deadline_ms, CAP_BYTES)]
+    }
+
+    fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {
+        let Some(reply) = replies.first().filter(|reply| !reply.bytes.is_empty()) else {
+            return (None, vec![Complaint::new("/sys/class/net", "says nothing")]);
+        };
+        let (bridges, complaints) = interpret(&reply.bytes);
+        (Some(Facts::LinuxBridges(bridges)), complaints)
+    }
+
+    fn holds_statements(&self) -> bool {
+        false
+    }
+}
 
 /// Every bridge by name.
 pub fn interpret(bytes: &[u8]) -> (Vec<LinuxBridge>, Vec<Complaint>) {

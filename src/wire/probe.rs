@@ -1,17 +1,34 @@
 //! What is asked regularly: a probe names its requests and turns the replies into facts.
 
 use super::{
-    haproxy, host,
+    certificates, haproxy, host, libvirt, linux_bridge, memcached, mysql, ovs, presence, private_network,
     request::{Reply, Request},
+    services,
 };
 use crate::model::{
+    certificates::CertificatesFacts,
     haproxy::HaproxySample,
     host::{HostProfile, HostSample},
-    inventory::{Node, PollSettings},
+    hypervisor::{HypervisorProfile, HypervisorSample},
+    inventory::{Inventory, Node, PollSettings},
+    linux_bridge::LinuxBridge,
+    memcached::MemcachedSample,
+    mysql::MysqlSample,
+    ovs::OvsReading,
+    ovs_daemon::{OvsDetail, OvsLiveSample},
+    presence::PresenceSample,
+    private_network::PrivateNetworkSample,
+    services::ServicesSample,
     text::Clean,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// Interval of taking along what the database of a switch has told.
+const OVS_MS: u64 = 1_000;
+
+/// How much less often a node is asked for its addresses that may not hold a virtual one.
+const PRESENCE_ELSEWHERE: u64 = 5;
 
 /// Every probe there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,17 +40,64 @@ pub enum ProbeId {
     HostProfile,
     /// HAProxy's three `show` commands.
     Haproxy,
+    /// The database of Open vSwitch, as it tells its changes.
+    Ovs,
+    /// Live counters of Open vSwitch, and whether its daemon runs.
+    OvsLive,
+    /// Bonds, learned addresses and flows of Open vSwitch.
+    OvsDetail,
+    /// Plain bridges of the kernel.
+    LinuxBridges,
+    /// A MySQL or MariaDB server.
+    Mysql,
+    /// State and counters of guests.
+    Guests,
+    /// Definitions of guests and what their host has to give.
+    GuestProfile,
+    /// Addresses, neighbours, keepalived.
+    Presence,
+    /// Listening sockets, workers of web servers, NFS mounts.
+    Services,
+    /// memcached's own figures.
+    Memcached,
+    /// Certificates of load balancers.
+    Certificates,
+    /// Round trips between nodes.
+    PrivateNetwork,
 }
 
 impl ProbeId {
-    /// Every probe, most wanted first.
-    pub const ALL: [Self; 3] = [Self::Host, Self::Haproxy, Self::HostProfile];
+    /// Every probe. Of those that are due at the same moment the earlier one comes first. A recording knows probes by
+    /// their place: a new one is added at the end.
+    pub const ALL: [Self; 15] = [
+        Self::Host,
+        Self::Haproxy,
+        Self::HostProfile,
+        Self::Presence,
+        Self::Services,
+        Self::Guests,
+        Self::GuestProfile,
+        Self::Ovs,
+        Self::OvsLive,
+        Self::OvsDetail,
+        Self::LinuxBridges,
+        Self::Memcached,
+        Self::PrivateNetwork,
+        Self::Certificates,
+        Self::Mysql,
+    ];
 
     /// Whether `node` has what this probe asks.
     pub fn applies_to(self, node: &Node) -> bool {
         match self {
-            Self::Host | Self::HostProfile => true,
+            Self::Ovs | Self::OvsLive | Self::OvsDetail => node.ovs.is_some(),
+            Self::Host | Self::HostProfile | Self::LinuxBridges | Self::Presence | Self::Services => true,
             Self::Haproxy => node.haproxy_socket.is_some(),
+            Self::Memcached => memcached::MemcachedProbe::applies_to(node),
+            Self::Certificates => certificates::CertificatesProbe::applies_to(node),
+            Self::PrivateNetwork => node.private.is_some(),
+            Self::Mysql => node.database.is_some(),
+            Self::Guests | Self::GuestProfile => node.libvirt_socket.is_some(),
         }
     }
 
@@ -43,6 +107,28 @@ impl ProbeId {
             Self::Host => poll.host_ms,
             Self::HostProfile => poll.host_profile_ms,
             Self::Haproxy => poll.haproxy_ms,
+            // The database says what changed; a poll only takes it along.
+            Self::Ovs => OVS_MS,
+            Self::OvsLive => poll.switch_live_ms,
+            Self::OvsDetail | Self::LinuxBridges => poll.switch_ms,
+            Self::Mysql => poll.mysql_ms,
+            Self::Guests => poll.guests_ms,
+            Self::GuestProfile => poll.guest_profile_ms,
+            Self::Presence => poll.presence_ms,
+            Self::Services => poll.services_ms,
+            Self::Memcached => poll.memcached_ms,
+            Self::Certificates => poll.certificates_ms,
+            Self::PrivateNetwork => poll.private_network_ms,
+        }
+    }
+
+    /// Its interval on `node`: where nothing can move, the same question is asked less often.
+    pub fn interval_on_ms(self, node: &Node, inventory: &Inventory) -> u64 {
+        let interval_ms = self.interval_ms(&inventory.settings.poll);
+        let may_hold = || inventory.vips.iter().any(|vip| vip.nodes.contains(&node.name));
+        match self {
+            Self::Presence if !may_hold() => interval_ms.saturating_mul(PRESENCE_ELSEWHERE),
+            _ => interval_ms,
         }
     }
 
@@ -52,6 +138,18 @@ impl ProbeId {
             Self::Host => &host::HostProbe,
             Self::HostProfile => &host::HostProfileProbe,
             Self::Haproxy => &haproxy::HaproxyProbe,
+            Self::Ovs => &ovs::OvsProbe,
+            Self::OvsLive => &ovs::daemon::OvsLiveProbe,
+            Self::OvsDetail => &ovs::daemon::OvsDetailProbe,
+            Self::LinuxBridges => &linux_bridge::LinuxBridgesProbe,
+            Self::Mysql => &mysql::MysqlProbe,
+            Self::Guests => &libvirt::GuestsProbe,
+            Self::GuestProfile => &libvirt::GuestProfileProbe,
+            Self::Presence => &presence::PresenceProbe,
+            Self::Services => &services::ServicesProbe,
+            Self::Memcached => &memcached::MemcachedProbe,
+            Self::Certificates => &certificates::CertificatesProbe,
+            Self::PrivateNetwork => &private_network::PrivateNetworkProbe,
         }
     }
 }
@@ -62,14 +160,38 @@ impl fmt::Display for ProbeId {
             Self::Host => "host",
             Self::HostProfile => "host profile",
             Self::Haproxy => "haproxy",
+            Self::Ovs => "switch",
+            Self::OvsLive => "switch counters",
+            Self::OvsDetail => "switch details",
+            Self::LinuxBridges => "plain bridges",
+            Self::Mysql => "mysql",
+            Self::Guests => "guests",
+            Self::GuestProfile => "guest profile",
+            Self::Presence => "presence",
+            Self::Services => "services",
+            Self::Memcached => "memcached",
+            Self::Certificates => "certificates",
+            Self::PrivateNetwork => "private network",
         })
     }
 }
+
+/// Rounds of one run of a probe, at most: what [`Probe::requests`] names, and twice what [`Probe::follow`] adds.
+pub const ROUNDS_MAX: usize = 3;
 
 /// Asks and understands.
 pub trait Probe: Sync {
     /// The requests, sent one after another; all are reads.
     fn requests(&self, node: &Node, deadline_ms: u64) -> Vec<Request>;
+    /// The same for a probe that must know the other nodes.
+    fn requests_in(&self, node: &Node, inventory: &Inventory) -> Vec<Request> {
+        self.requests(node, inventory.settings.poll.deadline_ms)
+    }
+    /// What is sent next, once everything before has been answered: `replies` are those of all rounds so far. Nothing
+    /// ends the run. Only what the replies say may decide.
+    fn follow(&self, _node: &Node, _deadline_ms: u64, _replies: &[Reply]) -> Vec<Request> {
+        Vec::new()
+    }
     /// What the replies (as many as requests) say. `None` when nothing at all was understood.
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>);
     /// Whether replies may hold SQL statements, whose literals must be masked where replies are kept. Facts of such a
@@ -87,6 +209,30 @@ pub enum Facts {
     HostProfile(Box<HostProfile>),
     /// Of [`ProbeId::Haproxy`].
     Haproxy(Box<HaproxySample>),
+    /// Of [`ProbeId::Ovs`].
+    Ovs(Box<OvsReading>),
+    /// Of [`ProbeId::OvsLive`].
+    OvsLive(Box<OvsLiveSample>),
+    /// Of [`ProbeId::OvsDetail`].
+    OvsDetail(Box<OvsDetail>),
+    /// Of [`ProbeId::LinuxBridges`].
+    LinuxBridges(Vec<LinuxBridge>),
+    /// Of [`ProbeId::Mysql`].
+    Mysql(Box<MysqlSample>),
+    /// Of [`ProbeId::Guests`].
+    Guests(Box<HypervisorSample>),
+    /// Of [`ProbeId::GuestProfile`].
+    GuestProfile(Box<HypervisorProfile>),
+    /// Of [`ProbeId::Presence`].
+    Presence(Box<PresenceSample>),
+    /// Of [`ProbeId::Services`].
+    Services(Box<ServicesSample>),
+    /// Of [`ProbeId::Memcached`].
+    Memcached(Box<MemcachedSample>),
+    /// Of [`ProbeId::Certificates`].
+    Certificates(Box<CertificatesFacts>),
+    /// Of [`ProbeId::PrivateNetwork`].
+    PrivateNetwork(Box<PrivateNetworkSample>),
 }
 
 /// Something in an answer that was not understood; the rest was.

@@ -1,5 +1,7 @@
 //! What is sent to a node, as a value: previewed, journalled, logged and sent from the same text.
 
+use super::{libvirt, mysql::StatementId};
+use crate::model::inventory::DatabaseLogin;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
@@ -48,6 +50,86 @@ pub enum Call {
         /// The command, one line without `;`.
         command: String,
     },
+    /// Words with a TCP port as the node sees it. That nobody listens or answers is an answer, told by the exit
+    /// status: [`TCP_REFUSED`], [`TCP_SILENT`].
+    Tcp {
+        /// Addresses, tried one after another until one listens.
+        hosts: Vec<String>,
+        /// The port.
+        port: u16,
+        /// What is said.
+        send: Cow<'static, str>,
+        /// The last bytes of an answer.
+        end: Cow<'static, str>,
+    },
+    /// One statement on the socket of MySQL or MariaDB; the answer as [`super::mysql::ReplyWriter`] writes it.
+    Sql {
+        /// Path of the socket on the node.
+        socket: String,
+        /// Who asks.
+        login: DatabaseLogin,
+        /// What is asked.
+        statement: StatementId,
+        /// Its text, without a semicolon.
+        sql: Cow<'static, str>,
+        /// Whether it is sent each time.
+        repeat: Repeat,
+    },
+    /// One question to libvirt, asked by its client library; the answer as JSON (`wire::libvirt::answer`).
+    Libvirt {
+        /// Path of the socket on the node.
+        socket: String,
+        /// What is asked.
+        question: libvirt::Question,
+    },
+    /// What the database of a switch tells on a kept conversation: everything when something changed since the last
+    /// answer, else only that nothing did, after `hold_ms`.
+    Ovsdb {
+        /// Path of the socket on the node.
+        socket: String,
+        /// How long the answer may wait for a change, milliseconds.
+        hold_ms: u64,
+    },
+    /// Whether the daemon of a switch runs, and its answers to `ovs-appctl` on a kept conversation.
+    OvsDaemon {
+        /// The folder of its sockets and of its process number.
+        folder: String,
+        /// What it is asked.
+        talk: OvsTalk,
+    },
+}
+
+/// What the daemon of a switch is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OvsTalk {
+    /// Counters that move every second.
+    Live,
+    /// Bonds, learned addresses, flows: what moves slowly.
+    Detail,
+}
+
+/// Exit status of an exchange with a port on which nobody listens.
+pub const TCP_REFUSED: u32 = 111;
+/// Exit status of an exchange with somebody who says nothing, or not all of it.
+pub const TCP_SILENT: u32 = 124;
+
+/// How often a statement of a kept conversation is really sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeat {
+    /// Each time.
+    Always,
+    /// The answer before stands for so long.
+    Reuse {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// For so long there is no answer: its bytes are empty.
+    Skip {
+        /// Milliseconds.
+        ms: u64,
+    },
 }
 
 impl Request {
@@ -71,8 +153,30 @@ impl fmt::Display for Request {
                 }
                 Ok(())
             }
+            Call::Tcp { hosts, port, send, .. } => {
+                let host = hosts.first().map_or("127.0.0.1", String::as_str);
+                write!(f, "echo {} | nc {} {port}", shell_word(send.trim_end()), shell_word(host))
+            }
             Call::Haproxy { socket, command } => {
                 write!(f, "echo {} | socat - UNIX-CONNECT:{}", shell_word(command), shell_word(socket))
+            }
+            Call::Ovsdb { socket, .. } => {
+                write!(f, "ovsdb-client monitor {} Open_vSwitch ALL", shell_word(&format!("unix:{socket}")))
+            }
+            Call::OvsDaemon { talk, .. } => {
+                let commands = talk.commands().iter().map(|words| format!("ovs-appctl {}", words.join(" ")));
+                f.write_str(&commands.collect::<Vec<_>>().join("; "))
+            }
+            Call::Sql { socket, login, sql, .. } => {
+                write!(f, "mysql --socket={}", shell_word(socket))?;
+                if let Some(user) = &login.user {
+                    write!(f, " --user={}", shell_word(user))?;
+                }
+                write!(f, " -e {}", shell_word(sql))
+            }
+            Call::Libvirt { socket, question } => {
+                let address = format!("qemu+unix:///system?socket={socket}");
+                write!(f, "virsh -r -c {} {}", shell_word(&address), question.words())
             }
         }
     }

@@ -108,7 +108,7 @@ impl Watch {
     }
 
     /// Reads documents until one satisfies `holds`; fails after `limit`.
-    pub(crate) fn until(&mut self, what: &str, limit: Duration, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&mut self, what: &str, limit: Duration, mut holds: impl FnMut(&Value) -> bool) -> Value {
         let start = now();
         loop {
             let document = self.next();
@@ -137,6 +137,11 @@ pub(crate) fn run(args: &[&str]) -> String {
     let output = lab(args);
     assert!(output.status.success(), "lab {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What a verb of the lab says, also when it fails.
+pub(crate) fn answer(args: &[&str]) -> String {
+    String::from_utf8_lossy(&lab(args).stdout).into_owned()
 }
 
 /// Waits until a TCP port answers with a banner; returns when it did.

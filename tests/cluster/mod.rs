@@ -3,6 +3,14 @@
 //! With `VAKT_LAB=1` a missing lab is a failure; without it these tests say that they are skipped. Faults change the
 //! lab, so they take turns, and each heals what it broke.
 
+pub(crate) mod addresses;
+mod catalogue;
+mod databases;
 mod faults;
+mod findings;
 mod headless;
+mod host;
 pub(crate) mod lab;
+mod machines;
+mod services;
+mod switches;

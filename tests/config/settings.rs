@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 const BASE: &str = "[cluster]\nname = \"c\"\n\
     [[jump_host]]\nname = \"j\"\naddress = \"j.example.net\"\n#jump_host\n\
-    [[node]]\nname = \"a\"\nroles = [\"edge\"]\nmanagement = \"a.example.net\"\n#node\n\
-    [[vip]]\naddress = \"10.0.0.9\"\nnodes = [\"a\"]\n#vip\n";
+    [[node]]\nname = \"a\"\nroles = [\"edge\", \"database\", \"hypervisor\"]\nmanagement = \"a.example.net\"\n#node\n\
+    [[vip]]\naddress = \"10.0.0.9\"\nnodes = [\"a\"]\n#vip\n\
+    [[guest]]\nname = \"g\"\nroles = [\"app\"]\n#guest\n";
 
 /// [`BASE`] with one more line in that section.
 fn with(section: &Section, line: &str) -> String {
@@ -34,9 +35,14 @@ fn other_value(section: &Section, key: &Key) -> String {
         Kind::PrivateAddress => "\"192.168.7.7\"".into(),
         Kind::PublicAddress => "\"203.0.113.7\"".into(),
         Kind::Port => "2222".into(),
+        Kind::Ports => "[80, 8080]".into(),
         Kind::Names | Kind::NamesOrNone => {
-            format!("[{:?}]", if matches!(section.name, "jump_host" | "lock") { "a" } else { "j" })
+            format!(
+                "[{:?}]",
+                if matches!(section.name, "jump_host" | "lock") || key.name == "hosts" { "a" } else { "j" }
+            )
         }
+        Kind::Label if key.name == "heartbeat_table" => "\"s.t\"".into(),
         Kind::Files => "[\"/k\"]".into(),
         Kind::FileOrNone | Kind::RemotePath | Kind::RemotePathOrNone => "\"/x/y\"".into(),
         _ => "\"else\"".into(),

@@ -22,6 +22,7 @@ use vakt::{
         time::{Mono, Now, Wall},
     },
     plan::{Plan, PlanId},
+    rules::Acknowledgements,
     run::{
         EndingKind, Operator, Record, RunState, RunSummary,
         ledger::{Ledger, Wanted, Wish},
@@ -102,6 +103,7 @@ pub(super) fn standing(app: &App) -> Standing {
     let drain = "haproxy.drain web_cluster/web03";
     let title = "Drain web_cluster/web03 on lb01 and lb02";
     Standing {
+        acknowledged: Acknowledgements::default(),
         runs: vec![
             summary(app, 7, drain, title, 2, RunState::Running),
             summary(

@@ -8,6 +8,7 @@ use vakt::{
         help,
         msg::{Event, Key, KeyCode, Mouse, MouseAction, Report, Signal},
         screen::ScreenId,
+        update,
     },
     model::{
         host::HostSample,
@@ -351,4 +352,16 @@ fn complaints_of_an_answer_are_kept_until_the_next_one() {
     assert!(text(&app).contains("diskstats: 17 columns"));
     send(&mut app, Event::Report(report(Vec::new())));
     assert!(!text(&app).contains("17 columns"));
+}
+
+/// What was not written down does not hold: the console says it, and long enough to be read.
+#[test]
+fn an_acknowledgement_that_was_not_kept_is_an_error_on_the_screen() {
+    let mut app = world::failing();
+    let why = "cannot write acknowledged.json: no space left on device".into();
+    send(&mut app, Event::NotKept(why));
+    assert!(text(&app).contains("✗ not kept, and not in force: cannot write"), "{}", text(&app));
+    let later = Now { mono: app.now.mono.plus_ms(10_000), wall: app.now.wall };
+    update(&mut app, vakt::app::msg::Msg { at: later, event: Event::Tick });
+    assert!(text(&app).contains("not kept"), "ten seconds later");
 }

@@ -2,7 +2,10 @@
 
 mod change_stages;
 mod changes;
+mod chart;
 mod keys;
+mod logs;
+mod network;
 mod polling;
 mod properties;
 mod screens;

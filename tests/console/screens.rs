@@ -70,6 +70,21 @@ fn findings() {
 }
 
 #[test]
+fn machines() {
+    snapshots("machines", "5");
+}
+
+#[test]
+fn machines_details() {
+    snapshots("machines_details", "5 j enter");
+}
+
+#[test]
+fn what_if() {
+    snapshots("what_if", "0");
+}
+
+#[test]
 fn changes() {
     snapshots("changes", "8");
 }

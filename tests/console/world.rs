@@ -12,15 +12,27 @@ use vakt::{
         figure::{Figure, Unknown},
         haproxy::*,
         host::*,
-        ids::{ClusterName, NodeName},
+        hypervisor::{DomainJob, DomainState},
+        ids::NodeName,
         inventory::*,
         link::{LinkState, Route, Way},
         text::Clean,
         time::{Mono, Now, Wall},
         trouble::{Trouble, TroubleKind},
+        world::NodeFacts,
     },
     rules::{Finding, Severity},
 };
+
+#[path = "world_guests.rs"]
+mod guests;
+#[path = "world_inventory.rs"]
+mod inventory;
+
+use inventory::node;
+
+pub(crate) use guests::guests;
+pub(crate) use inventory::inventory;
 
 use Figure::Known;
 
@@ -34,84 +46,6 @@ pub(crate) fn at(ms: u64) -> Now {
 
 pub(crate) fn clean(text: &str) -> Clean {
     Clean::line(text)
-}
-
-fn node(name: &str, role: Role, last_octet: u8, site: &str) -> Node {
-    Node {
-        name: name.into(),
-        roles: vec![role],
-        management: format!("10.99.0.{last_octet}"),
-        private: Some(format!("10.10.0.{last_octet}").parse().unwrap()),
-        public: None,
-        site: Some(site.to_owned()),
-        jurisdiction: Some("NO".to_owned()),
-        ssh: SshOverrides::default(),
-        haproxy_socket: (role == Role::Edge).then(|| "/run/haproxy/admin.sock".to_owned()),
-    }
-}
-
-pub(crate) fn settings() -> Settings {
-    Settings {
-        ssh: SshSettings {
-            config_file: SshConfigFile::Default,
-            connect_timeout_ms: 5000,
-            keepalive_interval_ms: 1000,
-            keepalive_misses_max: 3,
-            handshakes_max: 8,
-            handshakes_per_jump_max: 2,
-            backoff_min_ms: 250,
-            backoff_max_ms: 4000,
-            missed_deadlines_max: 3,
-        },
-        jump_hosts: Vec::new(),
-        poll: PollSettings {
-            host_ms: 1000,
-            host_profile_ms: 30_000,
-            haproxy_ms: 1000,
-            deadline_ms: 2000,
-            stale_after_ms: 3000,
-        },
-        thresholds: Thresholds {
-            iowait_percent: 25.0,
-            steal_percent: 10.0,
-            io_full_percent: 20.0,
-            memory_percent: 90.0,
-            filesystem_percent: 90.0,
-            clock_offset_ms: 100,
-            queue_requests: 5,
-            sessions_percent: 80.0,
-            errors_percent: 1.0,
-            hold_ms: 3000,
-            host_hold_ms: 30_000,
-        },
-        policy: Policy { read_only: false, confirm: Confirm::ByBlastRadius, capacity_floor_percent: 50 },
-        lock: vakt::model::inventory::LockSettings::default(),
-        state: vakt::model::inventory::StateSettings::default(),
-
-        recorder: RecorderSettings { enabled: true, mask: true, total_mib: 512, age_days: 14, segment_s: 300 },
-        console: ConsoleSettings { theme: ThemeName::Dark, glyphs: Glyphs::Auto, mouse: true },
-    }
-}
-
-pub(crate) fn inventory() -> Inventory {
-    let nodes = vec![
-        node("lb01", Role::Edge, 11, "oslo"),
-        node("lb02", Role::Edge, 12, "oslo"),
-        node("web01", Role::Web, 21, "oslo"),
-        node("web02", Role::Web, 22, "oslo"),
-        node("web03", Role::Web, 23, "oslo"),
-        node("db01", Role::Database, 31, "oslo"),
-        node("db02", Role::Database, 32, "oslo"),
-        node("db03", Role::Database, 33, "oslo"),
-        node("kvm01", Role::Hypervisor, 41, "oslo"),
-        node("kvm02", Role::Hypervisor, 42, "oslo"),
-    ];
-    Inventory {
-        cluster: ClusterName::from("oslo-prod"),
-        nodes,
-        vips: vec![Vip { address: "10.10.0.100".parse().unwrap(), nodes: vec!["lb01".into(), "lb02".into()] }],
-        settings: settings(),
-    }
 }
 
 /// A host of modest load; `busy` and `iowait` in percent.
@@ -222,6 +156,7 @@ pub(crate) fn profile(name: &str, last_octet: u8, vip: bool) -> HostProfile {
         ],
         units_unknown: None,
         addresses,
+        block_devices: Vec::new(),
     }
 }
 
@@ -390,6 +325,11 @@ pub(crate) fn healthy() -> App {
         }
         facts.host.take(host(busy, iowait, load, memory, net), seen);
         facts.profile.take(profile(name, octet, name == "lb01"), seen);
+        if listed.libvirt_socket.is_some() {
+            let (guests, profile) = guests(name);
+            facts.hypervisor.take(guests, seen);
+            facts.hypervisor_profile.take(profile, seen);
+        }
         if listed.haproxy_socket.is_some() {
             let share = if name == "lb01" { 1.0 } else { 0.0 };
             for step in 0..120_u16 {
@@ -423,6 +363,7 @@ pub(crate) fn finding(severity: Severity, node: &str, subject: &str, sentence: &
         rule: clean("story.rule"),
         severity,
         node: Some(node.into()),
+        nodes: vec![node.into()],
         subject: clean(subject),
         sentence: clean(sentence),
         evidence: vec![
@@ -431,6 +372,8 @@ pub(crate) fn finding(severity: Severity, node: &str, subject: &str, sentence: &
         ],
         hint: clean("look at the web server on web03: is nginx running, does /health answer"),
         since: at(since_ms),
+        follows_from: None,
+        acknowledged: None,
     }
 }
 
@@ -476,6 +419,7 @@ pub(crate) fn failing() -> App {
             }
             facts.haproxy.take(proxy, taken);
         }
+        fail_guests(facts, taken);
     }
     app.findings = vec![
         finding(
@@ -499,12 +443,36 @@ pub(crate) fn failing() -> App {
     app
 }
 
+/// On kvm01 one guest lost its disk and another moves away; libvirtd of kvm02 says nothing.
+fn fail_guests(facts: &mut NodeFacts, taken: Now) {
+    if facts.name.as_str() == "kvm01"
+        && let Some(mut guests) = facts.hypervisor.last().cloned()
+    {
+        guests.sample.domains[0].state = Known(DomainState::Paused);
+        guests.sample.domains[0].reason = Known(5);
+        guests.rates[1].steal_percent = Known(31.0);
+        guests.sample.domains[1].job = Some(DomainJob {
+            operation: clean("migration out"),
+            elapsed_ms: Known(4_000),
+            total_bytes: Known(2 << 30),
+            remaining_bytes: Known(1 << 30),
+            dirty_pages_per_s: Known(300),
+        });
+        facts.hypervisor.take(guests, taken);
+    } else if facts.name.as_str() == "kvm02" {
+        let cause = "libvirtd on kvm02 took the question and said nothing for 1800 ms";
+        let silent = Trouble::new(TroubleKind::LibvirtSilent, cause, "look at its log");
+        facts.hypervisor.fail_with(&silent, at(53_000));
+    }
+}
+
 /// Nothing has answered for twelve seconds.
 pub(crate) fn stale() -> App {
     let mut app = healthy();
     for facts in &mut app.world.nodes {
         facts.host.fail(clean("no answer within 2 s"), at(2400));
         facts.haproxy.fail(clean("no answer within 2 s"), at(2400));
+        facts.hypervisor.fail(clean("no answer within 2 s"), at(2400));
     }
     app.now = at(12_400);
     app

@@ -156,6 +156,10 @@ pub(super) fn node(name: &str, address: &str, ssh: SshOverrides) -> Node {
         jurisdiction: None,
         ssh,
         haproxy_socket: None,
+        ovs: None,
+        database: None,
+        libvirt_socket: None,
+        hosts: Vec::new(),
     }
 }
 

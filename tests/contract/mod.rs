@@ -1,17 +1,22 @@
 //! The contract of the SSH transport: one list of behaviours, run on an in-process SSH server and on the lab's sshd.
 //!
-//! What only one of the two can show stands in `in_process`, `stats_socket` and `on_the_lab`.
+//! What only one of the two can show stands in `in_process`, `stats_socket`, `databases` and `on_the_lab`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod bed;
 mod behaviours;
+mod channels;
+mod databases;
 mod fake_haproxy;
+mod fake_mysql;
+mod fake_switch;
 mod in_process;
 mod lab;
 mod on_the_lab;
 mod server;
 mod stats_socket;
+mod switch;
 mod watched;
 
 /// Every behaviour becomes two tests.

@@ -26,7 +26,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy, copy_bidirectional, duplex},
-    net::UnixStream,
+    net::{TcpStream, UnixStream},
     process::Command,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
@@ -96,6 +96,7 @@ struct Inner {
     network: Network,
     connections: AtomicUsize,
     logins: AtomicUsize,
+    closed_first: AtomicUsize,
     live: Mutex<Vec<Line>>,
 }
 
@@ -126,6 +127,7 @@ impl Server {
             network: network.clone(),
             connections: AtomicUsize::new(0),
             logins: AtomicUsize::new(0),
+            closed_first: AtomicUsize::new(0),
             live: Mutex::default(),
         }))
     }
@@ -140,6 +142,11 @@ impl Server {
 
     pub(super) fn rules(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut self.0.rules.lock().unwrap());
+    }
+
+    /// Channels that the client closed before the server did: the client's library remembers each of them.
+    pub(super) fn closed_first(&self) -> usize {
+        self.0.closed_first.load(Ordering::SeqCst)
     }
 
     /// Connections so far.
@@ -371,6 +378,11 @@ impl Handler for Connection {
         Ok(())
     }
 
+    async fn channel_close(&mut self, _id: ChannelId, _session: &mut Session) -> Result<(), Self::Error> {
+        self.server.0.closed_first.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
     async fn channel_open_direct_streamlocal(
         &mut self,
         channel: Channel<Msg>,
@@ -388,13 +400,18 @@ impl Handler for Connection {
         &mut self,
         channel: Channel<Msg>,
         host: &str,
-        _port: u32,
+        port: u32,
         _from: &str,
         _from_port: u32,
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        relay(channel, reply, self.server.0.network.open(host)).await;
+        if host == "127.0.0.1" {
+            let port = u16::try_from(port).unwrap();
+            relay(channel, reply, TcpStream::connect((host, port)).await.ok()).await;
+        } else {
+            relay(channel, reply, self.server.0.network.open(host)).await;
+        }
         Ok(())
     }
 }

@@ -22,31 +22,44 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// The lab with a state folder, for one test at a time.
 pub(super) struct Bench {
     lab: Lab,
-    /// A configuration whose lock is held on nodes, too.
-    locked: Option<String>,
+    /// A configuration that says more than the lab's.
+    own_config: Option<String>,
     state: TempDir,
 }
 
 impl Bench {
     /// `None`, with a word about it, when tests run without a lab.
     pub(super) fn take() -> Option<Self> {
-        let bench = Self { lab: Lab::take()?, locked: None, state: tempfile::tempdir().unwrap() };
+        let bench = Self { lab: Lab::take()?, own_config: None, state: tempfile::tempdir().unwrap() };
         bench.reset();
         Some(bench)
     }
 
     /// The same with a lock over three nodes, as several bastions share it.
     pub(super) fn take_locked() -> Option<Self> {
-        let mut bench = Self::take()?;
-        let text = std::fs::read_to_string(bench.lab.config()).unwrap();
-        let path = bench.state.path().join("locked.toml");
-        std::fs::write(&path, text + "\n[lock]\nnodes = [\"lb01\", \"web01\", \"web02\"]\n").unwrap();
-        bench.locked = Some(path.to_str().unwrap().to_owned());
-        Some(bench)
+        Some(Self::take()?.configured(|text| text + "\n[lock]\nnodes = [\"lb01\", \"web01\", \"web02\"]\n"))
+    }
+
+    /// The same, which waits longer for an answer: for tests that begin dozens of runs on a machine that has other work.
+    pub(super) fn take_patient() -> Option<Self> {
+        Some(Self::take()?.configured(|text| text.replace("[poll]\n", "[poll]\ndeadline_ms = 10000\n")))
+    }
+
+    fn configured(mut self, change: impl Fn(String) -> String) -> Self {
+        let text = std::fs::read_to_string(self.lab.config()).unwrap();
+        let path = self.state.path().join("vakt.toml");
+        std::fs::write(&path, change(text)).unwrap();
+        self.own_config = Some(path.to_str().unwrap().to_owned());
+        self
+    }
+
+    /// The lab itself.
+    pub(super) fn lab(&self) -> &Lab {
+        &self.lab
     }
 
     fn config(&self) -> &str {
-        self.locked.as_deref().unwrap_or_else(|| self.lab.config())
+        self.own_config.as_deref().unwrap_or_else(|| self.lab.config())
     }
 
     /// web03 in traffic on both load balancers, without vakt.

@@ -5,11 +5,19 @@ use super::bench::{Bench, PATIENCE, WEB03, until};
 use crate::program::Program;
 use rustix::process::{Signal, kill_process};
 
-/// A console with the cursor on web03 of the traffic screen.
-fn on_web03(bench: &Bench) -> Program {
+/// A console that has read both load balancers: a plan needs to know them, and ten nodes may be up before that.
+fn ready(bench: &Bench) -> Program {
     let mut program = Program::vakt(&bench.arguments(&[]), 120, 40);
     program.wait_for("ten nodes", PATIENCE, |screen| screen.contains("10 of 10"));
-    program.press("2/web03\r");
+    program.press("2");
+    program.wait_for("both load balancers", PATIENCE, |screen| screen.contains("Traffic of lb01 ●, lb02 ●"));
+    program
+}
+
+/// A console with the cursor on web03 of the traffic screen.
+fn on_web03(bench: &Bench) -> Program {
+    let mut program = ready(bench);
+    program.press("/web03\r");
     program.wait_for("one server", PATIENCE, |screen| screen.contains("web03") && !screen.contains("web01"));
     // Filtered to the head of its backend and itself.
     program.press("\x1b[F");
@@ -70,8 +78,7 @@ fn the_last_server_is_refused_in_the_console_with_the_words_of_the_command_line(
     let headless = bench.vakt(&["do", "haproxy.drain", "mysql_rw/db01", "--yes"]);
     assert_eq!(headless.status.code(), Some(4));
     let words = String::from_utf8(headless.stdout).unwrap();
-    let mut program = Program::vakt(&bench.arguments(&[]), 120, 40);
-    program.wait_for("ten nodes", PATIENCE, |screen| screen.contains("10 of 10"));
+    let mut program = ready(&bench);
     program.press(":haproxy.drain mysql_rw/db01\r");
     program.wait_for("the refusal", PATIENCE, |screen| screen.contains("Nothing was sent."));
     let screen = program.screen();

@@ -66,7 +66,7 @@ fn a_drain_that_survived_a_reload_is_not_mentioned() {
     program.wait_for("the new process", PATIENCE, |screen| screen.contains("10 of 10"));
     let status = bench.vakt(&["status", "--json"]);
     let document: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-    let lost = document["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == "haproxy.intent.lost");
+    let lost = document["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "haproxy.intent.lost");
     assert!(lost.is_none(), "{lost:?}");
     let wish = &document["wishes"][0];
     assert_eq!((&wish["server"], &wish["wanted"]), (&"web03".into(), &"drain".into()), "{wish:#}");

@@ -2,6 +2,7 @@
 //!
 //! Every test has a state folder of its own; those on the lab leave web03 in traffic, also when it fails.
 
+mod address;
 mod bench;
 mod console;
 mod followers;

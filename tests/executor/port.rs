@@ -4,7 +4,7 @@ use super::{
     bench::PATIENCE,
     simulated::{Executor, Stage},
 };
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 use vakt::{
     app::{
@@ -21,6 +21,21 @@ use vakt::{
     },
 };
 
+/// A state folder that cannot be used: what an operator notes there does not hold, and the console says so.
+#[tokio::test]
+async fn an_acknowledgement_that_cannot_be_written_is_told() {
+    let stage = Stage::new();
+    // A file where the folder should be.
+    let blocked = stage.state().parent().unwrap().join("no-folder");
+    std::fs::write(&blocked, "").unwrap();
+    let mut port = Port::open_at(&stage, blocked);
+    port.perform(RunEffect::Unacknowledge { rule: "host.iowait".into(), subject: "db01".into() });
+    let why = port
+        .until("the note is not kept", |event| if let Event::NotKept(why) = event { Some(why.clone()) } else { None })
+        .await;
+    assert!(why.as_str().contains("no-folder"), "{why}");
+}
+
 struct Port {
     runs: Runs,
     events: mpsc::Receiver<Event>,
@@ -28,9 +43,13 @@ struct Port {
 
 impl Port {
     fn open(stage: &Stage) -> Self {
+        Self::open_at(stage, stage.state())
+    }
+
+    fn open_at(stage: &Stage, path: PathBuf) -> Self {
         let desk = Desk {
             inventory: Arc::clone(&stage.inventory),
-            place: Ok(Place { path: stage.state(), found: Found::Flag }),
+            place: Ok(Place { path, found: Found::Flag }),
             operator: vakt::run::Operator { login: "ola".into(), ..Default::default() },
             simulation: None,
         };

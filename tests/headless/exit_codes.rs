@@ -1,7 +1,7 @@
 //! The README's table of exit codes is the program's, and bad input ends with the right one.
 
 use std::{fs, process::Command};
-use vakt::cli::Exit;
+use vakt::cli::{Exit, status_check::CheckState};
 
 #[test]
 fn the_readme_lists_every_exit_code_with_its_meaning() {
@@ -10,6 +10,25 @@ fn the_readme_lists_every_exit_code_with_its_meaning() {
         let row = format!("| {code} | {meaning} |");
         assert!(readme.contains(&row), "README.md lacks: {row}");
     }
+    for (_, code, word, meaning) in CheckState::TABLE {
+        let row = format!("| {code} | {word} | {meaning} |");
+        assert!(readme.contains(&row), "README.md lacks: {row}");
+    }
+}
+
+#[test]
+fn a_check_that_has_no_answer_ends_with_3_and_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join("gone.toml").to_string_lossy().into_owned();
+    let output = Command::new(env!("CARGO_BIN_EXE_vakt"))
+        .env("HOME", folder.path())
+        .args(["--config", &gone, "status", "--check"])
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{stdout}");
+    assert!(stdout.starts_with("VAKT UNKNOWN - ") && stdout.contains("gone.toml"), "{stdout}");
+    assert_eq!(stdout.lines().count(), 1);
 }
 
 #[test]

@@ -2,4 +2,5 @@
 
 mod exit_codes;
 mod readme;
+mod status_check;
 mod status_schema;

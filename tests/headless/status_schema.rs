@@ -5,23 +5,33 @@ use std::{collections::BTreeSet, fs};
 use vakt::{
     cli::status_document::document,
     model::{
+        certificates::{Certificate, CertificatesFacts},
         figure::{Figure, Unknown},
         haproxy::{Backend, Check, Frontend, HaproxyFacts, OperationalState, Server, Traffic},
         host::{DiskRates, Filesystem, HostFacts, HostProfile, InterfaceRates, Virtualisation},
+        hypervisor::{
+            DomainDisk, DomainDiskRates, DomainInterface, DomainInterfaceRates, DomainJob, DomainRates, DomainSample,
+            HypervisorFacts, HypervisorSample,
+        },
         intent::ServerPath,
         inventory::Inventory,
         link::LinkState,
+        memcached::MemcachedFacts,
+        mysql::{Channel, MysqlFacts},
+        ovs::{Bridge, Interface as OvsInterface, OvsFacts, Port},
+        private_network::{Path, PrivateNetworkFacts, Round},
+        services::{Listener, NfsMount, NfsState, Protocol, ServicesFacts, ServicesSample, WebServer},
         text::Clean,
         time::{Mono, Now, Wall},
         trouble::{Trouble, TroubleKind},
         world::World,
     },
     plan::PlanId,
-    rules::{Finding, Severity},
+    rules::{Acknowledgement, Finding, Follows, Severity},
     run::ledger::{Ledger, Wanted, Wish},
 };
 
-const AT: Now = Now { mono: Mono(5_000), wall: Wall(1_780_000_000_000) };
+pub(super) const AT: Now = Now { mono: Mono(5_000), wall: Wall(1_780_000_000_000) };
 
 #[test]
 fn the_document_and_its_description_have_the_same_keys() {
@@ -49,13 +59,26 @@ fn invariant_3_an_unknown_figure_is_null_with_its_reason_never_zero() {
     assert_eq!(document["nodes"][1]["age_ms"], Value::Null);
 }
 
+#[test]
+fn a_lag_that_nobody_knows_is_null_with_its_reason() {
+    let (inventory, world) = sample();
+    let document = serde_json::to_value(document(&world, &inventory, &Ledger::default(), &[], AT)).unwrap();
+    let database = document["mysql"].as_array().unwrap().iter().find(|row| row["node"] == "db01").unwrap();
+    assert_eq!(database["channels"][0]["applied_lag_ms"], Value::Null);
+    assert_eq!(database["unknown"]["applied_lag_ms"], "not read yet");
+    assert_eq!((&database["role"], &database["questions_per_s"]), (&Value::from("replica"), &Value::Null));
+}
+
 /// Paths of all keys; elements of lists are `[]`; the reasons in `unknown` are figure names, not keys.
 fn walk(prefix: &str, value: &Value, keys: &mut BTreeSet<String>) {
     match value {
-        Value::Object(map) if !prefix.ends_with("host.unknown") && !prefix.ends_with("virtualisation") => {
+        Value::Object(map) if !prefix.ends_with(".unknown") && !prefix.ends_with("virtualisation") => {
             for (key, value) in map {
                 let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                if !matches!(value, Value::Array(items) if items.iter().any(Value::is_object)) && key != "haproxy" {
+                if !matches!(value, Value::Array(items) if items.iter().any(Value::is_object))
+                    && key != "haproxy"
+                    && key != "ovs"
+                {
                     keys.insert(path.clone());
                 }
                 walk(&path, value, keys);
@@ -77,7 +100,7 @@ fn described() -> BTreeSet<String> {
     text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned)).collect()
 }
 
-fn sample() -> (Inventory, World) {
+pub(super) fn sample() -> (Inventory, World) {
     let metadata = vakt::config::FileMetadata { mode: Some(0o600), home: Some("/home/operator".into()) };
     let loaded = vakt::config::load("example.toml".as_ref(), vakt::config::EXAMPLE, &metadata).unwrap().inventory;
     let mut world = World::new(&loaded);
@@ -113,11 +136,61 @@ fn sample() -> (Inventory, World) {
         AT,
     );
     edge.haproxy.take(haproxy(), AT);
+    edge.ovs.take(switch(), AT);
+    edge.services.take(services(), AT);
+    edge.memcached.take(MemcachedFacts::default(), AT);
+    let certificate = Certificate { ends: Figure::Known(AT.wall), ..Certificate::default() };
+    edge.certificates.take(CertificatesFacts { certificates: vec![certificate], unread: Vec::new() }, AT);
+    let path = Path { to: "10.10.0.12".parse().unwrap(), rounds: [Round::default()].into() };
+    edge.private_network.take(PrivateNetworkFacts { paths: vec![path] }, AT);
+    for database in world.nodes.iter_mut().filter(|node| node.name.as_str().starts_with("db")) {
+        let mut facts = MysqlFacts::default();
+        facts.sample.replication.channels = Figure::Known(vec![Channel::default()]);
+        database.mysql.take(facts, AT);
+    }
+    let hypervisor = world.nodes.iter_mut().find(|node| node.name.as_str() == "kvm01").unwrap();
+    hypervisor.hypervisor.take(hypervisor_facts(), AT);
     world.nodes[1].link.state = LinkState::Down {
         trouble: Trouble::new(TroubleKind::Refused, "connection refused", "start sshd"),
         retry: None,
     };
     (loaded, world)
+}
+
+fn switch() -> OvsFacts {
+    let port = Port { interfaces: vec![OvsInterface::default()], ..Port::default() };
+    let mut facts = OvsFacts::default();
+    facts.sample.bridges = vec![Bridge { ports: vec![port], ..Bridge::default() }];
+    facts
+}
+
+fn hypervisor_facts() -> HypervisorFacts {
+    let domain = DomainSample {
+        name: "app02".into(),
+        disks: vec![DomainDisk::default()],
+        interfaces: vec![DomainInterface::default()],
+        job: Some(DomainJob::default()),
+        ..DomainSample::default()
+    };
+    let rates = DomainRates {
+        disks: vec![DomainDiskRates::default()],
+        interfaces: vec![DomainInterfaceRates::default()],
+        ..DomainRates::default()
+    };
+    HypervisorFacts { sample: HypervisorSample { domains: vec![domain] }, rates: vec![rates] }
+}
+
+fn services() -> ServicesFacts {
+    let listener = Listener { port: 80, protocol: Protocol::Tcp, address: "0.0.0.0".parse().unwrap() };
+    ServicesFacts {
+        sample: ServicesSample {
+            listeners: Figure::Known(vec![listener]),
+            web: vec![WebServer::default()],
+            nfs: vec![NfsMount::default()],
+            ..ServicesSample::default()
+        },
+        nfs: vec![NfsState::default()],
+    }
 }
 
 fn haproxy() -> HaproxyFacts {
@@ -189,15 +262,26 @@ fn a_wish_tells_whether_it_holds_and_what_cannot_be_said() {
     }
 }
 
-fn finding() -> Finding {
+pub(super) fn finding() -> Finding {
     Finding {
         rule: "node.unreachable".into(),
         severity: Severity::Critical,
         node: None,
+        nodes: vec!["web03".into()],
         subject: "web03".into(),
         sentence: "Not reachable".into(),
         evidence: Vec::new(),
         hint: "Start it".into(),
         since: AT,
+        follows_from: Some(Follows { rule: "site.dark".into(), title: "Site dark".into(), subject: "oslo".into() }),
+        acknowledged: Some(Acknowledgement {
+            rule: "node.unreachable".into(),
+            subject: "web03".into(),
+            severity: Severity::Critical,
+            by: "eva".into(),
+            reason: "new disk".into(),
+            at: AT.wall,
+            until: None,
+        }),
     }
 }

@@ -351,3 +351,12 @@ proptest! {
         prop_assert!(facts.rates.locks.load_percent.known().is_none_or(|share| share <= 100.0));
     }
 }
+
+/// Settings are read now and then; who takes writes is read at every poll.
+#[test]
+fn a_replica_that_was_made_writable_takes_writes_at_once() {
+    let facts = derive(None, sample("mysql-9.7/made-writable"), 0);
+    assert_eq!(facts.takes_writes(), Figure::Known(true), "{:?}", facts.sample.identity);
+    let at_rest = derive(None, sample("mysql-9.7/lab-replica"), 0);
+    assert_eq!(at_rest.takes_writes(), Figure::Known(false));
+}

@@ -5,4 +5,6 @@ mod captures;
 mod formulas;
 mod gtids;
 mod hostile;
+mod replies;
+mod simulated;
 mod statements;

@@ -9,7 +9,7 @@ use vakt::{
 
 fn every_capability() -> Vec<Capabilities> {
     let mut all = Vec::new();
-    for bits in 0_u32..1 << 13 {
+    for bits in 0_u32..1 << 14 {
         let bit = |at: u32| bits & (1 << at) != 0;
         for dialect in [Dialect::Mariadb, Dialect::Mysql, Dialect::WithoutGtid] {
             all.push(Capabilities {
@@ -25,6 +25,7 @@ fn every_capability() -> Vec<Capabilities> {
                 commit_timestamps: bit(9),
                 statement_time_limit: bit(10),
                 execution_time_hint: bit(11),
+                super_read_only: bit(12),
             });
         }
     }

@@ -82,6 +82,8 @@ fn text_answers() {
     all(".bond.txt", text::bonds);
     all(".lacp.txt", text::lacp);
     all(".dpif.txt", text::datapaths);
+    all(".dpctl.txt", text::datapath_counters);
+    all(".upcall.txt", text::upcalls);
 }
 
 #[test]

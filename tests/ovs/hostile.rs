@@ -253,6 +253,8 @@ fn text_answers_cut_at_any_byte_are_understood_as_far_as_they_go() {
     one_byte_less("every-kind.bond.txt", &|bytes| assert_clean(&text::bonds(bytes)));
     one_byte_less("every-kind.lacp.txt", &|bytes| assert_clean(&text::lacp(bytes)));
     one_byte_less("every-kind.dpif.txt", &|bytes| assert_clean(&text::datapaths(bytes)));
+    one_byte_less("lab-kvm02.dpctl.txt", &|bytes| assert_clean(&text::datapath_counters(bytes)));
+    one_byte_less("lab-kvm02.upcall.txt", &|bytes| assert_clean(&text::upcalls(bytes)));
     let bridges = super::folder().join("../../linux-bridge/debian-12/two-bridges.txt");
     let bridges = fs::read(bridges).unwrap();
     (0..bridges.len()).for_each(|end| assert_clean(&linux_bridge::interpret(&bridges[..end])));
@@ -291,8 +293,8 @@ proptest! {
     }
 
     #[test]
-    fn junk_anywhere_in_a_text_is_no_panic(which in 0..5_usize, places in proptest::collection::vec((any::<prop::sample::Index>(), 0..JUNK.len()), 1..6)) {
-        let mut bytes = capture(["every-kind.dump-ports-names.txt", "every-kind.fdb.txt", "every-kind.bond.txt", "every-kind.lacp.txt", "every-kind.dpif.txt"][which]);
+    fn junk_anywhere_in_a_text_is_no_panic(which in 0..7_usize, places in proptest::collection::vec((any::<prop::sample::Index>(), 0..JUNK.len()), 1..6)) {
+        let mut bytes = capture(["every-kind.dump-ports-names.txt", "every-kind.fdb.txt", "every-kind.bond.txt", "every-kind.lacp.txt", "every-kind.dpif.txt", "lab-kvm01.dpctl.txt", "lab-kvm01.upcall.txt"][which]);
         for (place, junk) in places {
             let at = place.index(bytes.len());
             bytes.splice(at..at, JUNK[junk].iter().copied());
@@ -302,6 +304,8 @@ proptest! {
         assert_clean(&text::bonds(&bytes));
         assert_clean(&text::lacp(&bytes));
         assert_clean(&text::datapaths(&bytes));
+        assert_clean(&text::datapath_counters(&bytes));
+        assert_clean(&text::upcalls(&bytes));
         assert_clean(&linux_bridge::interpret(&bytes));
     }
 }

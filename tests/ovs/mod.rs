@@ -7,7 +7,9 @@
 mod agreement;
 mod captures;
 mod conversation;
+mod daemon;
 mod hostile;
+mod newer;
 mod transactions;
 mod updates;
 
@@ -24,7 +26,7 @@ use vakt::{
 /// The ways of asking what a database holds, newest first.
 const METHODS: [&str; 3] = ["monitor_cond_since", "monitor_cond", "monitor"];
 
-fn capture(name: &str) -> Vec<u8> {
+pub(crate) fn capture(name: &str) -> Vec<u8> {
     let path = folder().join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -79,7 +81,7 @@ fn last_sample(name: &str, method: &str) -> OvsSample {
 }
 
 /// What a switch holds when it is asked once.
-fn reloaded(name: &str) -> OvsSample {
+pub(crate) fn reloaded(name: &str) -> OvsSample {
     let (sample, complaints) = told(asking(METHODS[0]).take(&capture(&format!("{name}.reload.json")), Mono(1)));
     assert_eq!(complaints, []);
     sample.unwrap()

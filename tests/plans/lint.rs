@@ -109,7 +109,7 @@ const BREAKS: &[(&str, Rule, Break)] = &[
 
 fn bind(body: &Body) -> Bind {
     let node = body.sources[0].node.clone();
-    let server = body.intent.change.server().clone();
+    let server = body.intent.change.server().unwrap().clone();
     let from = Check { node, probe: ProbeId::Haproxy, expect: Expect::Server { server, is: ServerExpect::Weight(0) } };
     Bind { name: "weight".into(), kind: HoleKind::Number, from }
 }

@@ -132,16 +132,16 @@ fn the_operator_who_replays_has_a_view_of_his_own_and_the_one_of_then_stays_exac
     assert_eq!(picture::draw(player.app()), picture::draw(&app), "as it was seen");
     let seen = text(&mut player);
     assert!(seen.contains("as it was seen"), "{seen}");
-    // Keys that are no movement do nothing to it; a movement does, and g asks in a view of one's own.
+    // Keys that are no movement do nothing to it; a movement does, and G asks in a view of one's own.
     press(&mut player, "j 1 p");
     assert_eq!(picture::draw(player.app()), picture::draw(&app));
     press(&mut player, "v");
     assert!(text(&mut player).lines().count() >= 45);
-    press(&mut player, "v g");
+    press(&mut player, "v G");
     assert!(text(&mut player).contains("go to _"), "{}", text(&mut player));
     press(&mut player, "1 4 : 0 0 : 0 3 enter");
     assert_eq!(player.app().now.wall.0, super::START.wall.0 + 3_000);
-    press(&mut player, "g x enter");
+    press(&mut player, "G x enter");
     assert!(text(&mut player).contains("is no moment"), "{}", text(&mut player));
 }
 

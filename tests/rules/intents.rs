@@ -22,9 +22,12 @@ use vakt::{
     },
 };
 
+/// One illness each, of what this file knows.
+pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[|stage| wish(stage, Wanted::Drain, 60)];
+
 const RUN: &str = "20140513T165320Z-5f3a09c1";
 
-pub(super) fn wish(stage: &mut Stage, wanted: Wanted, seconds_ago: i64) {
+fn wish(stage: &mut Stage, wanted: Wanted, seconds_ago: i64) {
     stage.will.ledger.wishes.push(Wish {
         server: ServerPath { backend: "web_cluster".into(), server: "web03".into() },
         wanted,

@@ -3,14 +3,21 @@
 use std::path::Path;
 use vakt::{
     model::{ids::NodeName, time::Now},
-    rules::{Finding, Operators, Rules, Severity, catalogue, reference},
+    rules::{Finding, Operators, RuleId, Rules, Severity, catalogue, reference},
 };
 
+mod addresses;
+mod databases;
 mod hosts;
 mod intents;
+mod machines;
+mod order;
 mod scale;
 mod servers;
+mod services;
+mod spike;
 mod stage;
+mod switches;
 
 use stage::Stage;
 
@@ -168,11 +175,23 @@ fn what_is_written_down_goes_on_where_it_stood() {
     assert_eq!(lines(&stage.findings()), ["▲ db01: iowait 60 %"]);
 }
 
+/// Illnesses, one list a file of tests; together they make every rule fire.
+const SCENARIOS: &[&[fn(&mut Stage)]] = &[
+    // In the order of the alphabet.
+    addresses::SCENARIOS,
+    databases::SCENARIOS,
+    intents::SCENARIOS,
+    services::SCENARIOS,
+    spike::SCENARIOS,
+    stage::SCENARIOS,
+    switches::SCENARIOS,
+];
+
 /// Every rule of the table fires somewhere: a rule that cannot fire is a promise that is not kept.
 #[test]
 fn every_rule_of_the_catalogue_can_fire() {
-    let mut seen = std::collections::BTreeSet::new();
-    for scenario in stage::SCENARIOS {
+    let mut seen = machines::every_rule();
+    for scenario in SCENARIOS.iter().copied().flatten() {
         let mut stage = Stage::new();
         scenario(&mut stage);
         stage.run(30);
@@ -185,20 +204,45 @@ fn every_rule_of_the_catalogue_can_fire() {
             seen.insert(finding.rule.to_string());
         }
     }
-    for rule in catalogue() {
+    for rule in catalogue().iter().map(|id| id.rule()) {
         assert!(seen.contains(rule.name), "{} never fires", rule.name);
     }
 }
 
 #[test]
-fn the_table_is_in_the_order_of_its_ids() {
-    for rule in catalogue() {
-        assert_eq!(rule.id.rule().name, rule.name);
-        assert_eq!(serde_json::to_value(rule.id).unwrap(), rule.name, "the name is the identity in files too");
+fn the_catalogue_is_in_order_and_says_everything() {
+    let mut names = std::collections::BTreeSet::new();
+    assert!(catalogue().is_sorted(), "the order of the ranks");
+    for &id in catalogue() {
+        let rule = id.rule();
+        assert!(names.insert(rule.name), "{} stands twice", rule.name);
+        assert_eq!(serde_json::to_value(id).unwrap(), rule.name, "the name is the identity in files too");
+        assert_eq!(serde_json::from_value::<RuleId>(rule.name.into()).unwrap(), id);
         for text in [rule.meaning, rule.causes] {
             assert!(text.ends_with('.') && text.starts_with(char::is_uppercase), "{}: {text}", rule.name);
         }
         assert!(!rule.action.ends_with('.'), "{}: the action is a fragment", rule.name);
+        for id in rule.commands {
+            assert!(vakt::app::command::find(id).is_some(), "{} names {id}, which is no command", rule.name);
+        }
+    }
+}
+
+/// A cause is a rule, and no rule explains itself over however many others.
+#[test]
+fn causes_exist_and_go_one_way() {
+    fn explained(rule: RuleId, above: &mut Vec<RuleId>) {
+        assert!(!above.contains(&rule), "a circle: {above:?} {rule:?}");
+        above.push(rule);
+        for cause in rule.rule().explained_by {
+            let name = cause.rule;
+            let cause = RuleId::named(name).unwrap_or_else(|| panic!("{} names {name}", rule.rule().name));
+            explained(cause, above);
+        }
+        above.pop();
+    }
+    for &rule in catalogue() {
+        explained(rule, &mut Vec::new());
     }
 }
 

@@ -56,8 +56,8 @@ fn a_server_whose_node_is_gone_says_so() {
     assert_eq!(
         lines(&stage.findings()),
         [
-            "✗ web_cluster/web03: Down on both load balancers for 4 s: L4CON layer4 connection problem in 0 ms; web03 itself is unreachable",
             "✗ web03: Unreachable for 1.0 s: no answer from 10.10.0.5",
+            "✗ web_cluster/web03: Down on both load balancers for 4 s: L4CON layer4 connection problem in 0 ms; web03 itself is unreachable",
         ]
     );
 }

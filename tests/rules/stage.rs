@@ -1,6 +1,7 @@
 //! A small cluster that can be made ill: two load balancers, three web servers, three databases.
 
-use std::path::Path;
+use super::switches::TestSwitch;
+use std::{collections::BTreeMap, path::Path};
 use vakt::{
     config,
     model::{
@@ -18,7 +19,7 @@ use vakt::{
         trouble::{Trouble, TroubleKind},
         world::{NodeFacts, World},
     },
-    rules::{Finding, Operators, Rules},
+    rules::{Acknowledgements, Finding, Operators, Rules},
     run::{RunSummary, ledger::Ledger, lock::LockState},
 };
 
@@ -39,11 +40,12 @@ pub(super) struct Will {
     pub ledger: Ledger,
     pub lock: LockState,
     pub runs: Vec<RunSummary>,
+    pub acknowledged: Acknowledgements,
 }
 
 impl Will {
     pub(super) fn operators(&self) -> Operators<'_> {
-        Operators { ledger: &self.ledger, lock: &self.lock, runs: &self.runs }
+        Operators { ledger: &self.ledger, lock: &self.lock, runs: &self.runs, acknowledged: &self.acknowledged }
     }
 }
 
@@ -58,6 +60,10 @@ pub(super) struct Stage {
     hosts: Vec<HostFacts>,
     pub profiles: Vec<HostProfile>,
     pub haproxies: Vec<HaproxyFacts>,
+    /// What the switches answer, on nodes that have one.
+    pub switches: BTreeMap<String, TestSwitch>,
+    /// What else happens each second, before the rules look.
+    pub each_second: Vec<fn(&mut Stage)>,
     /// Nodes that answer no more.
     silent: Vec<String>,
     findings: Vec<Finding>,
@@ -82,6 +88,8 @@ impl Stage {
             hosts: NODES.map(|_| healthy_host()).to_vec(),
             profiles: NODES.map(|_| healthy_profile()).to_vec(),
             haproxies: vec![healthy_haproxy(), healthy_haproxy()],
+            switches: BTreeMap::new(),
+            each_second: Vec::new(),
             silent: Vec::new(),
             findings: Vec::new(),
         };
@@ -162,12 +170,25 @@ impl Stage {
             }
             let (host, profile) = (self.hosts[index].clone(), self.profiles[index].clone());
             let haproxy = self.haproxies.get(index).cloned();
+            let switch = self.switches.get(*name).cloned();
             let facts = self.facts(name);
             facts.host.take(host, now);
             facts.profile.take(profile, now);
             if let Some(haproxy) = haproxy.filter(|_| facts.link.routes.is_empty()) {
                 facts.haproxy.take(haproxy, now);
             }
+            if let Some(switch) = switch {
+                match switch.trouble {
+                    Some(trouble) => facts.ovs.fail(trouble.cause, now),
+                    None => facts.ovs.take(switch.facts, now),
+                }
+                facts.ovs_live.take(switch.live, now);
+                facts.ovs_detail.take(switch.detail, now);
+                facts.bridges.take(switch.bridges, now);
+            }
+        }
+        for happens in self.each_second.clone() {
+            happens(self);
         }
         self.findings = self.rules.evaluate(&self.world, &self.inventory, self.will.operators(), now);
     }
@@ -320,7 +341,7 @@ fn healthy_haproxy() -> HaproxyFacts {
     }
 }
 
-/// One illness each; together they make every rule fire.
+/// One illness each, of what this file knows.
 pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
     |stage| stage.down("db01", TroubleKind::HostKeyChanged, "host key changed", "compare"),
     |stage| stage.down("db01", TroubleKind::Refused, "refused", "start sshd"),
@@ -350,7 +371,6 @@ pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
     },
     |stage| stage.profile("db01", |profile| profile.filesystems = vec![filesystem("/", 99), filesystem("/var", 92)]),
     |stage| stage.profile("db01", |profile| profile.virtualisation = Figure::Known(Virtualisation::OpenVz)),
-    |stage| super::intents::wish(stage, vakt::run::ledger::Wanted::Drain, 60),
     |stage| stage.host("db01", |host| host.clock_offset_ms = Figure::Known(-340)),
 ];
 

@@ -4,5 +4,6 @@ mod behaviour;
 mod bytes;
 mod connections;
 mod demo;
+mod machines;
 mod scenarios;
 mod stage;

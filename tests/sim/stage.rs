@@ -60,8 +60,12 @@ impl Stage {
 
     /// The replies to a probe, and what vakt makes of them.
     pub(super) fn probe(&mut self, node: &str, probe: ProbeId) -> (Vec<Reply>, Option<Facts>, Vec<Complaint>) {
-        let requests = probe.probe().requests(self.node(node), 1_000);
-        let replies: Vec<Reply> = requests.iter().map(|request| self.ask(node, request)).collect();
+        let mut requests = probe.probe().requests(self.node(node), 1_000);
+        let mut replies: Vec<Reply> = Vec::new();
+        while !requests.is_empty() {
+            replies.extend(requests.iter().map(|request| self.ask(node, request)).collect::<Vec<_>>());
+            requests = probe.probe().follow(self.node(node), 1_000, &replies);
+        }
         let (facts, complaints) = probe.probe().interpret(&replies);
         (replies, facts, complaints)
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     lab::{self, Lab},
+    measure::load_average,
     program::{now, pause},
 };
 use std::{
@@ -112,11 +113,6 @@ fn spread(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64();
     format!("p50 {:.2} s, p95 {:.2} s, longest {:.2} s", at(50), at(95), at(100))
-}
-
-fn load_average() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap();
-    format!("load {}", text.split(' ').next().unwrap())
 }
 
 #[expect(clippy::disallowed_methods, reason = "compared with what the visitors wrote down")]

@@ -8,6 +8,9 @@
     reason = "tests fail by panicking and print what they measured"
 )]
 
+#[path = "../fuzz/mod.rs"]
+#[expect(dead_code, reason = "the integration tests use more of it")]
+mod fuzz;
 #[path = "../cluster/lab.rs"]
 #[expect(dead_code, reason = "the integration tests use more of it")]
 mod lab;
@@ -15,4 +18,9 @@ mod lab;
 #[expect(dead_code, reason = "the integration tests use more of it")]
 mod program;
 
+mod cost;
 mod drains;
+mod measure;
+#[path = "fuzz.rs"]
+mod million;
+mod watch;

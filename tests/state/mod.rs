@@ -1,5 +1,6 @@
 //! The state folder on a real file system: who may use it, what survives a process, what an auditor finds.
 
+mod acknowledged;
 mod audit;
 mod cli;
 mod folder;

@@ -9,6 +9,7 @@ use vakt::{
     },
     model::{ids::NodeName, text::Clean},
     plan::{Plan, PlanId, Reason, ReasonKind, lint},
+    rules::{Acknowledgement, Acknowledgements},
     run::{
         Entry, Machine, Operator, Record, RunCommand, RunEvent, RunState, RunSummary,
         ledger::Ledger,
@@ -31,6 +32,7 @@ pub(super) struct Bureau {
     /// Journals, the oldest first.
     runs: Vec<Journal>,
     ledger: Ledger,
+    pub(super) acknowledged: Acknowledgements,
     /// Somebody else's lock.
     pub(super) other: Option<Holder>,
     executor: Option<Executor>,
@@ -119,6 +121,7 @@ impl Bureau {
             runs: self.runs.iter().rev().map(|journal| self.summary(journal)).collect(),
             lock: holder.map_or(LockState::Free, |holder| LockState::Held(Box::new(holder))),
             ledger: self.ledger.clone(),
+            acknowledged: self.acknowledged.clone(),
             trouble: None,
         }
     }
@@ -185,6 +188,16 @@ impl Stage {
             RunEffect::Resolve { run, why } => self.resolve(&run, why),
             RunEffect::TakeBack { wishes } => {
                 self.bureau.ledger.take_back(&wishes);
+                self.state_changed();
+            }
+            RunEffect::Acknowledge { rule, subject, severity, reason, until } => {
+                let (by, at) = (operator().login, self.now().wall);
+                let one = Acknowledgement { rule, subject, severity, by, reason, at, until };
+                self.bureau.acknowledged.add(one, at);
+                self.state_changed();
+            }
+            RunEffect::Unacknowledge { rule, subject } => {
+                self.bureau.acknowledged.take_back(&rule, &subject);
                 self.state_changed();
             }
             RunEffect::Attach { run } => {
@@ -327,7 +340,7 @@ impl Stage {
             Outcome::NoSocket => {
                 (latency_ms, RunEvent::NotSent { ticket, why: "HAProxy's socket is not there".into() })
             }
-            Outcome::Reply { .. } | Outcome::Lost | Outcome::Unreachable => {
+            Outcome::Reply { .. } | Outcome::Lost | Outcome::Silent | Outcome::Unreachable => {
                 (request.deadline_ms, RunEvent::ReplyLost { ticket, why: "no answer in time".into() })
             }
         };

@@ -13,7 +13,7 @@ use std::{
 use vakt::{
     app::{
         App, Options,
-        effect::Effect,
+        effect::{Effect, LogAsk},
         msg::{Event, Key, Msg, Report},
         update,
     },
@@ -26,8 +26,9 @@ use vakt::{
     run::RunEvent,
     sim::{Cluster, Contact, Fault, Outcome, Scenario},
     wire::{
+        logs,
         probe::{Facts, ProbeId},
-        request::{Reply, Request},
+        request::{Call, Reply, Request},
     },
 };
 
@@ -257,6 +258,7 @@ impl Stage {
         match effect {
             Effect::Poll { node, probe } => self.poll(node, probe),
             Effect::Reconnect { node } => self.retry(&node),
+            Effect::Log(ask) => self.read_log(&ask),
             Effect::Run(effect) => {
                 self.note(format!("{effect:?}"));
                 self.run_effect(effect);
@@ -269,6 +271,19 @@ impl Stage {
             | Effect::Suspend
             | Effect::Quit => {}
         }
+    }
+
+    /// A log is one request; its answer comes back as an event.
+    fn read_log(&mut self, ask: &LogAsk) {
+        let is_up = self.links.get(&ask.node).is_some_and(|link| link.is_up);
+        let node = self.inventory.node(&ask.node);
+        let Some(request) = node.and_then(|node| logs::ask(node, ask.log, ask.window)) else { return };
+        let outcome = match self.cluster.answer(&ask.node, &request) {
+            Outcome::Reply { reply, .. } if is_up => Ok(logs::answer(ask.log, &reply, ask.window)),
+            _ => Err(connection_lost(&ask.node, "it is not connected")),
+        };
+        let event = Box::new(Event::Log { number: ask.number, outcome });
+        self.later(self.cluster.latency_ms().max(1), Happening::News { console: self.console, event });
     }
 
     fn poll(&mut self, node: NodeName, probe: ProbeId) {
@@ -291,6 +306,12 @@ impl Stage {
     }
 
     fn ask(&mut self, mut inquiry: Box<Inquiry>) {
+        if inquiry.requests.is_empty()
+            && let Some(listed) = self.inventory.node(&inquiry.node)
+        {
+            let deadline_ms = self.inventory.settings.poll.deadline_ms;
+            inquiry.requests = inquiry.probe.probe().follow(listed, deadline_ms, &inquiry.replies).into();
+        }
         let Some(request) = inquiry.requests.pop_front() else {
             return self.later(0, Happening::Answered(inquiry, Ok(())));
         };
@@ -314,6 +335,15 @@ impl Stage {
                 (latency_ms, connection_lost(&node, "the server closed it"))
             }
             Outcome::Reply { .. } | Outcome::Lost | Outcome::Unreachable => (request.deadline_ms, late()),
+            Outcome::Silent => {
+                let waited_ms = request.deadline_ms * 9 / 10;
+                let cause = format!("libvirtd on {node} took the question and said nothing for {waited_ms} ms");
+                (waited_ms, Trouble::new(TroubleKind::LibvirtSilent, cause, "look at its log"))
+            }
+            Outcome::NoSocket if matches!(request.call, Call::Libvirt { .. }) => {
+                let cause = format!("nothing listens behind libvirt's socket on {node}");
+                (latency_ms, Trouble::new(TroubleKind::DaemonNotRunning, cause, "start the daemon"))
+            }
             Outcome::NoSocket => {
                 let cause = "HAProxy's socket is not there";
                 (

@@ -2,7 +2,8 @@
 //!
 //! `host/<system>/<name>.txt` and `host-profile/<system>/<name>.txt` are answers to our scripts;
 //! `haproxy/<version>/<name>.{info,stat,state}.txt` are the three answers of one process, any of which may be absent.
-//! A folder that ends in `-documented` was written by hand from documentation, not captured.
+//! `libvirt/<version>/<name>.guests.json` and `<name>.profile.json` (with `<name>.starts.txt`) are what libvirt's client
+//! library told. A folder that ends in `-documented` was written by hand from documentation, not captured.
 
 use serde_json::Value;
 use std::{
@@ -32,9 +33,10 @@ pub(crate) fn captures(technology: &str, ending: &str) -> Vec<PathBuf> {
 /// The replies of the capture that `path` (the only or the main answer) belongs to.
 pub(crate) fn replies(path: &Path) -> Vec<Reply> {
     let name = path.to_string_lossy();
-    let files = match name.strip_suffix(".stat.txt") {
-        Some(stem) => ["info", "stat", "state"].map(|part| PathBuf::from(format!("{stem}.{part}.txt"))).to_vec(),
-        None => vec![path.to_owned()],
+    let files = match (name.strip_suffix(".stat.txt"), name.strip_suffix(".profile.json")) {
+        (Some(stem), _) => ["info", "stat", "state"].map(|part| PathBuf::from(format!("{stem}.{part}.txt"))).to_vec(),
+        (None, Some(stem)) => vec![path.to_owned(), PathBuf::from(format!("{stem}.starts.txt"))],
+        (None, None) => vec![path.to_owned()],
     };
     files.iter().map(|file| Reply { bytes: fs::read(file).unwrap_or_default(), ..Reply::default() }).collect()
 }
@@ -44,6 +46,7 @@ fn check(technology: &str, ending: &str, probe: ProbeId) {
         let (facts, complaints) = probe.probe().interpret(&replies(&path));
         let folder = path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
         let name = path.file_name().unwrap().to_string_lossy().replace(ending, "");
+        let name = if probe == ProbeId::GuestProfile { format!("{name}.profile") } else { name };
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../captures/snapshots");
         settings.set_prepend_module_to_snapshot(false);
@@ -68,8 +71,39 @@ fn host_profile_captures() {
 }
 
 #[test]
+fn presence_captures() {
+    check("presence", ".txt", ProbeId::Presence);
+}
+
+#[test]
+fn memcached_captures() {
+    check("memcached", ".txt", ProbeId::Memcached);
+}
+
+#[test]
+fn certificates_captures() {
+    check("certificates", ".txt", ProbeId::Certificates);
+}
+
+#[test]
+fn private_network_captures() {
+    check("private-network", ".txt", ProbeId::PrivateNetwork);
+}
+
+#[test]
+fn services_captures() {
+    check("services", ".txt", ProbeId::Services);
+}
+
+#[test]
 fn haproxy_captures() {
     check("haproxy", ".stat.txt", ProbeId::Haproxy);
+}
+
+#[test]
+fn libvirt_captures() {
+    check("libvirt", ".guests.json", ProbeId::Guests);
+    check("libvirt", ".profile.json", ProbeId::GuestProfile);
 }
 
 /// One line per field, server or device: a person reads the difference.

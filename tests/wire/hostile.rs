@@ -12,10 +12,17 @@ use vakt::{
     },
 };
 
-const TECHNOLOGIES: [(&str, &str, ProbeId); 3] = [
+const TECHNOLOGIES: [(&str, &str, ProbeId); 10] = [
     ("host", ".txt", ProbeId::Host),
     ("host-profile", ".txt", ProbeId::HostProfile),
     ("haproxy", ".stat.txt", ProbeId::Haproxy),
+    ("presence", ".txt", ProbeId::Presence),
+    ("services", ".txt", ProbeId::Services),
+    ("memcached", ".txt", ProbeId::Memcached),
+    ("certificates", ".txt", ProbeId::Certificates),
+    ("private-network", ".txt", ProbeId::PrivateNetwork),
+    ("libvirt", ".guests.json", ProbeId::Guests),
+    ("libvirt", ".profile.json", ProbeId::GuestProfile),
 ];
 
 /// Bytes that have no business in an answer.

@@ -27,6 +27,10 @@ pub(super) fn node() -> Node {
         jurisdiction: None,
         ssh: SshOverrides::default(),
         haproxy_socket: Some("/run/haproxy/admin.sock".into()),
+        ovs: None,
+        database: None,
+        libvirt_socket: Some("/run/libvirt/libvirt-sock-ro".into()),
+        hosts: Vec::new(),
     }
 }
 
@@ -35,7 +39,7 @@ pub(super) fn script(probe: ProbeId) -> String {
     match &probe.probe().requests(&node(), 2_000)[0].call {
         Call::Shell { script } => script.to_string(),
         Call::Exec { argv } => argv[2].clone(),
-        Call::Haproxy { .. } => panic!("no script"),
+        _ => panic!("no script"),
     }
 }
 
@@ -72,6 +76,31 @@ fn the_host_script_runs_in_every_shell() {
         assert!(memory.known().is_some_and(|memory| memory.total_bytes > memory.available_bytes), "{shell:?}");
         assert!(interfaces.iter().all(|interface| interface.name.as_str() != "lo"), "{shell:?}");
     }
+}
+
+/// The shells read the files in different ways, and read the same.
+#[test]
+fn a_bash_reads_the_host_without_a_process_and_reads_what_grep_does() {
+    let host = |script: &str| {
+        let (facts, complaints) = ProbeId::Host.probe().interpret(&run(&["bash"], script));
+        assert_eq!(complaints, []);
+        let Some(Facts::Host(sample)) = facts else { panic!("no facts") };
+        *sample
+    };
+    let itself = host(&format!("PATH=/nowhere; exec 2>/dev/null; {}", script(ProbeId::Host)));
+    let by_grep = host(&script(ProbeId::Host).replace("[4-9].*", "never"));
+    let disks = |sample: &HostSample| sample.disks.iter().map(|disk| disk.name.clone()).collect::<Vec<_>>();
+    assert_eq!(disks(&itself), disks(&by_grep));
+    // Interfaces come and go with the lab.
+    assert!(
+        !itself.interfaces.is_empty() && itself.interfaces.iter().all(|found| found.state.as_ref().known().is_some())
+    );
+    let known = |sample: &HostSample| {
+        [sample.swap_in_pages.known().is_some(), sample.oom_kills.known().is_some(), sample.load.known().is_some()]
+    };
+    assert_eq!(known(&itself), known(&by_grep));
+    assert_eq!((itself.cpus, itself.boot_id), (by_grep.cpus, by_grep.boot_id));
+    assert_eq!(itself.pressure.known().is_some(), by_grep.pressure.known().is_some());
 }
 
 #[test]

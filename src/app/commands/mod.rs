@@ -1,6 +1,9 @@
 //! What each command does, by family.
 
+pub(super) mod addresses;
 pub(super) mod console;
+pub(super) mod findings;
+pub(super) mod network;
 pub(super) mod replay;
 pub(super) mod rows;
 pub(super) mod screens;
@@ -11,9 +14,38 @@ use super::{
     screen::ScreenId,
 };
 
-const ROWS: Scope =
-    Scope::Screens(&[ScreenId::Overview, ScreenId::Traffic, ScreenId::Nodes, ScreenId::Findings, ScreenId::Changes]);
-const TABLES: Scope = Scope::Screens(&[ScreenId::Traffic, ScreenId::Nodes, ScreenId::Findings, ScreenId::Changes]);
+/// Screens with rows that open.
+const ROWS: Scope = Scope::Screens(&[
+    ScreenId::Overview,
+    ScreenId::Traffic,
+    ScreenId::Network,
+    ScreenId::Machines,
+    ScreenId::Nodes,
+    ScreenId::Findings,
+    ScreenId::Changes,
+    ScreenId::WhatIf,
+]);
+/// Lists that can be filtered.
+const TABLES: Scope = Scope::Screens(&[
+    ScreenId::Traffic,
+    ScreenId::Network,
+    ScreenId::Machines,
+    ScreenId::Nodes,
+    ScreenId::Findings,
+    ScreenId::Changes,
+    ScreenId::WhatIf,
+]);
+/// Lists with several orders and more columns than fit.
+const SORTED: Scope = Scope::Screens(&[ScreenId::Traffic, ScreenId::Network, ScreenId::Machines, ScreenId::Nodes]);
+/// Lists with a pane of details.
+const DETAILED: Scope = Scope::Screens(&[
+    ScreenId::Traffic,
+    ScreenId::Network,
+    ScreenId::Machines,
+    ScreenId::Findings,
+    ScreenId::Changes,
+    ScreenId::WhatIf,
+]);
 /// Where a row can mean a server.
 const VERBS: Scope = Scope::Screens(&ScreenId::ALL);
 const LOOKS: Danger = Danger::Looks;

@@ -1,13 +1,15 @@
 //! Moving in lists, opening and copying rows.
 
-use super::{LOOKS, ROWS, TABLES, always};
+use super::{DETAILED, LOOKS, ROWS, SORTED, TABLES, always};
 use crate::app::{
     App, Overlay,
-    command::{Command, Scope},
+    chart::{self, Chart},
+    command::{Command, Danger, Scope},
     effect::Effect,
     evidence, following,
     layout::{self, Layout},
     list::{self, Motion},
+    logs::{self, Logs},
     rows::{RowId, Rows},
     screen::{Place, ScreenId},
 };
@@ -102,7 +104,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         title: "Sort by the next order",
         hint: "sort",
         doc: "Goes through the orders of this list; the line above the list says which one holds.",
-        scope: Scope::Screens(&[ScreenId::Traffic, ScreenId::Nodes]),
+        scope: SORTED,
         danger: LOOKS,
         available: always,
         act: sort,
@@ -112,7 +114,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         title: "More columns",
         hint: "wide",
         doc: "Shows every column that fits, with less space between them; once more goes back.",
-        scope: Scope::Screens(&[ScreenId::Traffic, ScreenId::Nodes]),
+        scope: SORTED,
         danger: LOOKS,
         available: always,
         act: |app| {
@@ -126,10 +128,40 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         title: "Next pane",
         hint: "details",
         doc: "Opens the details of the row, moves the keys into them, and closes them again.",
-        scope: Scope::Screens(&[ScreenId::Traffic, ScreenId::Findings, ScreenId::Changes]),
+        scope: DETAILED,
         danger: LOOKS,
         available: always,
         act: next_pane,
+    },
+    Command {
+        id: "row.logs",
+        title: "Read the logs behind this row",
+        hint: "logs",
+        doc: "Shows the journal and the daemon's log behind this row, followed; of a finding, around its beginning.",
+        scope: Scope::Everywhere,
+        danger: Danger::Console,
+        available: |here| Logs::behind(here).map(|_| ()),
+        act: logs::open,
+    },
+    Command {
+        id: "database.status_text",
+        title: "Read what InnoDB says of itself",
+        hint: "InnoDB",
+        doc: "Asks the database of this row once for its engine's status text, literals masked; r reads it again.",
+        scope: Scope::Screens(&[ScreenId::Database]),
+        danger: Danger::Console,
+        available: |here| Logs::status_text(here).map(|_| ()),
+        act: logs::open_status_text,
+    },
+    Command {
+        id: "row.chart",
+        title: "Chart the figures of this row",
+        hint: "graph",
+        doc: "Draws the figures of this row over minutes or hours, with what happened, and against an hour before.",
+        scope: Scope::Everywhere,
+        danger: LOOKS,
+        available: |here| Chart::behind(here).map(|_| ()),
+        act: chart::open,
     },
     Command {
         id: "row.copy",
@@ -206,6 +238,12 @@ fn open(app: &mut App) -> Vec<Effect> {
             }
             app.notify("This finding is not about one node.");
             Vec::new()
+        }
+        RowId::Guest(host, name) if layout::details_open(app) => {
+            // The machine itself where it is a node, else the one that carries it.
+            let own = app.inventory.nodes.iter().map(|node| &node.name).find(|node| node.as_str() == name.as_str());
+            let target = own.cloned().unwrap_or(host);
+            go_to_node(app, target)
         }
         _ => {
             // Where the details already stand beside the list, the keys go into them.

@@ -2,7 +2,7 @@
 
 use super::{LOOKS, always, rows::go_to_node};
 use crate::app::{
-    App,
+    App, Overlay,
     command::{Command, Danger, Here, Scope},
     effect::Effect,
     layout,
@@ -39,8 +39,8 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         id: "traffic.node",
         title: "Go to the node behind this row",
         hint: "node",
-        doc: "Opens the node that this server, load balancer or finding stands on.",
-        scope: Scope::Screens(&[ScreenId::Traffic, ScreenId::Findings]),
+        doc: "Opens the node that this server, load balancer, port or finding stands on.",
+        scope: Scope::Screens(&[ScreenId::Traffic, ScreenId::Network, ScreenId::Findings]),
         danger: LOOKS,
         available: |here| match node_behind(here) {
             Some(_) => Ok(()),
@@ -49,6 +49,19 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         act: |app| match node_behind(&Here::of(app)) {
             Some(name) => go_to_node(app, name),
             None => Vec::new(),
+        },
+    },
+    Command {
+        id: "network.round_trips",
+        title: "Round trips between nodes",
+        hint: "round trips",
+        doc: "Shows latency and loss between all nodes over their private addresses, the worst pairs below.",
+        scope: Scope::Screens(&[ScreenId::Network, ScreenId::Nodes]),
+        danger: LOOKS,
+        available: always,
+        act: |app| {
+            app.overlay = Overlay::Matrix(0);
+            Vec::new()
         },
     },
     Command {
@@ -122,6 +135,36 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         act: |app| go(app, ScreenId::Traffic),
     },
     Command {
+        id: "go.network",
+        title: "Open the network screen",
+        hint: "",
+        doc: "Bridges, ports and interfaces of all nodes.",
+        scope: Scope::Everywhere,
+        danger: LOOKS,
+        available: always,
+        act: |app| go(app, ScreenId::Network),
+    },
+    Command {
+        id: "go.database",
+        title: "Open the database screen",
+        hint: "",
+        doc: "Databases: disk or locks, and how they replicate.",
+        scope: Scope::Everywhere,
+        danger: LOOKS,
+        available: always,
+        act: |app| go(app, ScreenId::Database),
+    },
+    Command {
+        id: "go.machines",
+        title: "Open the machines",
+        hint: "",
+        doc: "Hypervisors and the machines they carry.",
+        scope: Scope::Everywhere,
+        danger: LOOKS,
+        available: always,
+        act: |app| go(app, ScreenId::Machines),
+    },
+    Command {
         id: "go.nodes",
         title: "Open the list of nodes",
         hint: "",
@@ -150,6 +193,16 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         danger: LOOKS,
         available: always,
         act: |app| go(app, ScreenId::Changes),
+    },
+    Command {
+        id: "go.what_if",
+        title: "Open what a failure would take down",
+        hint: "",
+        doc: "What a single failure of each node would take down, the worst first.",
+        scope: Scope::Everywhere,
+        danger: LOOKS,
+        available: always,
+        act: |app| go(app, ScreenId::WhatIf),
     },
 ];
 
@@ -221,7 +274,11 @@ fn node_behind(here: &Here<'_>) -> Option<NodeName> {
         RowId::Server(_, server) | RowId::Wish(ServerPath { server, .. }, _) => {
             app.inventory.node(&NodeName::from(server.as_str())).map(|node| node.name.clone())
         }
-        RowId::Share(_, _, node) | RowId::Node(node) => Some(node.clone()),
+        RowId::Share(_, _, node)
+        | RowId::Node(node)
+        | RowId::Guest(node, _)
+        | RowId::Bridge(node, _)
+        | RowId::Port(node, ..) => Some(node.clone()),
         RowId::Finding(rule, subject) => {
             let findings = app.seen().findings;
             findings.iter().find(|f| f.rule == *rule && f.subject == *subject).and_then(|f| f.node.clone())

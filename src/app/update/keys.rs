@@ -1,9 +1,9 @@
 //! Keys: to what lies over the screen, else by the keymap to a command.
 
 use crate::app::{
-    App, Overlay, command, decision,
+    App, Overlay, chart, command, decision,
     effect::Effect,
-    following,
+    following, logs,
     msg::{Key, KeyCode},
     palette, planning, prompt, replay,
 };
@@ -24,6 +24,16 @@ pub(super) fn key(app: &mut App, key: Key) -> Vec<Effect> {
         Overlay::Palette(open) => palette_key(app, open, key),
         Overlay::Plan(open) => planning::key(app, open, key),
         Overlay::Decision(open) => decision::key(app, open, key),
+        Overlay::Chart(open) => {
+            let effects = chart::key(app, open, key);
+            after_overlay(app);
+            effects
+        }
+        Overlay::Logs(open) => {
+            let effects = logs::key(app, open, key);
+            after_overlay(app);
+            effects
+        }
         Overlay::Run => {
             let effects = following::key(app, key);
             after_overlay(app);
@@ -35,7 +45,12 @@ pub(super) fn key(app: &mut App, key: Key) -> Vec<Effect> {
             Vec::new()
         }
         Overlay::Help(line) => {
-            help_key(app, line, key);
+            app.overlay = scrolled(app, line, key).map_or(Overlay::None, Overlay::Help);
+            after_overlay(app);
+            Vec::new()
+        }
+        Overlay::Matrix(line) => {
+            app.overlay = scrolled(app, line, key).map_or(Overlay::None, Overlay::Matrix);
             after_overlay(app);
             Vec::new()
         }
@@ -64,7 +79,8 @@ pub(super) fn paste(app: &mut App, text: &str) {
         Overlay::Moment(text) => append(text, &typed),
         Overlay::Plan(open) => planning::add(open, text),
         Overlay::Decision(open) => decision::add(open, text),
-        Overlay::None | Overlay::Help(_) | Overlay::Run => {}
+        Overlay::Logs(open) => logs::add(open, text),
+        Overlay::None | Overlay::Help(_) | Overlay::Matrix(_) | Overlay::Run | Overlay::Chart(_) => {}
     }
 }
 
@@ -73,7 +89,7 @@ pub(super) fn scroll(app: &mut App, code: KeyCode) {
     if matches!(&app.overlay, Overlay::Plan(open) if open.field != planning::Field::None) {
         return;
     }
-    if matches!(app.overlay, Overlay::Plan(_) | Overlay::Run) {
+    if matches!(app.overlay, Overlay::Plan(_) | Overlay::Run | Overlay::Logs(_)) {
         key(app, Key::plain(code));
     }
 }
@@ -150,7 +166,8 @@ fn moment_key(app: &mut App, mut text: String, key: Key) -> Vec<Effect> {
     Vec::new()
 }
 
-fn help_key(app: &mut App, line: usize, key: Key) {
+/// The first visible line of a page of lines after a key; `None`: the key closes it.
+fn scrolled(app: &App, line: usize, key: Key) -> Option<usize> {
     let page = usize::from(app.size.height.saturating_sub(6)).max(1);
     let line = match key.code {
         KeyCode::Down | KeyCode::Char('j') => line + 1,
@@ -158,11 +175,11 @@ fn help_key(app: &mut App, line: usize, key: Key) {
         KeyCode::PageDown | KeyCode::Char(' ') => line + page,
         KeyCode::PageUp => line.saturating_sub(page),
         KeyCode::Home => 0,
-        KeyCode::End => HELP_LINES_MAX,
-        _ => return,
+        KeyCode::End => LINES_MAX,
+        _ => return None,
     };
-    app.overlay = Overlay::Help(line.min(HELP_LINES_MAX));
+    Some(line.min(LINES_MAX))
 }
 
-/// More lines than the help has; drawing stops at the last one.
-const HELP_LINES_MAX: usize = 200;
+/// More lines than such a page has; drawing stops at the last one.
+const LINES_MAX: usize = 1_200;

@@ -6,6 +6,7 @@ use crate::{
         ids::NodeName,
         link::{LinkEvent, LinkState, Question},
     },
+    wire::probe::ProbeId,
 };
 use std::mem::discriminant;
 
@@ -48,6 +49,10 @@ pub(super) fn event(app: &mut App, name: &NodeName, event: LinkEvent) {
             None => node.link.routes.push(route),
         },
         LinkEvent::Settings(settings) => node.link.settings = settings,
+        LinkEvent::GuestsChanged => {
+            app.schedule.hurry_probe(name, ProbeId::Guests, now.mono);
+            app.schedule.hurry_probe(name, ProbeId::GuestProfile, now.mono);
+        }
     }
     app.rules_wanted = true;
 }

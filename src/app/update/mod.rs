@@ -6,13 +6,30 @@ mod mouse;
 mod recorder;
 mod report;
 mod run;
+mod switch;
 pub(super) mod tick;
 
 use super::{
     App, Size,
     effect::Effect,
-    msg::{Event, Msg, Signal},
+    logs,
+    msg::{Event, Msg, Signal, Standing},
 };
+use crate::run::RunSummary;
+
+/// A run that was opened at least so long ago is no news when it is first heard of.
+const NEW_RUN_MS: i64 = 10_000;
+
+/// Runs that were not there before are marks on charts. What was there when the console started is none.
+fn note_runs(app: &mut App, newer: &Standing) {
+    let (known, now) = (&app.standing.runs, app.now.wall.0);
+    let is_young = |run: &RunSummary| now.saturating_sub(run.opened_at.0) < NEW_RUN_MS;
+    let is_new = |run: &&RunSummary| is_young(run) && known.iter().all(|old| old.id != run.id);
+    let begun: Vec<String> = newer.runs.iter().filter(is_new).map(|run| run.title.to_string()).collect();
+    for title in begun {
+        app.marks.action(title, app.now.mono);
+    }
+}
 
 /// Takes what happened, changes the console, and says what is to be done about it.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
@@ -28,9 +45,8 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             keys::key(app, key.normal())
         }
         Event::Paste(text) => {
-            app.frames.want_now(now);
             keys::paste(app, &text);
-            Vec::new()
+            at_once(app)
         }
         Event::Mouse(mouse) => {
             app.frames.want_now(now);
@@ -38,8 +54,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         }
         Event::Resize { width, height } => {
             app.size = Size { width, height };
-            app.frames.want_now(now);
-            Vec::new()
+            at_once(app)
         }
         Event::Link { node, event } => {
             link::event(app, &node, event);
@@ -48,13 +63,11 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         }
         Event::Question { node, question } => {
             link::question(app, &node, question);
-            app.frames.want_now(now);
-            Vec::new()
+            at_once(app)
         }
         Event::QuestionGone { node, id } => {
             link::question_gone(app, &node, id);
-            app.frames.want_now(now);
-            Vec::new()
+            at_once(app)
         }
         Event::Report(report) => {
             report::report(app, report);
@@ -63,16 +76,25 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Log { number, outcome } => {
+            logs::answered(app, number, outcome);
+            app.frames.want_soon(now);
+            Vec::new()
+        }
         Event::Standing(standing) => {
+            note_runs(app, &standing);
             app.standing = *standing;
             app.rules_wanted = true;
             app.frames.want_soon(now);
             Vec::new()
         }
+        Event::NotKept(why) => {
+            app.alarm(format!("✗ not kept, and not in force: {why}"));
+            at_once(app)
+        }
         Event::Recorder(news) => {
             recorder::news(app, news);
-            app.frames.want_now(now);
-            Vec::new()
+            at_once(app)
         }
         Event::Run { run, news } => run::news(app, &run, news),
         Event::Signal(Signal::Terminate) => app.end(),
@@ -81,4 +103,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             vec![Effect::Redraw]
         }
     }
+}
+
+/// Nothing follows but a frame, as soon as there may be one.
+fn at_once(app: &mut App) -> Vec<Effect> {
+    app.frames.want_now(app.now.mono);
+    Vec::new()
 }

@@ -17,7 +17,7 @@ const WHEEL_ROWS: isize = 3;
 pub(super) fn mouse(app: &mut App, mouse: Mouse) -> Vec<Effect> {
     match &mut app.overlay {
         Overlay::None | Overlay::Filter => {}
-        Overlay::Help(line) => {
+        Overlay::Help(line) | Overlay::Matrix(line) => {
             *line = line.saturating_add_signed(wheel(mouse.action));
             return Vec::new();
         }
@@ -26,8 +26,8 @@ pub(super) fn mouse(app: &mut App, mouse: Mouse) -> Vec<Effect> {
             return Vec::new();
         }
         // A stray click must not answer or close a question.
-        Overlay::Prompt(_) | Overlay::Moment(_) | Overlay::Decision(_) => return Vec::new(),
-        Overlay::Plan(_) | Overlay::Run => {
+        Overlay::Prompt(_) | Overlay::Moment(_) | Overlay::Decision(_) | Overlay::Chart(_) => return Vec::new(),
+        Overlay::Plan(_) | Overlay::Run | Overlay::Logs(_) => {
             let key = if wheel(mouse.action) < 0 { KeyCode::Up } else { KeyCode::Down };
             for _ in 0..wheel(mouse.action).unsigned_abs() {
                 keys::scroll(app, key);

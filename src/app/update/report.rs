@@ -1,14 +1,22 @@
 //! A probe finished: facts are taken with their stamp, or the failure is noted and the last value stays.
 
+use super::switch;
 use crate::{
     app::{App, msg::Report, rows::RowId, standing::Changes},
-    history,
+    history::{
+        self,
+        mysql::topology::{relation, topology, unheard},
+    },
     model::{
         haproxy::{HaproxyFacts, HaproxySample},
+        hypervisor::HypervisorSample,
         ids::NodeName,
+        inventory::Inventory,
+        mysql::MysqlSample,
+        ovs_daemon::OvsLiveSample,
         time::{Mono, Now},
         trouble::Trouble,
-        world::NodeFacts,
+        world::{NodeFacts, World},
     },
     wire::probe::{Facts, ProbeId},
 };
@@ -39,6 +47,32 @@ pub(super) fn report(app: &mut App, report: Report) {
             app.history.push_haproxy(&name, &facts, now.mono);
             node.haproxy.take(facts, now);
         }
+        Ok(Facts::Ovs(reading)) => switch::database(app, &name, *reading),
+        Ok(Facts::OvsLive(sample)) => counters(app, &name, *sample),
+        Ok(Facts::OvsDetail(detail)) => node.ovs_detail.take(*detail, now),
+        Ok(Facts::LinuxBridges(bridges)) => node.bridges.take(bridges, now),
+        Ok(Facts::Mysql(sample)) => database(app, &name, *sample),
+        Ok(Facts::Guests(sample)) => guests(app, &name, *sample),
+        Ok(Facts::GuestProfile(profile)) => node.hypervisor_profile.take(*profile, now),
+        Ok(Facts::Presence(sample)) => {
+            let facts = history::presence::derive(node.presence.last(), *sample, now);
+            node.presence.take(facts, now);
+        }
+        Ok(Facts::Services(sample)) => {
+            let elapsed_ms = node.services.age_ms(now.mono).unwrap_or(0);
+            let facts = history::services::derive(node.services.last(), *sample, elapsed_ms);
+            node.services.take(facts, now);
+        }
+        Ok(Facts::Memcached(sample)) => {
+            let elapsed_ms = node.memcached.age_ms(now.mono).unwrap_or(0);
+            let facts = history::memcached::derive(node.memcached.last(), *sample, elapsed_ms);
+            node.memcached.take(facts, now);
+        }
+        Ok(Facts::Certificates(facts)) => node.certificates.take(*facts, now),
+        Ok(Facts::PrivateNetwork(sample)) => {
+            let facts = history::private_network::derive(node.private_network.last(), *sample);
+            node.private_network.take(facts, now);
+        }
         Err(trouble) => failed(app, &name, probe, &trouble),
     }
     complaints.truncate(COMPLAINTS_MAX);
@@ -49,6 +83,55 @@ pub(super) fn report(app: &mut App, report: Report) {
         }
     } else {
         app.complaints.insert((name, probe), complaints);
+    }
+}
+
+fn counters(app: &mut App, name: &NodeName, sample: OvsLiveSample) {
+    let now = app.now;
+    let Some(node) = app.world.node_mut(name) else { return };
+    let elapsed_ms = node.ovs_live.age_ms(now.mono).unwrap_or(0);
+    let facts = history::ovs::derive_daemon(node.ovs_live.last(), sample, elapsed_ms);
+    node.ovs_live.take(facts, now);
+    if let Some(switch) = node.ovs.last() {
+        let interval_ms = app.inventory.settings.poll.switch_live_ms;
+        app.history.push_ports(name, switch, node.ovs_live.last(), now.mono, interval_ms);
+    }
+}
+
+fn database(app: &mut App, name: &NodeName, sample: MysqlSample) {
+    let now = app.now;
+    let Some(node) = app.world.node_mut(name) else { return };
+    let elapsed_ms = node.mysql.age_ms(now.mono).unwrap_or(0);
+    let facts = history::mysql::derive(node.mysql.last(), sample, elapsed_ms);
+    app.history.push_database(name, &facts, now.mono, app.inventory.settings.poll.mysql_ms);
+    node.mysql.take(facts, now);
+    compare(&mut app.world, &app.inventory, name, now);
+}
+
+fn guests(app: &mut App, name: &NodeName, sample: HypervisorSample) {
+    let now = app.now;
+    let Some(node) = app.world.node_mut(name) else { return };
+    let elapsed_ms = node.hypervisor.age_ms(now.mono).unwrap_or(0);
+    let facts = history::hypervisor::derive(node.hypervisor.last(), sample, elapsed_ms);
+    app.history.push_guests(name, &facts, now.mono, app.inventory.settings.poll.guests_ms);
+    node.hypervisor.take(facts, now);
+}
+
+/// How the replicas of a server that was just read stand to it: they were read before.
+fn compare(world: &mut World, inventory: &Inventory, source: &NodeName, now: Now) {
+    let places = topology(world, inventory);
+    let Some(replicas) = places.into_iter().find(|place| place.node == *source).map(|place| place.replicas) else {
+        return;
+    };
+    for replica in replicas {
+        let of = |name: &NodeName| world.node(name).and_then(|node| node.mysql.last());
+        let Some(stands) = of(&replica).zip(of(source)).map(|(replica, source)| relation(replica, source)) else {
+            continue;
+        };
+        if let Some(facts) = world.node_mut(&replica).and_then(|node| node.mysql.last_mut()) {
+            facts.unheard = unheard(facts, &stands, now);
+            facts.to_source = stands;
+        }
     }
 }
 
@@ -67,10 +150,31 @@ fn failed(app: &mut App, name: &NodeName, probe: ProbeId, trouble: &Trouble) {
             app.history.push_host_gap(name, now.mono);
         }
         ProbeId::HostProfile => node.profile.fail(reason, now),
+        ProbeId::Ovs => node.ovs.fail(reason, now),
+        ProbeId::OvsLive => {
+            node.ovs_live.fail(reason, now);
+            app.history.push_ports_gap(name, now.mono);
+        }
+        ProbeId::OvsDetail => node.ovs_detail.fail(reason, now),
+        ProbeId::LinuxBridges => node.bridges.fail(reason, now),
+        ProbeId::Presence => node.presence.fail(reason, now),
+        ProbeId::Services => node.services.fail(reason, now),
+        ProbeId::Memcached => node.memcached.fail(reason, now),
+        ProbeId::Certificates => node.certificates.fail(reason, now),
+        ProbeId::PrivateNetwork => node.private_network.fail(reason, now),
         ProbeId::Haproxy => {
             node.haproxy.fail(reason, now);
             app.history.push_haproxy_gap(name, now.mono);
         }
+        ProbeId::Mysql => {
+            node.mysql.fail(reason, now);
+            app.history.push_database_gap(name, now.mono);
+        }
+        ProbeId::Guests => {
+            node.hypervisor.fail_with(trouble, now);
+            app.history.push_guests_gap(name, now.mono);
+        }
+        ProbeId::GuestProfile => node.hypervisor_profile.fail_with(trouble, now),
     }
 }
 

@@ -1,7 +1,11 @@
 //! Time passes: probes become due, rules look again, notices go away.
 
 use crate::{
-    app::{App, effect::Effect, planning, rows},
+    app::{
+        App,
+        effect::{Effect, RunEffect},
+        logs, planning, rows,
+    },
     rules::Operators,
 };
 
@@ -19,7 +23,20 @@ pub(super) fn tick(app: &mut App) -> Vec<Effect> {
     judge(app);
     planning::compare(app);
     app.frames.tick(now);
-    due(app)
+    let mut effects = due(app);
+    effects.extend(take_back(app));
+    effects.extend(logs::due(app));
+    effects
+}
+
+/// What was acknowledged until it clears and has cleared is taken back, by every console that saw it clear.
+fn take_back(app: &App) -> impl Iterator<Item = Effect> {
+    let cleared = app.rules.cleared();
+    let acknowledged = app.standing.acknowledged.0.iter().filter(|one| one.until.is_none());
+    acknowledged
+        .filter(|one| cleared.iter().any(|(rule, subject)| *rule == one.rule && *subject == one.subject))
+        .map(|one| RunEffect::Unacknowledge { rule: one.rule.clone(), subject: one.subject.clone() })
+        .map(Effect::Run)
 }
 
 /// What is due is polled.
@@ -41,7 +58,12 @@ pub(in crate::app) fn judge_now(app: &mut App) {
     app.rules_ran = Some(app.now.mono);
     app.rules_wanted = false;
     let standing = &app.standing;
-    let operators = Operators { ledger: &standing.ledger, lock: &standing.lock, runs: &standing.runs };
+    let operators = Operators {
+        ledger: &standing.ledger,
+        lock: &standing.lock,
+        runs: &standing.runs,
+        acknowledged: &standing.acknowledged,
+    };
     let findings = app.rules.evaluate(&app.world, &app.inventory, operators, app.now);
     for finding in &findings {
         let is_new = !app.findings.iter().any(|known| known.rule == finding.rule && known.subject == finding.subject);
@@ -50,6 +72,7 @@ pub(in crate::app) fn judge_now(app: &mut App) {
         }
     }
     if findings != app.findings {
+        app.marks.compare(&app.findings, &findings, app.now.mono);
         app.findings = findings;
         app.frames.want_soon(app.now.mono);
     }

@@ -102,6 +102,17 @@ impl Grid {
     }
 }
 
+impl Grid {
+    /// Whether the machine itself says that its disk is slow: a full log alone may have another reason.
+    pub fn is_disk_slow(&self) -> bool {
+        let await_limit = if self.rotational.known() == Some(false) { AWAIT_SOLID_MS } else { AWAIT_ROTATING_MS };
+        let beyond = |figure: Figure<f64>, limit: f64| figure.known().is_some_and(|value| value >= limit);
+        beyond(self.await_ms, await_limit)
+            || beyond(self.iowait_percent, IOWAIT_PERCENT)
+            || beyond(self.io_stall_percent, IO_STALL_PERCENT)
+    }
+}
+
 /// What the server waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

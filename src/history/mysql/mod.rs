@@ -4,13 +4,17 @@
 //! sample says by itself (dirty pages, redo pressure, memory budget) needs no second one.
 
 pub mod attribution;
+pub mod device;
+pub mod topology;
 
+use self::{attribution::Grid, device::carrier};
 use crate::model::{
     figure::{Figure, Unknown},
     mysql::{
         ConnectionRates, EngineRates, HitRatio, InnodbSample, LockRates, MemoryBudget, MysqlFacts, MysqlRates,
         MysqlSample, RedoRates, ServerSample, StatementRates, WorkRates,
     },
+    world::NodeFacts,
 };
 
 /// Shortest window that rates are made of; below it the network's jitter outweighs the counters.
@@ -22,8 +26,20 @@ const READ_REQUESTS_MIN: u64 = 100;
 /// Share of the redo log's capacity at which writers are stopped for a flush, where the server names no age of its own.
 const SYNC_FLUSH_SHARE: f64 = 0.8;
 
+/// "Disk or locks?" of the server on a node.
+pub fn grid(node: &NodeFacts) -> Option<Grid> {
+    let facts = node.mysql.last()?;
+    let host = node.host.last();
+    let path = facts.sample.identity.data_directory.as_ref().known();
+    let carrier = path.map(|path| carrier(path.as_str(), node.profile.last(), host)).unwrap_or_default();
+    Some(Grid::new(host, carrier.disk, carrier.rotational, facts))
+}
+
 /// Facts from the newer sample and the earlier facts; `elapsed_ms` lies between the two on the bastion's clock.
-pub fn derive(earlier: Option<&MysqlFacts>, newer: MysqlSample, elapsed_ms: u64) -> MysqlFacts {
+pub fn derive(earlier: Option<&MysqlFacts>, mut newer: MysqlSample, elapsed_ms: u64) -> MysqlFacts {
+    if let Some(earlier) = earlier {
+        keep(&earlier.sample, &mut newer);
+    }
     let older = earlier.map(|earlier| &earlier.sample);
     let restarted = older.is_some_and(|older| is_restart(older, &newer, elapsed_ms));
     let window_ms = match older {
@@ -45,7 +61,23 @@ pub fn derive(earlier: Option<&MysqlFacts>, newer: MysqlSample, elapsed_ms: u64)
             .rate(|sample| sample.replication.semi_sync.source.as_ref().and_then(|source| source.commits_without)),
     };
     let restarts_seen = earlier.map_or(0, |earlier| earlier.restarts_seen).saturating_add(u32::from(restarted));
-    MysqlFacts { sample: newer, restarts_seen, rates }
+    // Only its source's next answer can tell how it stands to it.
+    let to_source = earlier.map(|earlier| earlier.to_source.clone()).unwrap_or_default();
+    let unheard = earlier.and_then(|earlier| earlier.unheard.clone());
+    MysqlFacts { sample: newer, restarts_seen, rates, to_source, unheard }
+}
+
+/// What is not asked each time stands as it was read last.
+fn keep(older: &MysqlSample, newer: &mut MysqlSample) {
+    fn stand<T: Clone>(older: &Figure<T>, newer: &mut Figure<T>) {
+        if matches!(newer, Figure::Unknown(Unknown::NotReadYet)) {
+            older.clone_into(newer);
+        }
+    }
+    stand(&older.transactions, &mut newer.transactions);
+    stand(&older.processes, &mut newer.processes);
+    stand(&older.deadlock, &mut newer.deadlock);
+    stand(&older.innodb.history_list_length, &mut newer.innodb.history_list_length);
 }
 
 /// Another server behind the same socket, or one whose start is not where it was: a server that was away for a minute

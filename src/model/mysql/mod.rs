@@ -13,7 +13,7 @@ mod sessions;
 pub use innodb::{BufferPool, CheckpointSource, InnodbIo, InnodbSample, InnodbSettings, Redo, RowLocks};
 pub use rates::{
     ConnectionRates, EngineRates, HitRatio, LockRates, MemoryBudget, MysqlFacts, MysqlRates, RedoRates, StatementRates,
-    WorkRates,
+    Unheard, WorkRates,
 };
 pub use replication::{
     Channel, Coordinates, GtidState, Lags, Replication, SemiSync, SemiSyncReplica, SemiSyncSource, ThreadError,

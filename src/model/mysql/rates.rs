@@ -1,7 +1,13 @@
 //! What two reads of a server say together; `history::mysql` makes them.
 
-use super::{MysqlSample, Redo};
-use crate::model::figure::{Figure, Unknown};
+use super::{
+    Channel, Coordinates, MysqlSample, Redo,
+    gtid::{Gtids, Relation},
+};
+use crate::model::{
+    figure::{Figure, Unknown},
+    time::Now,
+};
 use serde::{Deserialize, Serialize};
 
 /// The newer read and its rates.
@@ -13,6 +19,45 @@ pub struct MysqlFacts {
     pub restarts_seen: u32,
     /// Rates over the window between the samples, and what one sample says by itself.
     pub rates: MysqlRates,
+    /// How its transactions stand to those of its source, which was read after it.
+    #[serde(default)]
+    pub to_source: Figure<Relation>,
+    /// While it lacks transactions: since when nothing has arrived. `None` while something arrives, nothing is missing,
+    /// or the server does not say what has arrived.
+    #[serde(default)]
+    pub unheard: Option<Unheard>,
+}
+
+/// A replica to which nothing comes although its source writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unheard {
+    /// When what had arrived was seen for the first time.
+    pub since: Now,
+    /// What had arrived then and still has: position in the source's log, transactions.
+    pub arrived: (Option<Coordinates>, Option<Gtids>),
+    /// Transactions that it lacked then.
+    pub missing_first: u64,
+    /// Transactions that it lacks now.
+    pub missing: u64,
+}
+
+impl MysqlFacts {
+    /// Whether ordinary logins may write.
+    pub fn takes_writes(&self) -> Figure<bool> {
+        let identity = &self.sample.identity;
+        match (identity.read_only, identity.super_read_only) {
+            (_, Figure::Known(true)) => Figure::Known(false),
+            (read_only, _) => read_only.map(|read_only| !read_only),
+        }
+    }
+
+    /// Its channels; none while they are not known.
+    pub fn channels(&self) -> &[Channel] {
+        match &self.sample.replication.channels {
+            Figure::Known(channels) => channels,
+            Figure::Unknown(_) => &[],
+        }
+    }
 }
 
 /// Rates and ratios.
@@ -48,6 +93,15 @@ pub struct StatementRates {
     pub commits_per_s: Figure<f64>,
     pub rollbacks_per_s: Figure<f64>,
     pub slow_per_s: Figure<f64>,
+}
+
+impl StatementRates {
+    /// Statements that change rows.
+    pub fn writes_per_s(&self) -> Figure<f64> {
+        [self.updates_per_s, self.deletes_per_s]
+            .into_iter()
+            .fold(self.inserts_per_s, |sum, part| sum.and_then(|sum| part.map(|part| sum + part)))
+    }
 }
 
 /// Connections.

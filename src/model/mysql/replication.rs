@@ -3,6 +3,7 @@
 use super::gtid::{Gtids, MariadbGtids, MysqlGtids};
 use crate::model::{figure::Figure, text::Clean};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Everything about replication that one server says.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -74,6 +75,17 @@ pub enum ThreadState {
     Other(Clean),
 }
 
+impl fmt::Display for ThreadState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Connecting => "connecting",
+            Self::Stopped => "stopped",
+            Self::Other(word) => word.as_str(),
+        })
+    }
+}
+
 /// What stopped a thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadError {
@@ -94,6 +106,16 @@ pub struct Lags {
     pub applied_ms: Figure<u64>,
     /// Age of the newest heartbeat that was applied; the only one that needs no thread's word.
     pub heartbeat_ms: Figure<u64>,
+}
+
+impl Replication {
+    /// Its transactions in one word, as an operator compares them: MariaDB's current position, MySQL's executed set.
+    pub fn position(&self) -> Option<String> {
+        match self.gtid.as_ref().known()? {
+            GtidState::Mariadb { current_pos, .. } => Some(current_pos.as_ref().known()?.to_string()),
+            GtidState::Mysql { executed, .. } => Some(executed.as_ref().known()?.to_string()),
+        }
+    }
 }
 
 /// A position in a binary log.

@@ -49,6 +49,8 @@ pub struct Capabilities {
     pub dialect: Dialect,
     /// `show replica status` is understood (`replica_parallel_workers` came with that form).
     pub replica_words: bool,
+    /// `super_read_only`, which goes with `read_only`: MySQL's servers have it since 5.7.
+    pub super_read_only: bool,
     /// The performance schema is switched on: its tables exist in any case.
     pub performance_schema: bool,
     /// `performance_schema.threads`: the process list without the server's global lock.

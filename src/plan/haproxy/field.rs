@@ -114,10 +114,7 @@ impl<'a> Field<'a> {
                     ReasonKind::StaleFacts,
                     format!("HAProxy on {} is not known well enough.", node.name),
                     vec![why],
-                    format!(
-                        "Mend the connection to {}, or take it out of the configuration; then plan again.",
-                        node.name
-                    ),
+                    way_to_sight(world, node),
                 )),
                 Ok((sample, age_ms)) => read.push((node, socket, sample, age_ms)),
             }
@@ -286,6 +283,15 @@ fn sight<'w>(
         ))),
         _ => Err(Clean::line(&format!("{}: never read", node.name))),
     }
+}
+
+/// What lets a load balancer be known well enough. One that was neither read nor failed is only being connected to.
+fn way_to_sight(world: &World, node: &Node) -> String {
+    let haproxy = world.node(&node.name).map(|facts| (&facts.haproxy, facts.link.lost().is_some()));
+    if haproxy.is_some_and(|(haproxy, is_lost)| !is_lost && haproxy.last().is_none() && haproxy.failure().is_none()) {
+        return format!("{} is being read for the first time: wait a moment, then plan again.", node.name);
+    }
+    format!("Mend the connection to {}, or take it out of the configuration; then plan again.", node.name)
 }
 
 /// Refuses names that HAProxy would read as something else; says whether there is one.

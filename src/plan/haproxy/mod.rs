@@ -85,13 +85,17 @@ pub(super) fn plan(
             "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
         ));
     }
-    let path = intent.change.server();
+    let Some(path) = intent.change.server() else {
+        let what = "This action is not about a server of a load balancer; this is a fault of vakt.";
+        let reasons = vec![Reason::new(ReasonKind::Internal, what, Vec::new(), "Report this.")];
+        return Err(Refusal { intent: intent.clone(), title: intent.change.id().into(), reasons });
+    };
     let field = Field::survey(world, inventory, path, policy, now, &mut reasons);
     let outcome = if field.seats.is_empty() { None } else { outcome(&field, intent, &mut reasons) };
     reasons.sort_by_key(|reason| reason.kind);
     match outcome {
         Some(outcome) if reasons.is_empty() => Ok(finish(outcome, &field, inventory, intent, policy, now)),
-        _ => Err(Refusal { intent: intent.clone(), title: title(&intent.change), reasons }),
+        _ => Err(Refusal { intent: intent.clone(), title: title(&intent.change, path), reasons }),
     }
 }
 
@@ -104,18 +108,19 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         Change::HaproxyMaint { .. } => maint::plan(field, reasons),
         Change::HaproxyWeight { weight, .. } => Some(weight::plan(field, *weight, reasons)),
         Change::HaproxyKillSessions { .. } => Some(kill_sessions::plan(field, reasons)),
+        Change::VipMove { .. } => None,
     }
 }
 
 /// What is wanted, in a few words.
-fn title(change: &Change) -> Clean {
-    let server = change.server();
+fn title(change: &Change, server: &ServerPath) -> Clean {
     Clean::line(&match change {
         Change::HaproxyDrain { .. } => format!("Drain {server}"),
         Change::HaproxyReady { .. } => format!("Return {server} to traffic"),
         Change::HaproxyMaint { .. } => format!("Put {server} into maintenance"),
         Change::HaproxyWeight { weight, .. } => format!("Give {server} the weight {weight}"),
         Change::HaproxyKillSessions { .. } => format!("Close the sessions of {server}"),
+        Change::VipMove { .. } => change.id().to_owned(),
     })
 }
 
@@ -145,7 +150,7 @@ fn finish(
     Planned::Plan(Box::new(Plan::new(Body {
         cluster: inventory.cluster.clone(),
         intent: intent.clone(),
-        title: Clean::line(&format!("{} on {}", title(&intent.change), field.names())),
+        title: Clean::line(&format!("{} on {}", title(&intent.change, &field.path), field.names())),
         effect,
         goal: Clean::line(&draft.goal),
         made_at: now,

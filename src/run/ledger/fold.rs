@@ -34,7 +34,9 @@ impl Ledger {
     /// nothing.
     pub fn fold(&mut self, records: &[Record]) {
         let Some(run) = EndedRun::of(records) else { return };
-        let (plan, server) = (&run.opening.plan, run.opening.plan.body.intent.change.server());
+        let plan = &run.opening.plan;
+        // Only what is about a server of a load balancer leaves something wished.
+        let Some(server) = plan.body.intent.change.server() else { return };
         let known = self.folded.iter().position(|folded| folded.run == plan.id);
         if let Some(at) = known {
             if self.folded[at].ending >= run.ending {
@@ -95,7 +97,7 @@ impl Ledger {
                     }
                 }
             }
-            Change::HaproxyKillSessions { .. } => {}
+            Change::HaproxyKillSessions { .. } | Change::VipMove { .. } => {}
         }
     }
 
@@ -163,7 +165,7 @@ impl<'r> EndedRun<'r> {
     fn files_say(&self, weight: u64) -> bool {
         let premises = self.opening.plan.body.premises.iter();
         let mut in_files = premises.filter_map(|premise| match expected(&premise.check) {
-            ServerExpect::WeightInFile(weight) => Some(weight),
+            Some(ServerExpect::WeightInFile(weight)) => Some(weight),
             _ => None,
         });
         in_files.clone().count() > 0 && in_files.all(|in_file| in_file == weight)
@@ -263,13 +265,15 @@ impl Proven {
 
 fn note(check: &Check, told: &mut BTreeMap<NodeName, AdminState>, weights: &mut BTreeMap<NodeName, u64>) {
     match expected(check) {
-        ServerExpect::Told(state) => drop(told.insert(check.node.clone(), state)),
-        ServerExpect::Weight(weight) => drop(weights.insert(check.node.clone(), weight)),
+        Some(ServerExpect::Told(state)) => drop(told.insert(check.node.clone(), state)),
+        Some(ServerExpect::Weight(weight)) => drop(weights.insert(check.node.clone(), weight)),
         _ => {}
     }
 }
 
-fn expected(check: &Check) -> ServerExpect {
-    let Expect::Server { is, .. } = &check.expect;
-    *is
+fn expected(check: &Check) -> Option<ServerExpect> {
+    match &check.expect {
+        Expect::Server { is, .. } => Some(*is),
+        Expect::Vip { .. } => None,
+    }
 }

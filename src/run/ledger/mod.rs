@@ -194,7 +194,7 @@ impl Ledger {
     /// run and no journal: who wants a server ready, and it is, wants no drain of it any more. `world` tells which
     /// weight it has. [`Ledger::take_back`] does it.
     pub fn settled_by(&self, intent: &Intent, world: &World) -> Vec<Wish> {
-        let path = intent.change.server();
+        let Some(path) = intent.change.server() else { return Vec::new() };
         let is_lost = |wish: &Wish| {
             let samples = world.nodes.iter().filter_map(|node| node.haproxy.last());
             samples.filter_map(|facts| wish.wanted.held(path, &facts.sample)).any(|held| matches!(held, Held::No(_)))
@@ -206,9 +206,10 @@ impl Ledger {
                     Change::HaproxyWeight { weight, .. } => {
                         wish.wanted.is_weight() && wish.wanted != Wanted::Weight(*weight)
                     }
-                    Change::HaproxyDrain { .. } | Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } => {
-                        false
-                    }
+                    Change::HaproxyDrain { .. }
+                    | Change::HaproxyMaint { .. }
+                    | Change::HaproxyKillSessions { .. }
+                    | Change::VipMove { .. } => false,
                 }
         };
         self.wishes.iter().filter(goes).cloned().collect()

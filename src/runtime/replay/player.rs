@@ -336,7 +336,11 @@ impl Player {
                 Effect::Suspend => left.push(Left::Suspend),
                 Effect::Quit => left.push(Left::Quit),
                 // Nothing reaches the cluster from here.
-                Effect::Poll { .. } | Effect::Answer { .. } | Effect::Reconnect { .. } | Effect::Run(_) => {}
+                Effect::Poll { .. }
+                | Effect::Answer { .. }
+                | Effect::Reconnect { .. }
+                | Effect::Log(_)
+                | Effect::Run(_) => {}
             }
         }
         Ok(left)

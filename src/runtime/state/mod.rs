@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! DIR/<cluster>/lock            held by flock for the length of a run; `lock.holder` beside it says by whom
-//! DIR/<cluster>/index.lock      held for moments, while one of the next two files is rewritten
+//! DIR/<cluster>/index.lock      held for moments, while one of the next three files is rewritten
 //! DIR/<cluster>/heads           what was opened, and where each chain stood at each ending; see [`heads`]
 //! DIR/<cluster>/ledger.json     what operators want, and which runs it was folded from
+//! DIR/<cluster>/acknowledged.json   which findings operators have seen, until when
 //! DIR/<cluster>/runs/<plan>/journal.jsonl    held by flock while its executor lives
 //! ```
 //!
@@ -14,6 +15,7 @@
 //!
 //! Deliberately absent: choices about runs, and anything that is not needed to explain or take up a run.
 
+mod acknowledged;
 mod directory;
 mod folder;
 mod heads;

@@ -3,8 +3,11 @@
 //! Processor time, network and disk figures follow the requests that the machine carries; the rest stays as the
 //! captured machine had it.
 
-use super::server::CheckWord;
-use crate::model::{ids::NodeName, inventory::Role, time::Now};
+use super::{guest::LibvirtState, server::CheckWord};
+use crate::{
+    model::{ids::NodeName, inventory::Role, time::Now},
+    sim::fault::Service,
+};
 use std::{
     collections::BTreeSet,
     fmt::Write,
@@ -53,6 +56,8 @@ pub(crate) struct HostFile {
     pub(crate) management: String,
     pub(crate) private: String,
     pub(crate) public: Option<String>,
+    /// The hypervisor that carries it.
+    pub(crate) on: Option<NodeName>,
 }
 
 /// A machine.
@@ -61,9 +66,22 @@ pub(super) struct Host {
     pub(super) file: HostFile,
     pub(super) contact: Contact,
     pub(super) slow_ms: u64,
+    /// How libvirtd fares, on a hypervisor.
+    pub(super) libvirt: LibvirtState,
     pub(super) is_throttled: bool,
     /// Services that fail although the machine lives, by server name.
     pub(super) broken: BTreeSet<String>,
+    /// Services that somebody stopped.
+    pub(super) stopped: BTreeSet<Service>,
+    /// Ports on which something listens on every address, besides the usual ones.
+    pub(super) exposed: BTreeSet<u16>,
+    /// Whether packets get lost on its way to the private network.
+    pub(super) is_lossy: bool,
+    /// Virtual addresses that it carries.
+    pub(super) vips: Vec<String>,
+    /// What its keepalived has without the file that it tracks, and the number in that file.
+    pub(super) priority: i64,
+    pub(super) priority_file: i64,
     pub(super) booted_us: u64,
     boots: u64,
     settled_us: u64,
@@ -97,8 +115,15 @@ impl Host {
             file,
             contact: Contact::default(),
             slow_ms: 0,
+            libvirt: LibvirtState::default(),
             is_throttled: false,
             broken: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+            exposed: BTreeSet::new(),
+            is_lossy: false,
+            vips: vips.to_vec(),
+            priority: 0,
+            priority_file: 0,
             booted_us: now_us,
             boots: 0,
             settled_us: now_us,
@@ -114,7 +139,15 @@ impl Host {
     }
 
     pub(super) fn hold_addresses(&mut self, vips: &[String]) {
-        self.profile = profile(&self.file, vips);
+        if self.vips != vips {
+            self.vips = vips.to_vec();
+            self.profile = profile(&self.file, vips);
+        }
+    }
+
+    /// Whether its keepalived takes the virtual addresses when nobody better does.
+    pub(super) fn may_hold_addresses(&self) -> bool {
+        self.contact == Contact::Answers && !self.stopped.contains(&Service::Keepalived)
     }
 
     /// What a health check of one of its services finds.

@@ -4,31 +4,52 @@
 //! daemon behind it would, [`Cluster::fault`] breaks something. The same seed, moments and requests give the same bytes.
 
 mod command;
+mod database;
+mod faults;
+mod guest;
 mod host;
+mod journal;
+mod presence;
 mod process;
 mod server;
 mod stats;
+mod switch;
 mod template;
 
+pub use guest::{GuestState, LibvirtState};
 pub use host::Contact;
 pub(crate) use host::HostFile;
 pub(crate) use process::TrafficMix;
 
 use super::{
-    fault::{Fault, FaultError, ServerPath},
+    fault::{Fault, FaultError},
     scenario::{BackendFile, Scenario},
 };
 use crate::{
     model::{ids::NodeName, inventory::Role, time::Now},
     wire::{
+        certificates::CertificatesProbe,
         host::{HostProbe, HostProfileProbe},
-        request::{Access, Call, Reply, Request},
+        libvirt::GuestProfileProbe,
+        linux_bridge::LinuxBridgesProbe,
+        logs,
+        memcached::MemcachedProbe,
+        presence::PresenceProbe,
+        private_network::PrivateNetworkProbe,
+        request::{Access, Call, Reply, Request, TCP_REFUSED},
+        services::ServicesProbe,
     },
 };
+use database::Databases;
+use guest::Guest;
 use host::Host;
 use process::{Process, ServiceFile, Step};
 use server::ServerFile;
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
+use switch::Switch;
 
 /// Length of one step of time.
 const STEP_US: u64 = 50_000;
@@ -36,6 +57,8 @@ const STEP_US: u64 = 50_000;
 const CATCH_UP_US_MAX: u64 = 3_600 * 1_000_000;
 /// Writes that are remembered, newest last.
 const WRITES_MAX: usize = 1_000;
+/// How long the certificates of the load balancers last, unless a fault says otherwise.
+const CERTIFICATE_DAYS: u32 = 80;
 /// Process number of the first HAProxy.
 const PID_FIRST: u64 = 700;
 
@@ -66,6 +89,8 @@ pub enum Outcome {
     Lost,
     /// No request reaches the machine.
     Unreachable,
+    /// The service behind the socket took the question and says nothing, while the machine answers others.
+    Silent,
     /// Nothing listens on that socket.
     NoSocket,
 }
@@ -89,6 +114,10 @@ pub struct Cluster {
     hosts: Vec<Host>,
     by_name: HashMap<NodeName, usize>,
     balancers: Vec<Balancer>,
+    /// By machine.
+    switches: HashMap<usize, Switch>,
+    guests: Vec<Guest>,
+    databases: Databases,
     script: Vec<(u64, Fault)>,
     script_next: usize,
     vips: Vec<String>,
@@ -97,6 +126,8 @@ pub struct Cluster {
     latency_ms: u64,
     load: f64,
     holder: Option<usize>,
+    split: BTreeSet<usize>,
+    certificate_days: u32,
     losing: HashMap<usize, bool>,
     writes: Vec<Written>,
     rng: fastrand::Rng,
@@ -129,8 +160,15 @@ impl Cluster {
                 Balancer { host, process: Process::new(files, PID_FIRST + 13 * host as u64, now_us) }
             })
             .collect();
+        let is_database = |(_, host): &(usize, &Host)| host.file.role == Role::Database;
+        let servers =
+            hosts.iter().enumerate().filter(is_database).map(|(index, host)| (index, host.file.name.to_string()));
+        let databases = Databases::new(servers, now_us);
         let mut cluster = Self {
+            databases,
             by_name: hosts.iter().enumerate().map(|(index, host)| (host.file.name.clone(), index)).collect(),
+            switches: switches(scenario, now_us),
+            guests: guests(scenario, now_us),
             hosts,
             balancers,
             script: scenario.script.clone(),
@@ -141,6 +179,8 @@ impl Cluster {
             latency_ms: scenario.latency_ms,
             load: 1.0,
             holder: None,
+            split: BTreeSet::new(),
+            certificate_days: CERTIFICATE_DAYS,
             losing: HashMap::new(),
             writes: Vec::new(),
             rng: fastrand::Rng::with_seed(seed),
@@ -148,6 +188,9 @@ impl Cluster {
             now: start,
             stepped_us: now_us,
         };
+        for (place, balancer) in cluster.balancers.iter().enumerate() {
+            cluster.hosts[balancer.host].priority = presence::priority(place);
+        }
         cluster.elect();
         cluster
     }
@@ -189,6 +232,8 @@ impl Cluster {
             let (from_us, to_us) = (self.stepped_us, self.stepped_us + STEP_US);
             self.stepped_us = to_us;
             self.run_script(to_us);
+            let (hosts, load) = (&self.hosts, self.load);
+            self.databases.advance(to_us, load, |host| hosts[host].contact == Contact::Answers);
             for balancer in &mut self.balancers {
                 let alive = !matches!(self.hosts[balancer.host].contact, Contact::Refuses | Contact::Frozen);
                 if !alive {
@@ -228,104 +273,34 @@ impl Cluster {
         }
     }
 
-    /// The first load balancer that answers holds the virtual addresses.
+    /// Of the load balancers that answer and whose keepalived runs, the one of highest priority holds the virtual
+    /// addresses; the first of equal ones.
     fn elect(&mut self) {
-        let holder = self.balancers.iter().map(|balancer| balancer.host);
-        let holder = holder.into_iter().find(|host| self.hosts[*host].contact == Contact::Answers);
-        if holder == self.holder {
-            return;
-        }
-        self.holder = holder;
+        let candidates = self.balancers.iter().map(|balancer| balancer.host);
+        let candidates = candidates.filter(|host| self.hosts[*host].may_hold_addresses());
+        self.holder = candidates.rev().max_by_key(|host| self.hosts[*host].priority + self.hosts[*host].priority_file);
         for balancer in &self.balancers {
-            let vips: &[String] = if holder == Some(balancer.host) { &self.vips } else { &[] };
+            let is_holder = self.holder == Some(balancer.host) || self.split.contains(&balancer.host);
+            let vips: &[String] = if is_holder { &self.vips } else { &[] };
             self.hosts[balancer.host].hold_addresses(vips);
         }
     }
 
-    /// Breaks something, or mends it.
-    pub fn fault(&mut self, fault: &Fault) -> Result<(), FaultError> {
-        let now_us = micros(self.now);
-        match fault {
-            Fault::Kill(node) => self.set_contact(node, Contact::Refuses)?,
-            Fault::Cut(node) => self.set_contact(node, Contact::Silent)?,
-            Fault::Freeze(node) => self.set_contact(node, Contact::Frozen)?,
-            Fault::Slow { node, delay_ms } => self.host_mut(node)?.slow_ms = *delay_ms,
-            Fault::Throttle(node) => self.host_mut(node)?.is_throttled = true,
-            Fault::Heal(node) => self.heal(node, now_us)?,
-            Fault::Down(path) | Fault::Up(path) => {
-                let is_down = matches!(fault, Fault::Down(_));
-                for host in self.hosts_of(path)? {
-                    let broken = &mut self.hosts[host].broken;
-                    if is_down {
-                        broken.insert(path.server.clone())
-                    } else {
-                        broken.remove(&path.server)
-                    };
-                }
-            }
-            Fault::Reload { node, keeps_state } => {
-                let keeps_state = *keeps_state || self.keeps_state;
-                let process = &mut self.balancer_mut(node)?.process;
-                *process = process.reloaded(keeps_state, now_us);
-            }
-            Fault::LoseReply { node, is_done } => {
-                let host = self.balancer_mut(node)?.host;
-                self.losing.insert(host, *is_done);
-            }
-            Fault::Spike(factor) => self.load = *factor,
-            Fault::ResetCounters(Some(node)) => self.balancer_mut(node)?.process.clear_counters(),
-            Fault::ResetCounters(None) => {
-                self.balancers.iter_mut().for_each(|balancer| balancer.process.clear_counters());
-            }
-        }
-        self.elect();
-        Ok(())
+    /// A round of packets to others on the private network.
+    fn round(&self, from: usize, peers: &[IpAddr]) -> String {
+        let to = peers.iter().map(|peer| {
+            let host = self.hosts.iter().find(|host| host.file.private == peer.to_string());
+            let is_near = host.is_some_and(|host| host.contact == Contact::Answers);
+            let is_lossy = self.hosts[from].is_lossy || host.is_some_and(|host| host.is_lossy);
+            presence::round(*peer, is_near, is_lossy)
+        });
+        to.collect()
     }
 
-    fn host_mut(&mut self, node: &NodeName) -> Result<&mut Host, FaultError> {
-        let index = self.by_name.get(node).copied();
-        index.and_then(|index| self.hosts.get_mut(index)).ok_or_else(|| FaultError::NoNode(node.clone()))
-    }
-
-    fn set_contact(&mut self, node: &NodeName, contact: Contact) -> Result<(), FaultError> {
-        self.host_mut(node)?.contact = contact;
-        Ok(())
-    }
-
-    /// A killed machine starts again, and HAProxy on it from its file.
-    fn heal(&mut self, node: &NodeName, now_us: u64) -> Result<(), FaultError> {
-        let host = self.host_mut(node)?;
-        let was_dead = host.contact == Contact::Refuses;
-        (host.contact, host.slow_ms, host.is_throttled) = (Contact::Answers, 0, false);
-        host.broken.clear();
-        if was_dead {
-            host.boot(now_us);
-            if let Ok(balancer) = self.balancer_mut(node) {
-                balancer.process = balancer.process.reloaded(false, now_us);
-            }
-        }
-        Ok(())
-    }
-
-    fn balancer_mut(&mut self, node: &NodeName) -> Result<&mut Balancer, FaultError> {
-        let index = *self.by_name.get(node).ok_or_else(|| FaultError::NoNode(node.clone()))?;
-        let balancer = self.balancers.iter_mut().find(|balancer| balancer.host == index);
-        balancer.ok_or_else(|| FaultError::NoBalancer(node.clone()))
-    }
-
-    /// The machines behind a server's name.
-    fn hosts_of(&self, path: &ServerPath) -> Result<Vec<usize>, FaultError> {
-        let mut found: Vec<usize> = self
-            .balancers
-            .iter()
-            .flat_map(|balancer| &balancer.process.services)
-            .filter(|service| path.backend.as_ref().is_none_or(|backend| *backend == service.file.backend))
-            .flat_map(|service| &service.servers)
-            .filter(|server| server.file.name == path.server)
-            .map(|server| server.file.host)
-            .collect();
-        found.dedup();
-        if found.is_empty() { Err(FaultError::NoServer(path.to_string())) } else { Ok(found) }
+    /// Who answers to the virtual addresses, as its neighbours know it.
+    fn answering(&self) -> Vec<(String, String)> {
+        let Some(holder) = self.holder else { return Vec::new() };
+        self.vips.iter().map(|vip| (vip.clone(), self.hosts[holder].hardware_address())).collect()
     }
 
     /// What comes of a request to a machine at this moment.
@@ -340,12 +315,19 @@ impl Cluster {
         if losing == Some(false) {
             return Outcome::Lost;
         }
+        if matches!(request.call, Call::Libvirt { .. }) && self.hosts[index].libvirt == LibvirtState::Frozen {
+            return Outcome::Silent;
+        }
         let Some(text) = self.text(index, request) else { return Outcome::NoSocket };
-        if let (Access::Write, Call::Haproxy { command, .. }) = (request.access, &request.call) {
+        if request.access == Access::Write {
             if self.writes.len() >= WRITES_MAX {
                 self.writes.remove(0);
             }
-            let (command, answer) = (command.clone(), text.bytes.clone());
+            let command = match &request.call {
+                Call::Haproxy { command, .. } => command.clone(),
+                _ => request.to_string(),
+            };
+            let answer = text.bytes.clone();
             self.writes.push(Written { at: self.now, node: node.clone(), command, answer });
         }
         if losing.is_some() {
@@ -361,6 +343,11 @@ impl Cluster {
     /// The daemon's words. `None` when nothing listens on the socket.
     fn text(&mut self, index: usize, request: &Request) -> Option<Text> {
         let (now, now_us) = (self.now, micros(self.now));
+        if let Some(log) = logs::asked(&request.call) {
+            let balancer = self.balancers.iter().find(|balancer| balancer.host == index);
+            let process = balancer.map(|balancer| &balancer.process);
+            return Some(Text { bytes: journal::lines(log, &self.hosts[index], process, now, now_us), exit: Some(0) });
+        }
         match &request.call {
             Call::Haproxy { command, .. } => {
                 let balancer = self.balancers.iter_mut().find(|balancer| balancer.host == index)?;
@@ -368,9 +355,45 @@ impl Cluster {
                 let bytes = command::run(&mut balancer.process, name, command, now_us, now.wall.0);
                 Some(Text { bytes, exit: None })
             }
+            Call::Ovsdb { .. } => Some(Text::of(self.switches.get(&index)?.database(now_us))),
+            Call::OvsDaemon { talk, .. } => Some(Text::of(self.switches.get(&index)?.daemon(*talk, now_us))),
+            call if LinuxBridgesProbe::asks(call) => Some(Text { bytes: PLAIN_DEVICES.to_owned(), exit: Some(0) }),
             call if HostProbe::asks(call) => Some(Text { bytes: self.hosts[index].sample(now, now_us), exit: Some(0) }),
             call if HostProfileProbe::asks(call) => {
                 Some(Text { bytes: self.hosts[index].profile().to_owned(), exit: Some(0) })
+            }
+            Call::Libvirt { question, .. } => {
+                let host = &self.hosts[index];
+                if host.file.role != Role::Hypervisor || host.libvirt == LibvirtState::Dead {
+                    return None;
+                }
+                let guests = self.guests.iter_mut().filter(|guest| guest.host == index);
+                Some(Text { bytes: guest::answer(guests, *question, now_us)?, exit: None })
+            }
+            call if GuestProfileProbe::asks_starts(call) => {
+                let guests = self.guests.iter().filter(|guest| guest.host == index);
+                Some(Text { bytes: guest::starts(guests, now_us, now.wall.0), exit: Some(0) })
+            }
+            Call::Sql { statement, .. } => {
+                let bytes = self.databases.answer(index, *statement, now)?;
+                Some(Text { bytes, exit: None })
+            }
+            call if PresenceProbe::asks(call) => {
+                Some(Text { bytes: self.hosts[index].presence(&self.vips, &self.answering()), exit: Some(0) })
+            }
+            call if let Some(number) = presence::number_written(call) => {
+                self.hosts[index].priority_file = number;
+                self.elect();
+                Some(Text { bytes: String::new(), exit: Some(0) })
+            }
+            call if ServicesProbe::asks(call) => Some(Text { bytes: self.hosts[index].services(), exit: Some(0) }),
+            call if MemcachedProbe::asks(call) => Some(self.hosts[index].memcached(now_us)),
+            Call::Tcp { .. } => Some(Text { bytes: String::new(), exit: Some(TCP_REFUSED) }),
+            call if CertificatesProbe::asks(call) => {
+                Some(Text { bytes: presence::certificates(now, self.certificate_days), exit: Some(0) })
+            }
+            call @ Call::Exec { .. } if let Some(peers) = PrivateNetworkProbe::asks(call) => {
+                Some(Text { bytes: self.round(index, &peers), exit: Some(0) })
             }
             // A shell's word for a program that it does not have.
             Call::Shell { .. } | Call::Exec { .. } => Some(Text { bytes: String::new(), exit: Some(127) }),
@@ -378,10 +401,46 @@ impl Cluster {
     }
 }
 
+/// A machine without plain bridges.
+const PLAIN_DEVICES: &str = "/sys/class/net/eth0/mtu:1500\n/sys/class/net/eth0/operstate:up\n";
+
+/// The switches of the machines that have one; the first two hypervisors have a tunnel between them.
+fn switches(scenario: &Scenario, now_us: u64) -> HashMap<usize, Switch> {
+    let octet = |index: usize| -> u8 {
+        let node = scenario.nodes.get(index);
+        node.and_then(|node| node.private.rsplit('.').next()?.parse().ok()).unwrap_or_default()
+    };
+    let has = |index: &usize| scenario.switches.get(*index).copied().unwrap_or_default();
+    let with: Vec<usize> = (0..scenario.nodes.len()).filter(has).collect();
+    let hypervisors: Vec<usize> =
+        with.iter().copied().filter(|index| scenario.nodes[*index].role == Role::Hypervisor).take(2).collect();
+    let tunnel_to = |index: usize| match hypervisors.as_slice() {
+        [one, other] if *one == index => Some(octet(*other)),
+        [one, other] if *other == index => Some(octet(*one)),
+        _ => None,
+    };
+    with.into_iter().map(|index| (index, Switch::new(octet(index), tunnel_to(index), now_us))).collect()
+}
+
+/// The nodes that are guests, on their hypervisors.
+fn guests(scenario: &Scenario, now_us: u64) -> Vec<Guest> {
+    let place = |name: &NodeName| scenario.nodes.iter().position(|node| node.name == *name);
+    let carried = scenario.nodes.iter().filter_map(|node| Some((node.name.clone(), place(node.on.as_ref()?)?)));
+    carried.enumerate().map(|(number, (name, host))| Guest::new(name, host, number, now_us)).collect()
+}
+
 /// An answer and, of programs, their exit status.
 struct Text {
     bytes: String,
     exit: Option<u32>,
+}
+
+impl Text {
+    /// An answer on a socket.
+    fn of(bytes: Vec<u8>) -> Self {
+        // Everything here was written as text.
+        Self { bytes: String::from_utf8(bytes).unwrap_or_default(), exit: None }
+    }
 }
 
 fn service(backend: &BackendFile, scenario: &Scenario) -> ServiceFile {

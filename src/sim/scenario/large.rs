@@ -25,6 +25,7 @@ pub(super) fn scenario(count: usize) -> Scenario {
         vips: Vec::new(),
         nodes: Vec::new(),
         sites: Vec::new(),
+        switches: Vec::new(),
         backends: Vec::new(),
         script: Vec::new(),
     };
@@ -45,8 +46,10 @@ pub(super) fn scenario(count: usize) -> Scenario {
                 management: format!("10.99.{third}.{fourth}"),
                 private: format!("10.10.{third}.{fourth}"),
                 public: None,
+                on: None,
             });
             scenario.sites.push(Some(format!("room{:02}", group + 1)));
+            scenario.switches.push(false);
         }
         if size <= 2 {
             continue;

@@ -46,6 +46,8 @@ pub struct Scenario {
     pub(super) vips: Vec<String>,
     pub(super) nodes: Vec<HostFile>,
     pub(super) sites: Vec<Option<String>>,
+    /// Whether each node has Open vSwitch.
+    pub(super) switches: Vec<bool>,
     pub(super) backends: Vec<BackendFile>,
     /// Faults with their moment, milliseconds after the beginning, in order.
     pub(super) script: Vec<(u64, Fault)>,
@@ -99,13 +101,16 @@ impl Scenario {
     pub fn configuration(&self) -> String {
         let mut text =
             format!("# Describes the simulated cluster `{}`.\n[cluster]\nname = \"{}\"\n", self.name, self.cluster);
-        for (node, site) in self.nodes.iter().zip(&self.sites) {
+        for ((node, site), has_switch) in self.nodes.iter().zip(&self.sites).zip(&self.switches) {
             // Writing to a string cannot fail.
             let _ = write!(
                 text,
                 "\n[[node]]\nname = \"{}\"\nroles = [\"{}\"]\nmanagement = \"{}\"\nprivate = \"{}\"\n",
                 node.name, node.role, node.management, node.private
             );
+            if !has_switch {
+                text.push_str("ovs_socket = \"none\"\n");
+            }
             if let Some(public) = &node.public {
                 let _ = writeln!(text, "public = \"{public}\"");
             }

@@ -31,6 +31,8 @@ struct Section<'d> {
 /// What is read, and what is wrong with it.
 struct Reader<'p, 't> {
     problems: &'p mut Problems<'t>,
+    /// The machines that others are said to stand on.
+    carriers: Vec<(NodeName, Position)>,
 }
 
 pub(super) fn scenario(name: &str, path: &Path, text: &str) -> Result<Scenario, Vec<Problem>> {
@@ -39,7 +41,7 @@ pub(super) fn scenario(name: &str, path: &Path, text: &str) -> Result<Scenario, 
     if syntax_problems(&errors, &mut problems) {
         return Err(problems.into_sorted());
     }
-    let scenario = Reader { problems: &mut problems }.scenario(name, root.get_ref());
+    let scenario = Reader { problems: &mut problems, carriers: Vec::new() }.scenario(name, root.get_ref());
     if problems.is_empty() {
         // What the configuration's own checks find, they find in the text made of the scenario.
         scenario.inventory().map_err(|found| {
@@ -69,6 +71,7 @@ impl Reader<'_, '_> {
             vips: self.words(&head, "vips").into_iter().map(|(word, _)| word).collect(),
             nodes: Vec::new(),
             sites: Vec::new(),
+            switches: Vec::new(),
             backends: Vec::new(),
             script: Vec::new(),
         };
@@ -77,6 +80,7 @@ impl Reader<'_, '_> {
             self.node(&section, &mut scenario);
             self.finish(&section);
         }
+        self.carriers(&scenario);
         for section in self.list(root, "backend") {
             let backend = self.backend(&section, &scenario);
             scenario.backends.extend(backend);
@@ -241,6 +245,11 @@ impl Reader<'_, '_> {
         let count = self.number(section, "count", 0.0, 1.0, NODES_MAX as f64) as usize;
         let octet = self.number(section, "octet", 1.0, 1.0, 250.0) as usize;
         let site = self.optional(section, "site");
+        let has_switch = self.flag(section, "switch");
+        let on = self.optional(section, "on").map(|name| NodeName::from(name.as_str()));
+        if let Some(host) = &on {
+            self.carriers.push((host.clone(), section.at));
+        }
         let Some(name) = name else { return };
         let width = count.to_string().len();
         for number in 0..count.max(1) {
@@ -255,13 +264,28 @@ impl Reader<'_, '_> {
                 role,
                 management: format!("10.99.{third}.{fourth}"),
                 private: format!("10.10.{third}.{fourth}"),
+                on: on.clone(),
                 public: (role == Role::Edge).then(|| format!("203.0.113.{fourth}")),
             });
             scenario.sites.push(site.clone());
+            scenario.switches.push(has_switch);
         }
         if scenario.nodes.len() > NODES_MAX {
             self.problems.add(section.at, format!("more than {NODES_MAX} nodes"), "lower count");
             scenario.nodes.truncate(NODES_MAX);
+        }
+    }
+
+    /// Guests stand on hypervisors.
+    fn carriers(&mut self, scenario: &Scenario) {
+        for (host, at) in std::mem::take(&mut self.carriers) {
+            if !scenario.nodes.iter().any(|node| node.name == host && node.role == Role::Hypervisor) {
+                self.problems.add(
+                    at,
+                    format!("on {host}: no hypervisor is called so"),
+                    "name a node of role hypervisor",
+                );
+            }
         }
     }
 

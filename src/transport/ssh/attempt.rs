@@ -143,6 +143,7 @@ async fn handshake(
     let listed = listed(resolved, dialled.address, &notes, &by);
     let session = Arc::new(Session::new(Parts {
         name: resolved.name.clone(),
+        user: resolved.user.clone(),
         handle,
         notes,
         ended,

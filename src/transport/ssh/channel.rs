@@ -4,7 +4,7 @@
 //! So a task takes every byte as it comes into a buffer with a cap. Over the cap the channel is closed; the task
 //! never waits for its reader.
 
-use russh::{Channel, ChannelMsg, client::Msg};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client::Msg};
 use std::{
     collections::VecDeque,
     fmt,
@@ -13,10 +13,12 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::OwnedSemaphorePermit,
+    time::timeout,
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -27,6 +29,9 @@ use tokio_util::{
 pub(super) const STDERR_BYTES_MAX: usize = 4096;
 /// Unread bytes of a channel that is kept open.
 pub(super) const UNREAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long the other side may take to close a channel that is let go.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A channel as a stream. Dropping it closes the channel.
 pub(super) struct Drained {
@@ -84,6 +89,22 @@ impl Drained {
     pub(super) fn is_ended(&self) -> bool {
         let state = self.shared.lock();
         state.eof || state.closed
+    }
+
+    /// Waits until there is something to read; false when the end came first.
+    pub(super) async fn has_something(&self) -> bool {
+        poll_fn(|context| {
+            let mut state = self.shared.lock();
+            if !state.unread.is_empty() || state.overflowed {
+                return Poll::Ready(true);
+            }
+            if state.eof {
+                return Poll::Ready(false);
+            }
+            state.waker = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 
     /// Waits until the program has ended and said all: its exit status, or `None` when it gave none.
@@ -165,9 +186,13 @@ async fn drain(
     close: CancellationToken,
     permit: Option<OwnedSemaphorePermit>,
 ) {
+    let mut is_let_go = false;
     loop {
         let message = tokio::select! {
-            () = close.cancelled() => break,
+            () = close.cancelled() => {
+                is_let_go = true;
+                break;
+            }
             message = channel.wait() => message,
         };
         let Some(message) = message else { break };
@@ -195,12 +220,31 @@ async fn drain(
         state.eof = true;
         state.closed = true;
     });
-    let (read, write) = channel.split();
+    let (mut read, write) = channel.split();
+    if is_let_go {
+        farewell(&mut read, &write).await;
+    }
     // First the receiver: from here on the session drops what still comes instead of waiting for us.
     drop(read);
     // Fails only when the session is gone, and the channel with it.
     let _ = write.close().await;
     drop(permit);
+}
+
+/// Says that nothing more is asked, and lets the other side close the channel. The library forgets a channel only when
+/// the other side closes it first: one that is closed from here stays in its memory as long as the session lives.
+async fn farewell(read: &mut ChannelReadHalf, write: &ChannelWriteHalf<Msg>) {
+    let until_closed = async {
+        while let Some(message) = read.wait().await {
+            if matches!(message, ChannelMsg::Close) {
+                break;
+            }
+        }
+    };
+    if write.eof().await.is_ok() {
+        // What does not end by itself, as a daemon that is frozen, is closed all the same.
+        let _ = timeout(FAREWELL, until_closed).await;
+    }
 }
 
 impl AsyncRead for Drained {

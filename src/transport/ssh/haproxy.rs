@@ -1,4 +1,4 @@
-//! HAProxy's stats sockets of one session: finds the way, keeps one conversation per socket, lets it go when idle.
+//! HAProxy's stats sockets of one session: keeps one conversation per socket, lets it go when idle.
 //!
 //! HAProxy serves ten stats connections by default, and accepts more without ever answering them; so there is one
 //! per node, and none where nobody looks. It is lowered to the level that only reads.
@@ -8,44 +8,30 @@
 
 use super::{
     channel::{Drained, UNREAD_BYTES_MAX},
+    conversations::{self, Conversations},
     haproxy_cli::{CliFault, HaproxyCli, is_one_command},
-    route::{self, Failed, Look},
-    session::{OpenFault, Session, Target, micros},
+    route,
+    session::{Session, micros},
+    ways::{self, Hello},
 };
 use crate::{
-    model::{
-        link::Way,
-        trouble::{Trouble, TroubleKind},
-    },
+    model::trouble::{Trouble, TroubleKind},
     wire::request::Reply,
 };
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
-use tokio::{
-    sync::Mutex as TurnMutex,
-    time::{Instant, timeout},
-};
+use tokio::time::Instant;
 
 /// A connection that HAProxy has accepted but not answered for so long waits in a full queue.
 const GREETING_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A conversation nobody uses gives its place back.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(180);
-/// Pause after sudo did not help, before it is asked again.
-const SUDO_REST: Duration = Duration::from_secs(5);
-/// The look at the node answers a few words.
-const LOOK_BYTES_MAX: usize = 4096;
-/// Sockets per node.
-const SOCKETS_MAX: usize = 16;
 
 /// The conversations, by socket.
 #[derive(Debug, Default)]
-pub(super) struct Haproxy(Mutex<HashMap<String, Arc<TurnMutex<Kept>>>>);
+pub(super) struct Haproxy(Conversations<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -53,15 +39,18 @@ struct Kept {
     used: Option<Instant>,
 }
 
-/// Why one way did not lead to a conversation.
-enum WayFault {
-    /// This way does not work; another may.
-    Closed(Failed),
-    /// No way would.
-    Trouble(Trouble),
+impl conversations::Kept for Kept {
+    fn used(&self) -> Option<Instant> {
+        self.used
+    }
 }
 
 impl Haproxy {
+    /// Ends the conversations that nobody has used for `idle_max`.
+    pub(super) fn release_idle(&self, idle_max: Duration) {
+        self.0.release_idle(idle_max);
+    }
+
     /// One command, one answer.
     pub(super) async fn ask(
         &self,
@@ -73,7 +62,7 @@ impl Haproxy {
         sent: &AtomicBool,
     ) -> Result<Reply, Trouble> {
         check(socket, command)?;
-        let slot = self.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
+        let slot = self.0.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
         let mut kept = slot.lock().await;
         let started = Instant::now();
         sent.store(true, Ordering::Relaxed);
@@ -116,30 +105,6 @@ impl Haproxy {
         let bytes = cli.ask(command, cap).await.map_err(|fault| trouble(session, &fault, command))?;
         Ok(Reply { bytes, stderr: Vec::new(), exit: None, elapsed_us: micros(started) })
     }
-
-    /// Ends the conversations that nobody has used for `idle_max`.
-    pub(super) fn release_idle(&self, idle_max: Duration) {
-        for slot in self.lock().values() {
-            // One that is in use is not idle.
-            if let Ok(mut kept) = slot.try_lock()
-                && kept.used.is_some_and(|used| used.elapsed() >= idle_max)
-            {
-                *kept = Kept::default();
-            }
-        }
-    }
-
-    fn slot(&self, socket: &str) -> Option<Arc<TurnMutex<Kept>>> {
-        let mut sockets = self.lock();
-        if sockets.len() >= SOCKETS_MAX && !sockets.contains_key(socket) {
-            return None;
-        }
-        Some(Arc::clone(sockets.entry(socket.to_owned()).or_default()))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<TurnMutex<Kept>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Whether `show info` says that this process only finishes its connections: a reload has replaced it.
@@ -170,102 +135,9 @@ async fn connect(
     Ok(cli)
 }
 
-/// Opens a conversation by the way that worked last, or by looking for one.
+/// Opens a conversation that HAProxy has greeted.
 async fn greeted(session: &Session, socket: &str, greeting_wait: Duration) -> Result<HaproxyCli<Drained>, Trouble> {
-    let result = find(session, socket, greeting_wait).await;
-    let way = result.as_ref().map(|(way, _)| *way).map_err(Clone::clone);
-    if !session.is_ended() {
-        session.tell_route(socket, &way).await;
-    }
-    result.map(|(_, cli)| cli)
-}
-
-async fn find(session: &Session, socket: &str, greeting_wait: Duration) -> Result<(Way, HaproxyCli<Drained>), Trouble> {
-    if let Some(trouble) = session.routes.resting(socket) {
-        return Err(trouble);
-    }
-    let mut failed = Vec::new();
-    let first = session.routes.remembered(socket).unwrap_or(Way::StreamLocal);
-    for way in [first, Way::StreamLocal] {
-        if failed.iter().any(|failed: &Failed| failed.way == way) {
-            continue;
-        }
-        match attempt(session, socket, way, greeting_wait).await {
-            Ok(cli) => return Ok((way, cli)),
-            Err(WayFault::Closed(fault)) => failed.push(fault),
-            Err(WayFault::Trouble(trouble)) => return Err(trouble),
-        }
-    }
-    let looked = session.shell(&route::look(socket), LOOK_BYTES_MAX, &AtomicBool::default()).await?;
-    let look = Look::parse(&looked.bytes);
-    for way in look.relays() {
-        if failed.iter().any(|failed| failed.way == way) {
-            continue;
-        }
-        match attempt(session, socket, way, greeting_wait).await {
-            Ok(cli) => return Ok((way, cli)),
-            Err(WayFault::Closed(fault)) => failed.push(fault),
-            Err(WayFault::Trouble(trouble)) => return Err(trouble),
-        }
-    }
-    let trouble = route::explain(session.name(), socket, &look, &failed);
-    if look.sudo && !look.root && !look.permitted {
-        // Every try leaves a line in the node's auth log.
-        session.routes.rest(socket, &trouble, SUDO_REST);
-    }
-    Err(trouble)
-}
-
-/// Tries one way, up to HAProxy's greeting.
-async fn attempt(
-    session: &Session,
-    socket: &str,
-    way: Way,
-    greeting_wait: Duration,
-) -> Result<HaproxyCli<Drained>, WayFault> {
-    let target = match route::relay(way, socket) {
-        Some(command) => Target::Talk(command),
-        None => Target::Socket(socket.to_owned()),
-    };
-    let mut stream = match session.open(target, UNREAD_BYTES_MAX, &AtomicBool::default()).await {
-        Ok(stream) => stream,
-        Err(OpenFault::Refused(_)) if way == Way::StreamLocal => {
-            return Err(WayFault::Closed(Failed { way, said: String::new() }));
-        }
-        Err(fault) => return Err(WayFault::Trouble(session.open_trouble(&fault))),
-    };
-    match timeout(greeting_wait, HaproxyCli::greet(&mut stream)).await {
-        Ok(Ok(())) => Ok(HaproxyCli::new(stream)),
-        Ok(Err(_)) if session.is_ended() => Err(WayFault::Trouble(session.end())),
-        Ok(Err(CliFault::Ended | CliFault::Io(_))) => {
-            // The relay's last words may come after the end of its data.
-            let _ = timeout(greeting_wait, stream.exit()).await;
-            let said = String::from_utf8_lossy(&stream.stderr()).into_owned();
-            Err(WayFault::Closed(Failed { way, said }))
-        }
-        Ok(Err(_)) => Err(WayFault::Trouble(not_haproxy(session, socket))),
-        Err(_) => Err(WayFault::Trouble(full(session, socket, greeting_wait))),
-    }
-}
-
-fn full(session: &Session, socket: &str, waited: Duration) -> Trouble {
-    Trouble::new(
-        TroubleKind::StatsSocketFull,
-        format!(
-            "HAProxy on {} accepted a connection to {socket} and said nothing for {} ms",
-            session.name(),
-            waited.as_millis()
-        ),
-        "its stats connections are all in use, or it is frozen: close other consoles, or raise stats maxconn",
-    )
-}
-
-fn not_haproxy(session: &Session, socket: &str) -> Trouble {
-    Trouble::new(
-        TroubleKind::AnswerNotUnderstood,
-        format!("what listens behind {socket} on {} does not talk like HAProxy's stats socket", session.name()),
-        "correct haproxy_socket in the configuration",
-    )
+    ways::open(session, socket, Hello::Prompt, UNREAD_BYTES_MAX, greeting_wait).await.map(HaproxyCli::new)
 }
 
 fn trouble(session: &Session, fault: &CliFault, command: &str) -> Trouble {
@@ -294,12 +166,12 @@ fn internal(cause: &str) -> Trouble {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::conversations::SOCKETS_MAX, *};
 
     #[tokio::test]
     async fn only_idle_conversations_are_let_go() {
         let haproxy = Haproxy::default();
-        let slot = haproxy.slot("/run/x.sock").unwrap();
+        let slot = haproxy.0.slot("/run/x.sock").unwrap();
         slot.lock().await.used = Some(Instant::now());
         haproxy.release_idle(Duration::from_secs(3600));
         assert!(slot.lock().await.used.is_some());
@@ -322,8 +194,8 @@ mod tests {
     fn sockets_are_limited() {
         let haproxy = Haproxy::default();
         for index in 0..SOCKETS_MAX {
-            assert!(haproxy.slot(&format!("/run/{index}")).is_some());
+            assert!(haproxy.0.slot(&format!("/run/{index}")).is_some());
         }
-        assert!(haproxy.slot("/run/one/more").is_none() && haproxy.slot("/run/0").is_some());
+        assert!(haproxy.0.slot("/run/one/more").is_none() && haproxy.0.slot("/run/0").is_some());
     }
 }

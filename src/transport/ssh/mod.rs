@@ -2,15 +2,18 @@
 //!
 //! [`Fleet`] is all the rest of vakt sees. Behind it, every node and jump host has an actor ([`peer`]) that makes one
 //! [`attempt`] after the other until it has a [`session`], and watches that. Requests go straight to the session:
-//! over the kept [`shell`], a channel of their own, or the kept conversation with HAProxy ([`haproxy`]), by the way
-//! that [`route`] finds. A fleet only reads; [`WritingFleet`], which only the executor has, adds the one way to write.
+//! over the kept [`shell`], a channel of their own, or a kept conversation with HAProxy ([`haproxy`]) or a database
+//! ([`mysql`]), by the way that [`route`] finds. A fleet only reads; [`WritingFleet`], which only the executor has, adds the one way to write.
 //! Deliberately absent: agent forwarding, port forwarding to this machine, and writes that are repeated.
 
 mod attempt;
 mod authentication;
 mod backoff;
+#[cfg(feature = "libvirt")]
+mod bridge;
 mod channel;
 mod connector;
+mod conversations;
 mod gate;
 mod haproxy;
 mod haproxy_cli;
@@ -18,7 +21,14 @@ mod identity;
 mod kept;
 mod known_hosts;
 mod known_hosts_file;
+mod libvirt;
+mod mysql;
+mod mysql_bridge;
+mod mysql_frames;
+mod mysql_login;
 mod operator;
+mod ovs_daemon;
+mod ovsdb;
 mod peer;
 mod proxy_command;
 mod questions;
@@ -29,6 +39,8 @@ mod settings;
 mod shell;
 mod ssh_config;
 mod stream;
+mod tcp;
+mod ways;
 mod writing;
 
 pub use connector::{Connector, Dialled, TcpConnector};

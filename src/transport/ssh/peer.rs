@@ -210,7 +210,11 @@ impl Peer {
         loop {
             tokio::select! {
                 () = session.until_ended() => break,
-                () = sleep(IDLE_CHECK) => session.haproxy.release_idle(IDLE_MAX),
+                () = sleep(IDLE_CHECK) => {
+                    session.haproxy.release_idle(IDLE_MAX);
+                    session.ovsdb.release_idle();
+                    session.databases.release_idle(IDLE_MAX);
+                }
             }
         }
         *lock(&self.session) = None;

@@ -7,9 +7,14 @@ use super::{
     channel::{Drained, UNREAD_BYTES_MAX},
     gate::{Gate, Notes},
     haproxy::Haproxy,
+    libvirt::Libvirt,
+    mysql::Databases,
     operator::Operator,
+    ovs_daemon::OvsDaemon,
+    ovsdb::Ovsdb,
     route::Routes,
     shell::{self, Shell, ShellFault},
+    tcp::Exchange,
 };
 use crate::{
     model::{
@@ -92,12 +97,18 @@ pub(super) struct Session {
     ended: CancellationToken,
     /// Cancelling it ends the session.
     cut: CancellationToken,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
     programs: Arc<Semaphore>,
     forwards: Arc<Semaphore>,
     shells: Semaphore,
     idle_shells: Mutex<Vec<Shell<Drained>>>,
     pub(super) haproxy: Haproxy,
+    pub(super) ovsdb: Ovsdb,
+    ovs_daemon: OvsDaemon,
+    pub(super) databases: Databases,
+    /// The login's name on the node: whom a database server sees behind a forwarded socket.
+    pub(super) user: String,
+    libvirt: Libvirt,
     pub(super) routes: Arc<Routes>,
     operator: Arc<Operator>,
     missed: AtomicU32,
@@ -107,6 +118,7 @@ pub(super) struct Session {
 /// What a session is made of.
 pub(super) struct Parts {
     pub(super) name: String,
+    pub(super) user: String,
     pub(super) handle: Handle<Gate>,
     pub(super) notes: Notes,
     pub(super) ended: CancellationToken,
@@ -143,6 +155,11 @@ impl Session {
             shells: Semaphore::new(SHELLS_MAX),
             idle_shells: Mutex::default(),
             haproxy: Haproxy::default(),
+            ovsdb: Ovsdb::default(),
+            ovs_daemon: OvsDaemon::default(),
+            databases: Databases::default(),
+            user: parts.user,
+            libvirt: Libvirt::default(),
             routes: parts.routes,
             operator: parts.operator,
             missed: AtomicU32::new(0),
@@ -212,21 +229,41 @@ impl Session {
                 let words: Vec<_> = argv.iter().map(|word| shell_word(word)).collect();
                 self.exec(&words.join(" "), cap, sent).await
             }
+            Call::Tcp { hosts, port, send, end } => {
+                let limit = Duration::from_millis(request.deadline_ms);
+                self.tcp(Exchange { hosts, port: *port, send, end }, cap, limit, sent).await
+            }
             Call::Haproxy { socket, command } => {
                 let limit = Duration::from_millis(request.deadline_ms);
                 self.haproxy.ask(self, socket, command, cap, limit, sent).await
+            }
+            Call::Ovsdb { socket, hold_ms } => {
+                self.ovsdb.ask(self, socket, Duration::from_millis(*hold_ms), cap, sent).await
+            }
+            Call::OvsDaemon { folder, talk } => {
+                let limit = Duration::from_millis(request.deadline_ms);
+                self.ovs_daemon.ask(self, folder, *talk, limit, sent).await
+            }
+            Call::Sql { .. } => self.databases.ask(self, request, sent).await,
+            Call::Libvirt { socket, question } => {
+                let limit = Duration::from_millis(request.deadline_ms);
+                self.libvirt.ask(self, socket, *question, cap, limit, sent).await
             }
         }
     }
 
     /// Sends one write, once, within its deadline. What is certain of its outcome is said; the world tells the rest.
     pub(super) async fn send(&self, request: &Request) -> Sent {
-        let Call::Haproxy { socket, command } = &request.call else {
-            return Sent::NotSent(Clean::line(&format!("this transport has no way to send it: {request}")));
-        };
         let limit = Duration::from_millis(request.deadline_ms);
         let left = AtomicBool::new(false);
-        let outcome = timeout(limit, Haproxy::send(self, socket, command, request.cap_bytes, limit, &left)).await;
+        let outcome = match &request.call {
+            Call::Haproxy { socket, command } => {
+                timeout(limit, Haproxy::send(self, socket, command, request.cap_bytes, limit, &left)).await
+            }
+            // Once its channel has its turn it may run, whatever is heard of it afterwards.
+            Call::Exec { .. } => timeout(limit, self.perform(request, &left)).await,
+            _ => return Sent::NotSent(Clean::line(&format!("this transport has no way to send it: {request}"))),
+        };
         let why = match outcome {
             Ok(Ok(reply)) => return Sent::Replied(reply),
             Ok(Err(trouble)) => trouble.cause,
@@ -252,6 +289,11 @@ impl Session {
             Call::Shell { .. } => String::new(),
             Call::Exec { argv } => format!(" to {}", argv.first().map_or("a program", String::as_str)),
             Call::Haproxy { command, .. } => format!(" to HAProxy's {command}"),
+            Call::Ovsdb { .. } => " of the switch's database".to_owned(),
+            Call::OvsDaemon { .. } => " of the switch's daemon".to_owned(),
+            Call::Tcp { port, .. } => format!(" on port {port}"),
+            Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
+            Call::Libvirt { .. } => " of libvirt".to_owned(),
         };
         Trouble::new(
             TroubleKind::DeadlineMissed,
@@ -399,6 +441,16 @@ impl Session {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    #[cfg(feature = "libvirt")]
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    #[cfg(feature = "libvirt")]
+    pub(super) fn operator(&self) -> &Arc<Operator> {
+        &self.operator
     }
 }
 

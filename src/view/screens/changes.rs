@@ -3,11 +3,10 @@
 use super::{
     super::{
         canvas::Canvas,
-        overlays,
-        table::{self, Column, Placed},
+        table::{Column, Placed},
     },
-    nodes::caption,
-    overview::{mark, more},
+    listing::{self, caption},
+    overview::more,
 };
 use crate::{
     app::{
@@ -39,10 +38,9 @@ pub(in super::super) fn draw(canvas: &mut Canvas<'_>, app: &App, rows: &Rows<'_>
     if !layout.is_page {
         table(canvas, app, list, rows, layout);
     }
-    if let Some(pane) = layout.details {
+    if layout.details.is_some() {
         let details = rows.current(app).map(|row| details::of_row(app, &row)).unwrap_or_default();
-        let state = app.screens.of(app.screen());
-        overlays::details(canvas, &details, pane, state.scroll, layout::keys_in_details(app, layout));
+        listing::pane(canvas, app, layout, &details);
     }
 }
 
@@ -52,20 +50,15 @@ fn table(canvas: &mut Canvas<'_>, app: &App, list: &[ChangeRow<'_>], rows: &Rows
     let words = if has_runs { "Runs, those that need somebody first" } else { HEADING };
     caption(canvas, app, layout.caption, &[Span::new(words, Meaning::Heading)], &more(visible.end, list.len()));
     let gap = if layout.list.width < NARROW { 1 } else { 2 };
-    let columns = table::fit(columns(), layout.list.width.saturating_sub(4), gap);
-    canvas.heads(Area { x: layout.heads.x + 3, ..layout.heads }, &columns);
+    let columns = listing::heads(canvas, layout, columns(), gap);
     if list.is_empty() {
-        canvas.line(layout.list.x + 3, layout.list.y, layout.list.width.saturating_sub(4), &empty(app));
+        listing::empty(canvas, layout, &empty(app));
     }
-    for (index, row) in visible.enumerate() {
-        let Some(kind) = list.get(row) else { continue };
-        let line = Area { y: layout.list.y + index as u16, height: 1, ..layout.list };
-        let cells = Area { x: line.x + 3, width: line.width.saturating_sub(4), ..line };
-        draw_row(canvas, app, *kind, &columns, line, cells);
-        if place == Some(row) {
-            mark(canvas, line);
+    listing::lines(canvas, layout, visible, place, |canvas, row, line, cells| {
+        if let Some(kind) = list.get(row) {
+            draw_row(canvas, app, *kind, &columns, line, cells);
         }
-    }
+    });
 }
 
 const HEADING: &str = "Changed, but not permanent";

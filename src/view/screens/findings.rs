@@ -1,22 +1,17 @@
 //! Everything that is wrong, worst first, with what it rests on.
 
 use super::{
-    super::{
-        canvas::Canvas,
-        node_cells::lay_freshness,
-        overlays,
-        table::{self, Column},
-    },
-    nodes::caption,
-    overview::{mark, more},
+    super::{canvas::Canvas, node_cells::lay_freshness, table::Column},
+    listing::{self, caption},
+    overview::more,
 };
 use crate::{
     app::{
         App, details, figures,
-        layout::{self, Area, Layout},
+        layout::{self, Layout},
         meaning::{Line, Meaning, Span},
         rows::{self, Rows},
-        standing,
+        standing, telling,
     },
     rules::{Finding, Severity},
 };
@@ -26,6 +21,7 @@ enum FindingColumn {
     Severity,
     Subject,
     Sentence,
+    Below,
     Since,
 }
 
@@ -34,41 +30,39 @@ pub(in super::super) fn draw(canvas: &mut Canvas<'_>, app: &App, rows: &Rows<'_>
     if !layout.is_page {
         table(canvas, app, list, rows, layout);
     }
-    if let Some(pane) = layout.details {
+    if layout.details.is_some() {
         let details = rows.current(app).map(|row| details::of_row(app, &row)).unwrap_or_default();
-        let state = app.screens.of(app.screen());
-        overlays::details(canvas, &details, pane, state.scroll, layout::keys_in_details(app, layout));
+        listing::pane(canvas, app, layout, &details);
     }
 }
 
 fn table(canvas: &mut Canvas<'_>, app: &App, list: &[&Finding], rows: &Rows<'_>, layout: &Layout) {
     let (visible, place) = layout::window(app, rows, layout);
-    let title = [Span::new("Findings, worst first", Meaning::Heading)];
+    let title = [Span::new("Findings, where to look first", Meaning::Heading)];
     caption(canvas, app, layout.caption, &title, &more(visible.end, list.len()));
     let subject = list.iter().map(|f| super::super::canvas::width(f.subject.as_str())).max().unwrap_or(0);
-    let columns = vec![
+    let why = list.iter().filter_map(|finding| telling::why_below(app, finding));
+    let below = why.map(|why| super::super::canvas::width(&why)).max();
+    let mut columns = vec![
         Column::left(FindingColumn::Severity, "", 10, 1),
         Column::left(FindingColumn::Subject, "SUBJECT", subject.clamp(7, layout.list.width / 3), 0),
         Column::left(FindingColumn::Sentence, "WHAT IS", 20, 0).growing(1),
         Column::right(FindingColumn::Since, "FOR", 9, 1),
     ];
-    let columns = table::fit(columns, layout.list.width.saturating_sub(4), 2);
-    canvas.heads(Area { x: layout.heads.x + 3, ..layout.heads }, &columns);
-    if list.is_empty() {
-        canvas.line(layout.list.x + 3, layout.list.y, layout.list.width.saturating_sub(4), &empty(app));
+    if let Some(below) = below {
+        columns.insert(3, Column::left(FindingColumn::Below, "WHY BELOW", below.clamp(9, 34), 2));
     }
-    for (index, row) in visible.enumerate() {
-        let Some(finding) = list.get(row) else { continue };
-        let line = Area { y: layout.list.y + index as u16, height: 1, ..layout.list };
-        let cells = Area { x: line.x + 3, width: line.width.saturating_sub(4), ..line };
+    let columns = listing::heads(canvas, layout, columns, 2);
+    if list.is_empty() {
+        listing::empty(canvas, layout, &empty(app));
+    }
+    listing::lines(canvas, layout, visible, place, |canvas, row, _, cells| {
+        let Some(finding) = list.get(row) else { return };
         for column in &columns {
             canvas.cell(cells, column, &[cell(app, finding, column.key)]);
         }
         lay_freshness(canvas, app, &rows::finding_id(finding), cells);
-        if place == Some(row) {
-            mark(canvas, line);
-        }
-    }
+    });
 }
 
 fn cell(app: &App, finding: &Finding, column: FindingColumn) -> Span {
@@ -78,10 +72,11 @@ fn cell(app: &App, finding: &Finding, column: FindingColumn) -> Span {
                 Severity::Critical => "critical",
                 Severity::Warning => "warning",
             };
-            Span::signed(word, finding.severity.into())
+            Span::signed(word, telling::meaning(finding))
         }
         FindingColumn::Subject => Span::new(finding.subject.as_str(), Meaning::Accent),
-        FindingColumn::Sentence => Span::plain(finding.sentence.as_str()),
+        FindingColumn::Sentence => Span::new(finding.sentence.as_str(), telling::words_meaning(finding)),
+        FindingColumn::Below => Span::dim(telling::why_below(app, finding).unwrap_or_default()),
         FindingColumn::Since => Span::dim(figures::duration_s(app.seen().now.mono.since_ms(finding.since.mono) / 1000)),
     }
 }

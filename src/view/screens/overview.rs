@@ -12,7 +12,7 @@ use crate::{
         overview::{self, OverviewRow},
         path::{self, Station, Step},
         rows::{self, RowId, Rows},
-        standing,
+        standing, telling,
     },
     rules::Finding,
     run::RunSummary,
@@ -137,20 +137,40 @@ fn draw_run(canvas: &mut Canvas<'_>, app: &App, run: &RunSummary, line: Area, is
 
 fn draw_finding(canvas: &mut Canvas<'_>, app: &App, finding: &Finding, subject: u16, line: Area, is_marked: bool) {
     let since = figures::duration_s(app.seen().now.mono.since_ms(finding.since.mono) / 1000);
-    let right = [Span::dim(since)];
+    let right = right_of(app, finding, &since, line.width);
     let kept = line_width(&right) + 2;
-    let meaning = Meaning::from(finding.severity);
+    let meaning = telling::meaning(finding);
     let x = line.x + 3;
     canvas.line(x, line.y, 1, &[Span::signed("", meaning)]);
     canvas.line(x + 2, line.y, subject, &[Span::new(finding.subject.as_str(), Meaning::Accent)]);
     let start = 3 + 2 + subject + 2;
     let room = line.width.saturating_sub(start + kept);
-    canvas.line(line.x + start, line.y, room, &[Span::plain(finding.sentence.as_str())]);
+    canvas.line(line.x + start, line.y, room, &[Span::new(finding.sentence.as_str(), telling::words_meaning(finding))]);
     canvas.line_right(line.x, line.y, line.width.saturating_sub(1), &right);
     node_cells::lay_freshness(canvas, app, &rows::finding_id(finding), line);
     if is_marked {
         mark(canvas, line);
     }
+}
+
+/// Why a finding stands below others, else the keys that may help, and how long it has lasted.
+fn right_of(app: &App, finding: &Finding, since: &str, width: u16) -> Line {
+    if let Some(why) = telling::why_below(app, finding) {
+        return vec![Span::dim(format!("{why}   {since:>9}"))];
+    }
+    let count = match width {
+        0..100 => 1,
+        100..150 => 2,
+        _ => 3,
+    };
+    let mut line: Line = Vec::new();
+    let keys = telling::keys(app, finding).into_iter().filter(|(_, command)| !command.hint.is_empty());
+    for (key, command) in keys.take(count) {
+        line.push(Span::new(key, Meaning::Key));
+        line.push(Span::dim(format!(" {}  ", command.hint)));
+    }
+    line.push(Span::dim(format!("{since:>9}")));
+    line
 }
 
 /// The empty state is a sentence about what is known, not an empty space.
@@ -182,7 +202,7 @@ fn draw_path(canvas: &mut Canvas<'_>, steps: &[Step], area: Area) {
     }
     let room = area.width.saturating_sub(4);
     let arrow = super::super::canvas::width(canvas.glyphs.arrow) + 2;
-    let facts = facts_that_fit(steps, arrow, room, rows);
+    let (facts, has_flows) = facts_that_fit(steps, arrow, room, rows);
     let mut x = area.x + 3;
     let edge = area.x + area.width.saturating_sub(1);
     for (step, facts) in steps.iter().zip(facts) {
@@ -192,6 +212,11 @@ fn draw_path(canvas: &mut Canvas<'_>, steps: &[Step], area: Area) {
         if x > area.x + 3 {
             let sign = if step.is_fed { canvas.glyphs.arrow } else { canvas.glyphs.bar };
             let style = canvas.style(Meaning::Line);
+            if let Some(flow) = step.flow.as_ref().filter(|_| has_flows) {
+                let width = flow_width(step);
+                canvas.line(x, area.y + 1, width.min(edge - x), &[flow_cell(flow, width)]);
+                x = (x + width).min(edge);
+            }
             canvas.text(x + 1, area.y + 1, (edge - x).min(3), sign, style);
             x = (x + arrow).min(edge);
         }
@@ -237,17 +262,32 @@ fn step_width(step: &Step, facts: usize, rows: usize) -> u16 {
         .max(hidden)
 }
 
-/// How many facts each step shows: two a station, then one, then what matters least on the way loses its only one.
-fn facts_that_fit(steps: &[Step], arrow: u16, room: u16, rows: usize) -> Vec<usize> {
+/// A fixed width, as a fact has: nothing moves when a figure grows by a digit.
+fn flow_width(step: &Step) -> u16 {
+    let fixed = u16::try_from(step.fact_width).unwrap_or(u16::MAX);
+    step.flow.as_ref().map_or(0, |flow| super::super::canvas::width(&flow.text).max(fixed) + 1)
+}
+
+fn flow_cell(flow: &Span, width: u16) -> Span {
+    let width = usize::from(width);
+    Span::new(format!("{:>width$}", flow.text), flow.meaning)
+}
+
+/// How many facts each step shows, and whether arrows carry what flows: two a station, then one; then the arrows go
+/// bare, and then what matters least on the way loses its only one.
+fn facts_that_fit(steps: &[Step], arrow: u16, room: u16, rows: usize) -> (Vec<usize>, bool) {
     let arrows = arrow * u16::try_from(steps.len().saturating_sub(1)).unwrap_or(0);
     let needed = |facts: &[usize]| {
         steps.iter().zip(facts).map(|(step, facts)| step_width(step, *facts, rows)).sum::<u16>() + arrows
     };
+    let flows: u16 = steps.iter().skip(1).map(flow_width).sum();
     let mut facts = vec![2; steps.len()];
-    if needed(&facts) <= room {
-        return facts;
+    for most in [2, 1] {
+        facts.fill(most);
+        if needed(&facts).saturating_add(flows) <= room {
+            return (facts, true);
+        }
     }
-    facts.fill(1);
     let mut by_rank: Vec<usize> = (0..steps.len()).collect();
     by_rank.sort_by_key(|index| std::cmp::Reverse(steps[*index].rank));
     for index in by_rank {
@@ -256,7 +296,7 @@ fn facts_that_fit(steps: &[Step], arrow: u16, room: u16, rows: usize) -> Vec<usi
         }
         facts[index] = 0;
     }
-    facts
+    (facts, false)
 }
 
 fn station_line(station: &Station, name: u16, facts: usize, fact_width: usize) -> Line {

@@ -4,12 +4,11 @@ use super::{
     super::{
         canvas::Canvas,
         node_cells::lay_freshness,
-        overlays,
-        table::{self, Column, Placed},
+        table::{Column, Placed},
         traffic_cells::{self, TrafficColumn},
     },
-    nodes::caption,
-    overview::{mark, more},
+    listing::{self, caption},
+    overview::more,
 };
 use crate::app::{
     App, details, figures,
@@ -25,10 +24,9 @@ pub(in super::super) fn draw(canvas: &mut Canvas<'_>, app: &App, rows: &Rows<'_>
     if !layout.is_page {
         table(canvas, app, traffic, rows, layout);
     }
-    if let (Some(pane), Some(row)) = (layout.details, rows.current(app)) {
-        let state = app.screens.of(app.screen());
-        let details = details::of_row_within(app, Some(traffic), &row);
-        overlays::details(canvas, &details, pane, state.scroll, layout::keys_in_details(app, layout));
+    // Without a row there is nothing to tell about: the list keeps its width of the moment before.
+    if let (Some(_), Some(row)) = (layout.details, rows.current(app)) {
+        listing::pane(canvas, app, layout, &details::of_row_within(app, Some(traffic), &row));
     }
 }
 
@@ -36,21 +34,15 @@ fn table(canvas: &mut Canvas<'_>, app: &App, traffic: &Traffic<'_>, rows: &Rows<
     let (visible, place) = layout::window(app, rows, layout);
     caption(canvas, app, layout.caption, &balancers(app, traffic), &more(visible.end, traffic.rows.len()));
     let gap = if app.screens.of(app.screen()).wide { 1 } else { 2 };
-    let columns =
-        table::fit(traffic_cells::columns(app, traffic, layout.list.width), layout.list.width.saturating_sub(4), gap);
-    canvas.heads(Area { x: layout.heads.x + 3, ..layout.heads }, &columns);
+    let columns = listing::heads(canvas, layout, traffic_cells::columns(app, traffic, layout.list.width), gap);
     if traffic.rows.is_empty() {
-        canvas.line(layout.list.x + 3, layout.list.y, layout.list.width.saturating_sub(4), &empty(app, traffic));
+        listing::empty(canvas, layout, &empty(app, traffic));
     }
-    for (index, row) in visible.enumerate() {
-        let Some(kind) = traffic.rows.get(row) else { continue };
-        let line = Area { y: layout.list.y + index as u16, height: 1, ..layout.list };
-        let cells = Area { x: line.x + 3, width: line.width.saturating_sub(4), ..line };
-        draw_row(canvas, app, traffic, *kind, &columns, cells);
-        if place == Some(row) {
-            mark(canvas, line);
+    listing::lines(canvas, layout, visible, place, |canvas, row, _, cells| {
+        if let Some(kind) = traffic.rows.get(row) {
+            draw_row(canvas, app, traffic, *kind, &columns, cells);
         }
-    }
+    });
 }
 
 fn draw_row(

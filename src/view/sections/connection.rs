@@ -52,7 +52,7 @@ pub(super) fn connection(scene: Scene<'_>) -> Section {
         let value = vec![Span::plain(setting.value.as_str()), Span::dim(format!(" ({})", setting.source))];
         lines.extend(wrap_hanging(&labelled(setting.name.as_str(), value), scene.room, LABEL));
     }
-    Section { title: "Connection".to_owned(), lines }
+    Section { title: super::CONNECTION.to_owned(), lines }
 }
 
 fn trouble_lines(scene: Scene<'_>, trouble: &Trouble) -> Vec<Line> {

@@ -1,8 +1,10 @@
 //! The parts of the node screen, as blocks of lines that flow into as many columns as the terminal has.
 
 mod connection;
+mod database;
 mod devices;
 mod machine;
+mod services;
 
 use super::{
     canvas::{Canvas, line_width, width},
@@ -41,6 +43,8 @@ const SECTION_WIDTH: u16 = 56;
 /// Between two columns of sections.
 const GUTTER: u16 = 3;
 
+pub(super) use database::draw as database;
+
 /// Draws the sections of a node from line `scroll` on.
 pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, node: &NodeFacts, area: Area, scroll: usize) {
     if area.width == 0 || area.height == 0 {
@@ -67,8 +71,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, node: &NodeFacts, area: A
     }
 }
 
-/// Where the connection stands in the usual order.
-const CONNECTION_PLACE: usize = 8;
+/// The title of the section about the connection.
+const CONNECTION: &str = "Connection";
+/// Where services stand in the usual order: behind the network that leads to them.
+const SERVICES_PLACE: usize = 5;
 
 /// In the order of an investigation: what is slow, what is full, what it is, how it is reached.
 fn all(scene: Scene<'_>) -> Vec<Section> {
@@ -83,10 +89,14 @@ fn all(scene: Scene<'_>) -> Vec<Section> {
         machine::host(scene),
         connection::connection(scene),
     ];
+    if let Some(services) = services::services(scene) {
+        sections.insert(SERVICES_PLACE, services);
+    }
     sections.extend(connection::complaints(scene));
     // While a node cannot be reached, the way to it is what matters.
     if !matches!(scene.node.link.state, LinkState::Up) {
-        let connection = sections.remove(CONNECTION_PLACE);
+        let place = sections.iter().position(|section| section.title == CONNECTION).unwrap_or_default();
+        let connection = sections.remove(place);
         sections.insert(0, connection);
     }
     sections

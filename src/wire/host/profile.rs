@@ -4,7 +4,7 @@ use super::{sources::Sources, virtualisation};
 use crate::{
     model::{
         figure::{Figure, Unknown},
-        host::{Filesystem, HostProfile, InterfaceAddress, UnitMemory},
+        host::{BlockDevice, Filesystem, HostProfile, InterfaceAddress, UnitMemory},
         text::Clean,
     },
     wire::{complaints::Complaints, probe::Complaint},
@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 const FILESYSTEMS_MAX: usize = 64;
 /// Addresses kept of one node.
 const ADDRESSES_MAX: usize = 256;
+/// Block devices kept of one node.
+const BLOCK_DEVICES_MAX: usize = 256;
 /// Units kept of one node, largest first.
 const UNITS_MAX: usize = 32;
 
@@ -30,7 +32,7 @@ pub(super) const SCRIPT: &str = concat!(
     r#"lines() { while IFS= read -r l || [ -n "$l" ]; do printf '%s:%s\n' "$1" "$l"; done; }; "#,
     "grep -sa '' /proc/sys/kernel/hostname /proc/sys/kernel/osrelease /etc/os-release /etc/redhat-release ",
     "/etc/debian_version /run/systemd/container /sys/class/dmi/id/sys_vendor /sys/class/dmi/id/product_name ",
-    "/sys/hypervisor/type; ",
+    "/sys/hypervisor/type /sys/block/*/queue/rotational /sys/block/dm-*/dm/name; ",
     "[ -e /proc/vz ] || [ -e /proc/user_beancounters ] && [ ! -e /proc/bc ] && echo openvz:yes; ",
     "systemd-detect-virt | lines virt; ",
     r"[ -r /proc/1/environ ] && tr '\0' '\n' </proc/1/environ | grep -a '^container=' | lines environ; ",
@@ -78,8 +80,27 @@ pub(super) fn interpret(bytes: &[u8]) -> (Option<HostProfile>, Vec<Complaint>) {
         units,
         units_unknown,
         addresses: addresses(&sources, &mut complaints),
+        block_devices: block_devices(&sources),
     };
     (Some(profile), complaints.finish())
+}
+
+/// Which devices there are, whether they turn, and how the device mapper calls them. What a loop device says is that of
+/// no disk.
+fn block_devices(sources: &Sources<'_>) -> Vec<BlockDevice> {
+    let names: HashMap<&str, &str> =
+        sources.between("/sys/block/", "/dm/name").filter_map(|(name, lines)| Some((name, *lines.first()?))).collect();
+    let device = |(name, lines): (&str, &[&str])| BlockDevice {
+        name: Clean::line(name),
+        rotational: match lines.first().map(|line| line.trim()) {
+            _ if name.starts_with("loop") => Figure::Unknown(Unknown::NotOffered),
+            Some("0") => Figure::Known(false),
+            Some("1") => Figure::Known(true),
+            _ => Figure::Unknown(Unknown::Malformed),
+        },
+        mapped_as: names.get(name).map(|mapped| Clean::line(mapped)),
+    };
+    sources.between("/sys/block/", "/queue/rotational").take(BLOCK_DEVICES_MAX).map(device).collect()
 }
 
 fn one_word(sources: &Sources<'_>, path: &str) -> Figure<Clean> {

@@ -7,17 +7,17 @@ const LINES_MAX: usize = 20_000;
 
 /// The lines of an answer by their source: the file's path, or our own word for a command's output.
 #[derive(Debug, Default)]
-pub(super) struct Sources<'a> {
+pub(in crate::wire) struct Sources<'a> {
     by_path: BTreeMap<&'a str, Vec<&'a str>>,
     /// Lines without a source, as printed by the last command of the script.
     loose: Vec<&'a str>,
     /// Whether lines were left out.
-    pub(super) cut: bool,
+    pub(in crate::wire) cut: bool,
 }
 
 impl<'a> Sources<'a> {
     /// Takes `text` apart. A source is a path from `/` to the first colon, or one of `words`.
-    pub(super) fn parse(text: &'a str, words: &[&str]) -> Self {
+    pub(in crate::wire) fn parse(text: &'a str, words: &[&str]) -> Self {
         let mut sources = Self::default();
         for (index, line) in text.lines().enumerate() {
             if index >= LINES_MAX {
@@ -33,17 +33,21 @@ impl<'a> Sources<'a> {
     }
 
     /// The lines of one file, in its order; empty when it was absent.
-    pub(super) fn lines(&self, path: &str) -> &[&'a str] {
+    pub(in crate::wire) fn lines(&self, path: &str) -> &[&'a str] {
         self.by_path.get(path).map_or(&[], Vec::as_slice)
     }
 
     /// The only line of a file that has one.
-    pub(super) fn first(&self, path: &str) -> Option<&'a str> {
+    pub(in crate::wire) fn first(&self, path: &str) -> Option<&'a str> {
         self.lines(path).first().copied()
     }
 
     /// Every file whose path starts with `prefix` and ends with `suffix`: what lies between, and its lines.
-    pub(super) fn between(&self, prefix: &'a str, suffix: &'a str) -> impl Iterator<Item = (&'a str, &[&'a str])> {
+    pub(in crate::wire) fn between(
+        &self,
+        prefix: &'a str,
+        suffix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &[&'a str])> {
         self.by_path.range(prefix..).take_while(move |(path, _)| path.starts_with(prefix)).filter_map(
             move |(path, lines)| {
                 let middle = path.get(prefix.len()..)?.strip_suffix(suffix)?;
@@ -53,7 +57,7 @@ impl<'a> Sources<'a> {
     }
 
     /// Lines without a source.
-    pub(super) fn loose(&self) -> &[&'a str] {
+    pub(in crate::wire) fn loose(&self) -> &[&'a str] {
         &self.loose
     }
 }
@@ -61,7 +65,14 @@ impl<'a> Sources<'a> {
 /// A path may contain a colon (unit names and old interface names do): files that may are recognised by their end.
 fn split_source<'a>(line: &'a str, words: &[&str]) -> Option<(&'a str, &'a str)> {
     if line.starts_with("/sys/") {
-        for known_end in ["/operstate:", "/memory.current:", "/memory.usage_in_bytes:"] {
+        for known_end in [
+            "/operstate:",
+            "/address:",
+            "/memory.current:",
+            "/memory.usage_in_bytes:",
+            "/queue/rotational:",
+            "/dm/name:",
+        ] {
             if let Some(at) = line.find(known_end) {
                 return Some((&line[..at + known_end.len() - 1], &line[at + known_end.len()..]));
             }

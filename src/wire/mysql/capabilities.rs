@@ -24,6 +24,7 @@ pub fn capabilities(answers: &Answers) -> Capabilities {
             Dialect::WithoutGtid
         },
         replica_words: variables.has(&["replica_parallel_workers"]),
+        super_read_only: variables.has(&["super_read_only"]),
         performance_schema,
         threads_view: performance_schema && has("performance_schema.threads.processlist_id"),
         innodb_metrics: has("information_schema.innodb_metrics.count"),

@@ -6,13 +6,19 @@
 //!
 //! Statements of other sessions hold other people's data: their literals are masked unless the caller asks for them.
 //!
+//! [`MysqlProbe`] asks a node in up to three rounds: what the server offers, how it is, and, where that calls for it,
+//! who waits for whom. What is expensive is asked rarely, and a look without it keeps what the one before knew.
+//!
 //! Deliberately absent: the connection, and any statement that changes something.
 
 mod capabilities;
 mod innodb;
 mod mask;
 mod named;
+mod names;
+mod probe;
 mod replication;
+mod reply;
 mod rows;
 mod server;
 mod sessions;
@@ -21,6 +27,9 @@ mod status_text;
 
 pub use capabilities::capabilities;
 pub use mask::{Literals, masked};
+pub use names::{STATUS as STATUS_NAMES, VARIABLES as VARIABLE_NAMES};
+pub use probe::{MysqlProbe, status_text_lines, status_text_request};
+pub use reply::ReplyWriter;
 pub use rows::{Answer, Answers, Rows};
 pub use statements::{HeartbeatTable, ROWS_MAX, Statement, StatementId, poll, probe};
 pub use status_text::readable as readable_status_text;
@@ -28,10 +37,13 @@ pub use status_text::readable as readable_status_text;
 use super::{complaints::Complaints, probe::Complaint};
 use crate::model::{
     figure::{Figure, Unknown},
-    mysql::MysqlSample,
+    mysql::{Capabilities, LockWait, MysqlSample},
 };
 use named::Named;
 use status_text::StatusText;
+
+/// The gauge that says whether somebody waits for a row.
+const WAITING_NOW: &str = "innodb_row_lock_current_waits";
 
 /// What the answers of one server say; `None` when neither its status nor its variables were understood.
 ///
@@ -56,15 +68,28 @@ pub fn interpret(answers: &Answers, literals: Literals) -> (Option<MysqlSample>,
             capabilities.innodb_transactions,
             sessions::transactions(answers, literals, &mut complaints),
         ),
-        lock_waits: offered(
-            capabilities.data_lock_waits || capabilities.innodb_lock_waits,
-            sessions::lock_waits(answers, literals, &mut complaints),
-        ),
+        lock_waits: lock_waits(answers, &capabilities, &status, literals, &mut complaints),
         processes: sessions::processes(answers, literals, &mut complaints),
         deadlock: text.deadlock(literals),
         capabilities,
     };
     (Some(sample), complaints.finish())
+}
+
+/// Nobody is asked who waits for whom while the server says that nobody waits.
+fn lock_waits(
+    answers: &Answers,
+    of: &Capabilities,
+    status: &Named<'_>,
+    literals: Literals,
+    complaints: &mut Complaints,
+) -> Figure<Vec<LockWait>> {
+    let has = of.data_lock_waits || of.innodb_lock_waits;
+    let nobody = status.raw(&[WAITING_NOW]).known().is_some_and(|count| count == b"0");
+    if has && nobody && !answers.0.contains_key(&StatementId::LockWaits) {
+        return Figure::Known(Vec::new());
+    }
+    offered(has, sessions::lock_waits(answers, literals, complaints))
 }
 
 /// What a server is never asked for, because it does not have it, is not offered; that is another reason than an answer

@@ -21,8 +21,14 @@ pub(super) fn identity(
     complaints: &mut Complaints,
 ) -> Identity {
     let role = answers.table(StatementId::Role);
-    let live = role.as_ref().and_then(Table::first).and_then(|row| row.raw(&["read_only"]));
-    let live = live.and_then(|bytes| named::flag(bytes, "read_only", complaints));
+    let mut live = |name: &str| {
+        let bytes = role.as_ref().and_then(Table::first).and_then(|row| row.raw(&[name]));
+        match bytes.and_then(|bytes| named::flag(bytes, name, complaints)) {
+            Figure::Known(live) => Figure::Known(live),
+            Figure::Unknown(_) => variables.flag(&[name], complaints),
+        }
+    };
+    let (read_only, super_read_only) = (live("read_only"), live("super_read_only"));
     Identity {
         version: variables.text(&["version"]),
         comment: variables.text(&["version_comment"]),
@@ -32,11 +38,8 @@ pub(super) fn identity(
         server_uuid: variables.text(&["server_uuid"]),
         data_directory: variables.text(&["datadir"]),
         uptime_s: status.number(&["uptime"], complaints),
-        read_only: match live {
-            Figure::Known(live) => Figure::Known(live),
-            Figure::Unknown(_) => variables.flag(&["read_only"], complaints),
-        },
-        super_read_only: variables.flag(&["super_read_only"], complaints),
+        read_only,
+        super_read_only,
     }
 }
 

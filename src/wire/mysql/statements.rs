@@ -1,5 +1,6 @@
 //! The statements as values. Each is a read, ends by itself, and is limited in rows.
 
+use super::names;
 use crate::model::mysql::{Capabilities, Dialect};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt::Write as _};
@@ -74,6 +75,25 @@ impl StatementId {
         Self::Processes,
     ];
 
+    /// Its word in an answer's first line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Variables => "variables",
+            Self::Views => "views",
+            Self::Status => "status",
+            Self::Role => "role",
+            Self::Replication => "replication",
+            Self::Workers => "workers",
+            Self::Received => "received",
+            Self::Heartbeat => "heartbeat",
+            Self::InnodbStatus => "innodb_status",
+            Self::Metrics => "metrics",
+            Self::Transactions => "transactions",
+            Self::LockWaits => "lock_waits",
+            Self::Processes => "processes",
+        }
+    }
+
     /// What it is called in a complaint.
     pub fn words(self) -> &'static str {
         match self {
@@ -126,27 +146,33 @@ impl HeartbeatTable {
 
 /// What is asked first on a connection, and again now and then: settings may be changed.
 pub fn probe() -> [Statement; 2] {
+    let variables = format!("show global variables where variable_name in ({})", names::quoted(names::VARIABLES));
     let views = "select table_schema, table_name, column_name from information_schema.columns \
         where (table_schema = 'information_schema' \
         and table_name in ('INNODB_METRICS', 'INNODB_TRX', 'INNODB_LOCK_WAITS', 'INNODB_LOCKS')) \
         or (table_schema = 'performance_schema' and table_name in ('threads', 'data_lock_waits', 'data_locks', \
         'replication_applier_status_by_worker', 'replication_connection_status')) limit 1000";
     [
-        Statement { id: StatementId::Variables, sql: "show global variables".into(), cap_bytes: TABLE_CAP_BYTES },
+        Statement { id: StatementId::Variables, sql: variables.into(), cap_bytes: TABLE_CAP_BYTES },
         Statement { id: StatementId::Views, sql: views.into(), cap_bytes: TABLE_CAP_BYTES },
     ]
+}
+
+/// The engine's status text alone, for reading.
+pub(super) fn status_text() -> Statement {
+    Statement { id: StatementId::InnodbStatus, sql: STATUS_TEXT.into(), cap_bytes: TEXT_CAP_BYTES }
 }
 
 /// What is asked at every poll, in an order in which a replica that is read before its primary shows no false errants.
 pub fn poll(of: &Capabilities, heartbeat: Option<&HeartbeatTable>) -> Vec<Statement> {
     let asked = [
         (StatementId::Role, Some(role(of))),
-        (StatementId::Status, Some("show global status".into())),
+        (StatementId::Status, Some(status())),
         (StatementId::Replication, Some(replication(of).into())),
         (StatementId::Workers, workers(of)),
         (StatementId::Received, of.commit_timestamps.then(|| limited(of, RECEIVED))),
         (StatementId::Heartbeat, heartbeat.map(|table| limited(of, &heartbeat_age(table)))),
-        (StatementId::InnodbStatus, Some("show engine innodb status".into())),
+        (StatementId::InnodbStatus, Some(STATUS_TEXT.into())),
         (StatementId::Metrics, of.innodb_metrics.then(|| limited(of, METRICS))),
         (StatementId::Transactions, of.innodb_transactions.then(|| limited(of, &transactions()))),
         (StatementId::LockWaits, lock_waits(of)),
@@ -161,6 +187,13 @@ pub fn poll(of: &Capabilities, heartbeat: Option<&HeartbeatTable>) -> Vec<Statem
         sql.map(|sql| Statement { id, sql: sql.into(), cap_bytes })
     };
     asked.into_iter().filter_map(statement).collect()
+}
+
+/// It walks lists under the engine's own locks: it is asked rarely.
+const STATUS_TEXT: &str = "show engine innodb status";
+
+fn status() -> String {
+    format!("show global status where variable_name in ({})", names::quoted(names::STATUS))
 }
 
 /// The metrics that status variables do not have everywhere; all columns, because "enabled" is `STATUS` on some and
@@ -182,7 +215,8 @@ fn role(of: &Capabilities) -> String {
         Dialect::WithoutGtid => &[],
     };
     let mut sql = "select @@global.read_only as read_only".to_owned();
-    for name in sets {
+    let guard = of.super_read_only.then_some("super_read_only");
+    for name in guard.iter().chain(sets) {
         // Writing into a String cannot fail.
         let _ = write!(sql, ", @@global.{name} as {name}");
     }

@@ -16,7 +16,7 @@ use crate::model::{
 use std::borrow::Cow;
 
 /// Longest text that is looked at, bytes; the server cuts it at 1 MiB.
-const TEXT_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Transactions of a deadlock that are kept.
 const PARTIES_MAX: usize = 16;
 /// Lines of a deadlock that are kept.
@@ -115,6 +115,37 @@ pub fn readable(answers: &Answers, literals: Literals) -> Option<Clean> {
         out.push('\n');
     }
     Some(Clean::block_from_bytes(out.as_bytes()))
+}
+
+/// The whole text again, statements masked and contents of rows left out: what is read of it is the same.
+pub(super) fn masked(text: &str) -> String {
+    let mut out = String::new();
+    for (title, body) in sections(text) {
+        let rule = "-".repeat(title.len().max(3));
+        for line in [&rule, title, &rule] {
+            push_line(&mut out, line);
+        }
+        let quotes = title.starts_with("LATEST") || title == "TRANSACTIONS";
+        if quotes {
+            // The first line of a deadlock says when it was.
+            let when = body.lines().next().filter(|line| !is_engine_line(line) && is_moment(line));
+            if let Some(when) = when {
+                push_line(&mut out, when);
+            }
+            for line in engine_lines(body, Literals::Masked, usize::MAX) {
+                push_line(&mut out, &line);
+            }
+        } else {
+            body.lines().for_each(|line| push_line(&mut out, line));
+        }
+    }
+    out
+}
+
+/// Digits, and what stands between them in a date, a time and an address.
+fn is_moment(line: &str) -> bool {
+    line.len() <= 64
+        && line.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, '-' | ':' | ' ' | 'x' | 'T' | '.' | 'Z'))
 }
 
 fn push_line(out: &mut String, line: &str) {

@@ -6,6 +6,7 @@
 //! Deliberately absent: flow tables, and the locks of OVSDB (taking the daemon's own lock would keep it from starting).
 
 mod cells;
+pub mod daemon;
 mod datum;
 mod feed;
 mod frames;
@@ -15,7 +16,9 @@ mod sample;
 mod schema;
 mod tables;
 pub mod text;
+mod told;
 
 pub use feed::{ECHO_MS, OvsFeed, RESYNCS_MAX, SILENCE_MS_MAX};
 pub use frames::MESSAGE_BYTES_MAX;
 pub use sample::{BRIDGES_MAX, INTERFACES_MAX};
+pub use told::{HOLD_MS, OvsProbe, Told};

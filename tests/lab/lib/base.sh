@@ -8,7 +8,16 @@ base_root() { printf '%s\n' "$BASE_DIR/root"; }
 
 # What decides the content of the base. Anything else can change without a rebuild.
 base_wanted_hash() {
-    cat "$FLAVOUR_DIR"/{flavour.conf,packages,customize} | sha256sum | cut -d' ' -f1
+    # shellcheck disable=SC2046 # one path a word
+    cat "$FLAVOUR_DIR"/{flavour.conf,packages} $(customize_scripts) | sha256sum | cut -d' ' -f1
+}
+
+# What runs inside the new base, in this order.
+customize_scripts() {
+    local like
+    like=$(sed -n 's/^FLAVOUR_LIKE=//p' "$FLAVOUR_DIR/flavour.conf")
+    printf '%s\n' "$FLAVOUR_DIR/customize"
+    [[ -z $like ]] || printf '%s\n' "$LAB_SOURCE/flavours/$like/customize"
 }
 
 base_is_current() {
@@ -59,8 +68,8 @@ require_space() {
 }
 
 build_base() {
-    local packages sources log=$LOG_DIR/base-$FLAVOUR.log
-    local -a options
+    local packages sources script kernel=${FLAVOUR_GUEST_KERNEL:-} log=$LOG_DIR/base-$FLAVOUR.log
+    local -a options hooks=()
     say "building the $FLAVOUR base (about a minute; log: $log)"
     unmount_below "$NODES_DIR"
     rm -rf --one-file-system "$BASE_DIR"
@@ -68,15 +77,20 @@ build_base() {
     packages=$(grep -v '^#' "$FLAVOUR_DIR/packages" | paste -sd,)
     sources=$(base_sources)
     mapfile -t options < <(base_apt_options)
-    # Expanded by mmdebstrap's own shell: $1 is the new root.
-    # shellcheck disable=SC2016
+    while read -r script; do
+        # Expanded by mmdebstrap's own shell: $1 is the new root.
+        # shellcheck disable=SC2016
+        hooks+=(--customize-hook="copy-in '$script' /"
+            --customize-hook='chroot "$1" /customize '"'$kernel'"
+            --customize-hook='rm "$1/customize"')
+        # The first script makes the guest; the one after it finds nothing to do.
+        kernel=
+    done < <(customize_scripts)
     mmdebstrap --variant=minbase --include="$packages" "${options[@]}" \
         --aptopt='APT::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-        --customize-hook="copy-in '$FLAVOUR_DIR/customize' /" \
-        --customize-hook='chroot "$1" /customize '"'${FLAVOUR_GUEST_KERNEL:-}'" \
-        --customize-hook='rm "$1/customize"' \
+        "${hooks[@]}" \
         "$FLAVOUR_SUITE" "$BASE_DIR/root.new" - <<<"$sources" >"$log" 2>&1 || {
         tail -n 15 "$log" >&2
         rm -rf --one-file-system "$BASE_DIR/root.new"

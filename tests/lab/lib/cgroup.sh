@@ -2,7 +2,7 @@
 # One control group per node in every hierarchy, for accounting, throttling and a sure kill.
 # Machines differ: a unified (v2) hierarchy only, or v1 controllers beside an empty unified one.
 
-CGROUP_NAME=vakt-lab
+CGROUP_NAME=vakt-lab$FLAVOUR_SUFFIX
 
 unified_root() {
     if [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]]; then

@@ -3,11 +3,19 @@
 # Most names are read by the other parts.
 # shellcheck disable=SC2034
 
+# Each flavour has a state directory, namespaces and a management network of its own, so that several
+# may run at once. Somebody who names a directory finds the flavour that runs there.
 LAB_DIR=${VAKT_LAB_DIR:-/var/lib/vakt-lab}
+if [[ -z ${VAKT_LAB_DIR:-} && ${VAKT_LAB_FLAVOUR:-classic} != classic ]]; then
+    LAB_DIR+=-$VAKT_LAB_FLAVOUR
+fi
 RUN_DIR=$LAB_DIR/run            # tmpfs: process ids and generated /proc files, gone after a reboot
 # A running lab says itself which flavour it has.
 RUNNING_FLAVOUR=$(cat "$RUN_DIR/flavour" 2>/dev/null || true)
 FLAVOUR=${VAKT_LAB_FLAVOUR:-${RUNNING_FLAVOUR:-classic}}
+# What the names of this flavour's namespaces, links and control groups end in.
+FLAVOUR_SUFFIX=
+[[ $FLAVOUR == classic ]] || FLAVOUR_SUFFIX=-$FLAVOUR
 # Per flavour: an upper layer belongs to the base it was made over.
 NODES_DIR=$LAB_DIR/nodes/$FLAVOUR
 LOG_DIR=$LAB_DIR/log
@@ -57,17 +65,25 @@ take_lock() {
     fi
 }
 
-# detached LOG CMD...: run CMD in the background in its own session, cut off from the terminal and
-# from the lock. Its process id is in DETACHED_PID.
+# detached LOG CMD...: run CMD in the background in its own session, cut off from the terminal, from
+# our lock and from every other descriptor: a lock of whoever called us must not live as long as a node.
+# Its process id is in DETACHED_PID.
 detached() {
     local log=$1
     shift
-    if [[ -n ${LOCK_FD:-} ]]; then
-        setsid "$@" </dev/null >>"$log" 2>&1 {LOCK_FD}>&- &
-    else
-        setsid "$@" </dev/null >>"$log" 2>&1 &
-    fi
+    (
+        close_inherited
+        exec setsid "$@" </dev/null >>"$log" 2>&1
+    ) &
     DETACHED_PID=$!
+}
+
+close_inherited() {
+    local descriptor
+    for descriptor in "/proc/$BASHPID/fd/"*; do
+        descriptor=${descriptor##*/}
+        ((descriptor <= 2)) || eval "exec $descriptor>&-"
+    done
 }
 
 # A process id alone may have been reused: remember the start time as well.

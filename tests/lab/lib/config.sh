@@ -7,7 +7,7 @@ write_config() {
         cat <<EOF
 # Written by the lab. It is made anew by 'lab up' and 'lab config'.
 [cluster]
-name = "lab"
+name = "lab$FLAVOUR_SUFFIX"
 
 [ssh]
 identity_files = ["$CLIENT_KEY"]
@@ -32,6 +32,17 @@ user = "$user"
 EOF
         done
         cat <<EOF
+
+[poll]
+certificates_ms = 10000
+
+# All nodes share one machine, and their packets pass switches that are programs: it is busy, not far.
+# Their file systems are that machine's too, and how full it is says nothing of the lab.
+[thresholds]
+filesystem_percent = 97.0
+private_site_ms = 20.0
+private_town_ms = 20.0
+private_far_ms = 40.0
 
 [haproxy]
 socket = "/run/haproxy/admin.sock"

@@ -9,6 +9,8 @@ LOAD_HTTP_RATE=50
 LOAD_SLOW_RATE=2
 LOAD_KEPT=4
 LOAD_SQL_RATE=10
+# What the fault "spike" adds to that.
+SPIKE_HTTP_RATE=400
 PUBLIC_VIP=203.0.113.100
 PRIVATE_VIP=10.10.0.100
 LOAD_PARTS=(load-http load-sql load-port)
@@ -100,8 +102,8 @@ compare_writes() {
     for node in "${NODES[@]}"; do
         [[ ${NODE_ROLE[$node]} == database ]] || continue
         node_runs "$node" || continue
-        [[ $(in_node "$node" timeout 5 mariadb -NBe 'SELECT @@read_only' 2>/dev/null || true) == 0 ]] || continue
-        in_node "$node" mariadb -NBe "SELECT id FROM lab.writes WHERE id >= $first" | sort >"$LOAD_DIR/stored"
+        is_writable "$node" || continue
+        sql "$node" "SELECT id FROM lab.writes WHERE id >= $first" | sort >"$LOAD_DIR/stored"
         printf 'writes: %d acknowledged, %d of them missing on %s\n' "$(wc -l <"$LOAD_DIR/acknowledged")" \
             "$(comm -23 "$LOAD_DIR/acknowledged" "$LOAD_DIR/stored" | wc -l)" "$node"
     done

@@ -1,17 +1,20 @@
 # shellcheck shell=bash
 # Cables and switches. The namespace lab-sw holds three Linux bridges:
-#   mgmt  10.99.0.0/24   eth0 of every node; this machine joins it as "labmgmt" (10.99.0.1)
+#   mgmt  10.99.0.0/24   eth0 of every node; this machine joins it as "labmgmt" (10.99.0.1); the
+#                        flavour "modern" uses 10.99.1.0/24 and names that end in -modern
 #   fab   the fabric     eth1 of every node, carries the underlay and VLANs; Open vSwitch rides on it
 #   pub   203.0.113.0/24 pub0 of the load balancers and of the load clients
 # Nothing of this leaves the machine: labmgmt is the only way in.
 
-SWITCH_NS=lab-sw
-CLIENT_NS=lab-client
-HOST_LINK=labmgmt
-HOST_ADDRESS=10.99.0.1
+SWITCH_NS=lab$FLAVOUR_SUFFIX-sw
+CLIENT_NS=lab$FLAVOUR_SUFFIX-client
+HOST_LINK=labmgmt$FLAVOUR_SUFFIX
+declare -A FLAVOUR_NETWORK=([classic]=10.99.0 [modern]=10.99.1)
+MANAGEMENT_NETWORK=${FLAVOUR_NETWORK[$FLAVOUR]:-10.99.9}
+HOST_ADDRESS=$MANAGEMENT_NETWORK.1
 CLIENT_OCTET=200
 
-node_ns() { printf 'lab-%s\n' "$1"; }
+node_ns() { printf 'lab%s-%s\n' "$FLAVOUR_SUFFIX" "$1"; }
 
 ns_exists() { [[ -e /run/netns/$1 ]] && nsenter --net="/run/netns/$1" true 2>/dev/null; }
 
@@ -33,7 +36,7 @@ link_exists() { ip -n "$1" link show "$2" >/dev/null 2>&1; }
 # Userspace switches read raw frames: a checksum left to "hardware" would never be filled in.
 no_offload() { ip netns exec "$1" ethtool -K "$2" tx off gso off tso off >/dev/null 2>&1 || true; }
 
-# There is one lab per machine: its namespaces and addresses have fixed names. The link to it
+# There is one lab of a flavour per machine: its namespaces and addresses have fixed names. The link to it
 # carries the directory of its state, so that another directory's lab is not mistaken for ours.
 require_own_lab() {
     local owner
@@ -104,7 +107,7 @@ ensure_client_network() {
 node_address() {
     local octet=${NODE_OCTET[$1]}
     case $2 in
-        management) printf '10.99.0.%s\n' "$octet" ;;
+        management) printf '%s.%s\n' "$MANAGEMENT_NETWORK" "$octet" ;;
         private) printf '10.10.0.%s\n' "$octet" ;;
         underlay) printf '10.88.0.%s\n' "$octet" ;;
         public) [[ ${NODE_ROLE[$1]} != edge ]] || printf '203.0.113.%s\n' "$octet" ;;

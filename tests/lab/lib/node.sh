@@ -26,6 +26,15 @@ in_node() {
     nsenter --target "$leader" --mount --uts --ipc --net --pid --root --wd "$@"
 }
 
+verb_exec() {
+    local node=${1:-}
+    require_node "$node"
+    shift
+    (($#)) || usage_error "exec NODE CMD..."
+    node_runs "$node" || die "$node does not run" "lab up $node"
+    in_node "$node" "$@" || exit $?
+}
+
 # Whatever is left of a node that no longer runs: processes, mounts, groups, loop devices.
 clean_node() {
     kill_cgroup "$1"

@@ -3,7 +3,7 @@
 
 LAB_PACKAGES=(
     ca-certificates debian-archive-keyring e2fsprogs ethtool gcc iproute2 libc6-dev
-    mmdebstrap openssh-client perl-base procps systemd-container util-linux mount
+    mmdebstrap openssh-client openssl perl-base procps systemd-container util-linux mount
 )
 
 missing_packages() {

@@ -6,7 +6,7 @@
 role_layers() {
     local role
     for role in all "$1"; do
-        printf '%s\n' "$LAB_SOURCE/roles/$role"
+        [[ ! -d $LAB_SOURCE/roles/$role ]] || printf '%s\n' "$LAB_SOURCE/roles/$role"
         [[ ! -d $FLAVOUR_DIR/roles/$role ]] || printf '%s\n' "$FLAVOUR_DIR/roles/$role"
     done
 }
@@ -18,6 +18,7 @@ role_hash() {
     {
         printf '%s\n' "$1" "${NODE_OPTIONS[$1]}" "${NODE_LOGIN[$1]}" "${NODE_OCTET[$1]}"
         cat "$CLIENT_KEY.pub" "$SSH_DIR/hosts/$1.pub"
+        [[ ${NODE_ROLE[$1]} != edge ]] || cat "$TLS_FILE"
         while read -r layer; do
             find "$layer" -type f -exec sha256sum {} + | sort
         done < <(role_layers "${NODE_ROLE[$1]}")
@@ -52,6 +53,7 @@ node_variables() {
 NODE=$node
 ROLE=${NODE_ROLE[$node]}
 OCTET=${NODE_OCTET[$node]}
+DATABASE=$(sql_word client)
 MANAGEMENT=$(node_address "$node" management)
 MANAGEMENT_BRIDGE=$bridge
 PRIVATE=$(node_address "$node" private)
@@ -117,6 +119,9 @@ provision_node() {
     [[ -s $root/etc/machine-id ]] || tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
     write_hosts_file >"$root/etc/hosts"
     install_keys "$node" "$root"
+    if [[ ${NODE_ROLE[$node]} == edge ]]; then
+        install -D -m 0600 -o 0 -g 0 "$TLS_FILE" "$root/etc/haproxy/certs/lab.pem"
+    fi
     # sshd must not wait for Open vSwitch, which sorts itself before network.target.
     sed '/^After=/d' "$root/lib/systemd/system/ssh.service" >"$root/etc/systemd/system/ssh.service"
     ln -sf /etc/systemd/system/ssh.service "$root/etc/systemd/system/multi-user.target.wants/ssh.service"

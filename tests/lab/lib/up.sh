@@ -22,6 +22,7 @@ verb_up() {
     prepare_directories
     printf '%s\n' "$FLAVOUR" >"$RUN_DIR/flavour"
     ensure_keys
+    ensure_certificate
     ensure_base
     ensure_tool figures
     write_config
@@ -40,6 +41,10 @@ verb_up() {
     fi
     ((${#starting[@]})) || say "all running: ${wanted[*]}"
     settle "${wanted[@]}"
+    # What was broken when these nodes died may be left on their disks.
+    for node in "${starting[@]}"; do
+        heal_all_faults "$node"
+    done
 }
 
 start_nodes() {
@@ -72,7 +77,7 @@ wait_until() {
     done
 }
 
-database_answers() { in_node "$1" mariadb -e 'SELECT 1'; }
+database_answers() { sql "$1" 'SELECT 1'; }
 database_provisioned() { [[ -e $(node_dir "$1")/disk/.lab-provisioned ]]; }
 
 # After a stop of all databases nobody is writable, on purpose. A lab that is brought up as a whole
@@ -81,9 +86,9 @@ restore_primary() {
     local node
     for node in "$@"; do
         [[ ${NODE_ROLE[$node]} == database ]] || continue
-        wait_until 20 database_answers "$node" || { warn "$node: MariaDB does not answer"; continue; }
+        wait_until 20 database_answers "$node" || { warn "$node: its database does not answer"; continue; }
         wait_until 10 database_provisioned "$node" || continue
-        if [[ -z $(in_node "$node" mariadb -e 'SHOW ALL SLAVES STATUS\G') ]]; then
+        if ! is_replica "$node"; then
             make_writable "$node"
             return 0
         fi
@@ -91,7 +96,8 @@ restore_primary() {
 }
 
 make_writable() {
-    in_node "$1" mariadb -e 'SET GLOBAL rpl_semi_sync_master_enabled=1; SET GLOBAL read_only=0'
+    sql "$1" "SET GLOBAL $(sql_word semisync_primary)_enabled = 1"
+    set_writable "$1"
     say "$1 is the primary"
 }
 
@@ -100,12 +106,11 @@ verb_primary() {
     local node
     require_node "${1:-}"
     has_disk "$1" || usage_error "$1 is no database"
-    wait_until 20 database_answers "$1" || die "MariaDB on $1 does not answer" "lab up $1"
-    [[ -z $(in_node "$1" mariadb -e 'SHOW ALL SLAVES STATUS\G') ]] ||
+    wait_until 20 database_answers "$1" || die "the database on $1 does not answer" "lab up $1"
+    ! is_replica "$1" ||
         die "$1 follows another database" "stop its replication first"
     for node in "${NODES[@]}"; do
-        if [[ $node != "$1" ]] && has_disk "$node" &&
-            [[ $(in_node "$node" timeout 5 mariadb -NBe 'SELECT @@read_only' 2>/dev/null || true) == 0 ]]; then
+        if [[ $node != "$1" ]] && has_disk "$node" && is_writable "$node"; then
             die "$node is writable" "make it read-only first"
         fi
     done
@@ -157,7 +162,9 @@ verb_down() {
     esac
     [[ -d $LAB_DIR ]] || { say "nothing there"; return 0; }
     say "stopping"
+    heal_before_down
     load_stop_quietly
+    stop_process fault-spike
     stop_all_nodes
     stop_process figures
     release_stray_loops
@@ -170,7 +177,7 @@ verb_down() {
     unmount_below "$RUN_DIR"
     rmdir "$RUN_DIR" 2>/dev/null || true
     if ((purge)); then
-        rm -rf --one-file-system "${LAB_DIR:?}"/{nodes,base,ssh,log,load,bin,vakt.toml,lock}
+        rm -rf --one-file-system "${LAB_DIR:?}"/{nodes,base,ssh,tls,faults,log,load,bin,vakt.toml,lock}
         rmdir "$LAB_DIR" 2>/dev/null || true
         say "down, base and state deleted"
     else

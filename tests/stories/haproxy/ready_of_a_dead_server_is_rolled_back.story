@@ -10,6 +10,7 @@ press enter
 await 30s ending reached
 fault down web03
 press esc
+advance 2s
 press :
 type haproxy.ready web_cluster/web03 --deadline 8s
 press enter

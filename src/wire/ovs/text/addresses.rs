@@ -8,8 +8,9 @@ pub fn learned_addresses(bytes: &[u8]) -> Understood<LearnedAddress> {
     let mut answer = Answer::new("fdb/show", bytes);
     let text = std::mem::take(&mut answer.text);
     let mut lines = text.lines();
-    let heading = lines.next().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    if heading.is_none_or(|words| words != ["port", "VLAN", "MAC", "Age"]) {
+    // Version 3 writes "port", version 4 "Port".
+    let heading = lines.next().map(str::to_ascii_lowercase).unwrap_or_default();
+    if !heading.split_whitespace().eq(["port", "vlan", "mac", "age"]) {
         answer.text = text;
         return answer.not_understood();
     }

@@ -6,20 +6,26 @@
 //! | `ovs-appctl fdb/show BRIDGE` | learned addresses |
 //! | `ovs-appctl bond/show`, `lacp/show` | bonds as they run |
 //! | `ovs-appctl dpif/show` | datapaths, their ports and hit rate |
+//! | `ovs-appctl dpctl/show -s` | counters of every datapath's ports now, in one answer |
+//! | `ovs-appctl upcall/show` | flows in each datapath and their limit |
 //!
 //! Before version 2.15 a member of a bond is called a slave; both words are understood.
 
 mod addresses;
 mod bonds;
+mod counters;
 mod datapaths;
 mod lacp;
 mod ports;
+mod upcalls;
 
 pub use addresses::learned_addresses;
 pub use bonds::bonds;
+pub use counters::{DatapathCounters, datapath_counters};
 pub use datapaths::datapaths;
 pub use lacp::lacp;
 pub use ports::port_counters;
+pub use upcalls::upcalls;
 
 use crate::{
     model::{ovs::OFPORT_LOCAL, ovs_daemon::PortReference, text::Clean},

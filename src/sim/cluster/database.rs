@@ -1,0 +1,378 @@
+//! The databases of the cluster: the first one takes writes, the others replicate from it.
+//!
+//! Answers are captures of a MariaDB 10.11 (`tests/captures/mysql-replies`) with the figures of the simulation in them.
+//! What is not modelled stays as the captured servers had it.
+
+use crate::{model::time::Now, sim::fault::DatabaseFault, wire::mysql::StatementId};
+use std::{collections::BTreeMap, fmt::Write as _};
+
+const PRIMARY: &str = include_str!("../../../tests/captures/mysql-replies/mariadb-10.11/lab-primary.txt");
+const REPLICA: &str = include_str!("../../../tests/captures/mysql-replies/mariadb-10.11/lab-replica.txt");
+
+/// Statements and commits of a primary per second of usual traffic.
+const QUESTIONS_PER_S: f64 = 318.0;
+const COMMITS_PER_S: f64 = 42.0;
+/// Number of the last transaction when the simulation begins.
+const SEQUENCE_FIRST: u64 = 207;
+/// How long the servers have been up then.
+const UPTIME_FIRST_S: u64 = 3 * 86_400;
+/// Seconds after which a replica of a dead source says that it has no connection.
+const SOURCE_MISSED_S: u64 = 4;
+/// Sessions that wait for a row under the fault of that name.
+const WAITING: u64 = 6;
+
+/// One server.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that may be broken")]
+pub(super) struct Database {
+    /// Its machine.
+    pub(super) host: usize,
+    /// `server_id`.
+    id: u64,
+    name: String,
+    is_writable: bool,
+    receiver_runs: bool,
+    /// Its connection to the source was cut, and nobody told it.
+    is_cut_off: bool,
+    applier_runs: bool,
+    acknowledges: bool,
+    /// Transactions that nobody else has.
+    errant: u64,
+    /// Row locks pile up since.
+    locked_at: Option<u64>,
+    /// Its applier is slow since: it applies a tenth.
+    lagging_at: Option<u64>,
+    /// The number up to which it has applied, where that is not the primary's.
+    applied: Option<u64>,
+    received: Option<u64>,
+    /// When its source was heard last, microseconds.
+    heard_us: u64,
+    questions: f64,
+    /// What its sessions have waited for rows, milliseconds.
+    waited_ms: f64,
+}
+
+/// All of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Databases {
+    servers: Vec<Database>,
+    /// Number of the last transaction of the primary.
+    sequence: f64,
+    stepped_us: u64,
+    started_us: u64,
+}
+
+impl Databases {
+    /// Servers on these machines, with their names.
+    pub(super) fn new(hosts: impl Iterator<Item = (usize, String)>, now_us: u64) -> Self {
+        let servers = hosts.enumerate().map(|(place, (host, name))| Database {
+            host,
+            id: 31 + place as u64,
+            name,
+            is_writable: place == 0,
+            receiver_runs: true,
+            is_cut_off: false,
+            applier_runs: true,
+            acknowledges: true,
+            errant: 0,
+            locked_at: None,
+            lagging_at: None,
+            applied: None,
+            received: None,
+            heard_us: now_us,
+            questions: 0.0,
+            waited_ms: 0.0,
+        });
+        Self { servers: servers.collect(), sequence: SEQUENCE_FIRST as f64, stepped_us: now_us, started_us: now_us }
+    }
+
+    /// Time passes. `is_alive` says which machines answer their neighbours; `load` is the traffic of the usual one.
+    pub(super) fn advance(&mut self, now_us: u64, load: f64, is_alive: impl Fn(usize) -> bool) {
+        let passed_s = now_us.saturating_sub(self.stepped_us) as f64 / 1e6;
+        if passed_s <= 0.0 {
+            return;
+        }
+        self.stepped_us = now_us;
+        let Some(primary) = self.servers.first() else { return };
+        let primary_lives = is_alive(primary.host);
+        if primary_lives && primary.is_writable {
+            self.sequence += passed_s * COMMITS_PER_S * load;
+        }
+        let sequence = self.sequence as u64;
+        for (place, server) in self.servers.iter_mut().enumerate() {
+            if !is_alive(server.host) {
+                continue;
+            }
+            if server.locked_at.is_some() {
+                server.waited_ms += passed_s * 1000.0 * WAITING as f64;
+            }
+            server.questions += passed_s * if place == 0 { QUESTIONS_PER_S * load } else { 6.0 };
+            if primary_lives {
+                server.heard_us = now_us;
+            }
+            if place == 0 {
+                continue;
+            }
+            let received = if server.receiver_runs && primary_lives && !server.is_cut_off {
+                None
+            } else {
+                Some(server.received.unwrap_or(sequence))
+            };
+            server.received = received;
+            let arrived = received.unwrap_or(sequence);
+            server.applied = match (server.applier_runs, server.lagging_at) {
+                (true, None) => received,
+                (true, Some(_)) => {
+                    let before = server.applied.unwrap_or(arrived) as f64;
+                    Some(((before + passed_s * COMMITS_PER_S * load * 0.1) as u64).min(arrived))
+                }
+                (false, _) => Some(server.applied.unwrap_or(arrived)),
+            };
+        }
+    }
+
+    /// Breaks a server, or mends it. `false` when the machine carries none.
+    pub(super) fn fault(&mut self, host: usize, fault: DatabaseFault, now_us: u64) -> bool {
+        let Some(server) = self.servers.iter_mut().find(|server| server.host == host) else { return false };
+        match fault {
+            DatabaseFault::StopReplication => (server.receiver_runs, server.applier_runs) = (false, false),
+            DatabaseFault::StopApplying => server.applier_runs = false,
+            DatabaseFault::CutOff => server.is_cut_off = true,
+            DatabaseFault::Lag => server.lagging_at = Some(now_us),
+            DatabaseFault::Writable => server.is_writable = true,
+            DatabaseFault::ReadOnly => server.is_writable = false,
+            DatabaseFault::Errant => server.errant += 1,
+            DatabaseFault::NoAcknowledgements => server.acknowledges = false,
+            DatabaseFault::RowLocks => server.locked_at = Some(now_us),
+        }
+        true
+    }
+
+    /// Everything of a server is as it was; it has applied what there is.
+    pub(super) fn heal(&mut self, host: usize) {
+        for (place, server) in self.servers.iter_mut().enumerate() {
+            if server.host == host {
+                server.is_writable = place == 0;
+                (server.receiver_runs, server.applier_runs, server.acknowledges) = (true, true, true);
+                server.is_cut_off = false;
+                (server.errant, server.locked_at, server.lagging_at) = (0, None, None);
+            }
+        }
+    }
+
+    /// The answer to a statement; `None` when the machine carries no server.
+    pub(super) fn answer(&self, host: usize, statement: StatementId, now: Now) -> Option<String> {
+        let place = self.servers.iter().position(|server| server.host == host)?;
+        let server = &self.servers[place];
+        let mould = Mould::of(if place == 0 { PRIMARY } else { REPLICA }, statement);
+        Some(match statement {
+            StatementId::Variables => mould.named(&variables(server)),
+            StatementId::Status => mould.named(&self.status(place, server)),
+            StatementId::Role => mould.columns(&self.role(place, server)),
+            StatementId::Replication => mould.columns(&self.replication(server, now)),
+            StatementId::LockWaits => self.lock_waits(server),
+            StatementId::Transactions => self.transactions(server),
+            StatementId::Processes => self.processes(server, &mould),
+            _ => mould.text(),
+        })
+    }
+
+    fn status(&self, place: usize, server: &Database) -> BTreeMap<&'static str, String> {
+        let questions = 1_000_000.0 + server.questions;
+        let share = |share: f64| ((questions * share) as u64).to_string();
+        let up_s = UPTIME_FIRST_S + self.stepped_us.saturating_sub(self.started_us) / 1_000_000;
+        let acknowledging = self.servers.iter().skip(1).filter(|replica| replica.acknowledges && replica.receiver_runs);
+        let acknowledging = if place == 0 { acknowledging.count() } else { 0 };
+        let waiting = if server.locked_at.is_some() { WAITING } else { 0 };
+        let active = if place == 0 { acknowledging > 0 } else { false };
+        BTreeMap::from([
+            ("uptime", up_s.to_string()),
+            ("questions", share(1.0)),
+            ("com_select", share(0.61)),
+            ("com_insert", share(0.09)),
+            ("com_update", share(0.05)),
+            ("com_delete", share(0.01)),
+            ("com_commit", share(0.13)),
+            ("threads_connected", if place == 0 { "14".into() } else { "2".into() }),
+            ("threads_running", (2 + waiting).to_string()),
+            ("innodb_buffer_pool_read_requests", share(9.0)),
+            ("innodb_data_fsyncs", share(0.2)),
+            ("innodb_row_lock_current_waits", waiting.to_string()),
+            ("innodb_row_lock_time", (server.waited_ms as u64).to_string()),
+            ("rpl_semi_sync_master_clients", acknowledging.to_string()),
+            ("rpl_semi_sync_master_status", on(active)),
+            ("rpl_semi_sync_slave_status", on(place > 0 && server.acknowledges && server.receiver_runs)),
+        ])
+    }
+
+    /// What it has, in MariaDB's words.
+    fn position(&self, place: usize, server: &Database) -> String {
+        let sequence = self.sequence as u64;
+        let applied = if place == 0 { sequence } else { server.applied.unwrap_or(sequence) };
+        let own = (server.errant > 0).then(|| format!("0-{}-{}", server.id, applied + server.errant));
+        own.unwrap_or_else(|| format!("0-31-{applied}"))
+    }
+
+    fn role(&self, place: usize, server: &Database) -> BTreeMap<&'static str, String> {
+        let position = self.position(place, server);
+        let state = if server.errant > 0 {
+            let applied = server.applied.unwrap_or(self.sequence as u64);
+            format!("0-31-{applied},{position}")
+        } else {
+            position.clone()
+        };
+        BTreeMap::from([
+            ("read_only", u8::from(!server.is_writable).to_string()),
+            ("gtid_binlog_state", state),
+            ("gtid_slave_pos", if place == 0 { String::new() } else { position.clone() }),
+            ("gtid_current_pos", position),
+        ])
+    }
+
+    fn replication(&self, server: &Database, now: Now) -> BTreeMap<&'static str, String> {
+        let sequence = self.sequence as u64;
+        let missed_s = now.mono.0.saturating_mul(1000).saturating_sub(server.heard_us) / 1_000_000;
+        let is_cut_off = server.receiver_runs && missed_s >= SOURCE_MISSED_S;
+        let receiver = match (server.receiver_runs, is_cut_off) {
+            (false, _) => "No",
+            (true, true) => "Connecting",
+            (true, false) => "Yes",
+        };
+        // What has not arrived is not counted.
+        let arrived = server.received.unwrap_or(sequence);
+        let behind = arrived.saturating_sub(server.applied.unwrap_or(sequence));
+        let seconds = (behind as f64 / COMMITS_PER_S) as u64;
+        let runs = receiver == "Yes" && server.applier_runs;
+        let (code, error) = if is_cut_off {
+            ("2003", "error connecting to master 'replica@10.10.0.31:3306' - retry-time: 1")
+        } else {
+            ("0", "")
+        };
+        BTreeMap::from([
+            ("slave_io_running", receiver.to_owned()),
+            ("slave_sql_running", if server.applier_runs { "Yes" } else { "No" }.to_owned()),
+            ("seconds_behind_master", if runs { seconds.to_string() } else { "\\N".to_owned() }),
+            ("last_io_errno", code.to_owned()),
+            ("last_io_error", error.to_owned()),
+            ("gtid_io_pos", format!("0-31-{}", server.received.unwrap_or(sequence))),
+        ])
+    }
+
+    fn waiting_s(&self, server: &Database) -> Option<u64> {
+        Some(self.stepped_us.saturating_sub(server.locked_at?) / 1_000_000)
+    }
+
+    fn lock_waits(&self, server: &Database) -> String {
+        let mut text = "= lock_waits rows\nwaiting_id\tblocking_id\tage_s\twaiting_query\tblocking_query\tlock_table\t\
+                        lock_index\tlock_mode\n"
+            .to_owned();
+        if let Some(age_s) = self.waiting_s(server) {
+            // Writing into a String cannot fail.
+            for waiting in 0..WAITING {
+                let _ = writeln!(
+                    text,
+                    "{}\t42\t{age_s}\tupdate stock set n = n - ? where id = ?\t\\N\t`shop`.`stock`\tPRIMARY\tX",
+                    101 + waiting
+                );
+            }
+        }
+        text
+    }
+
+    fn transactions(&self, server: &Database) -> String {
+        let mut text = "= transactions rows\ntrx_id\ttrx_state\tage_s\ttrx_mysql_thread_id\ttrx_rows_locked\t\
+                        trx_rows_modified\ttrx_query\n"
+            .to_owned();
+        if let Some(age_s) = self.waiting_s(server) {
+            let _ = writeln!(text, "4711\tRUNNING\t{}\t42\t1\t1\t\\N", age_s + 1);
+            for waiting in 0..WAITING {
+                let _ = writeln!(
+                    text,
+                    "{}\tLOCK WAIT\t{age_s}\t{}\t1\t0\tupdate stock set n = n - ? where id = ?",
+                    4712 + waiting,
+                    101 + waiting
+                );
+            }
+        }
+        text
+    }
+
+    fn processes(&self, server: &Database, mould: &Mould) -> String {
+        let mut text = mould.text();
+        if let Some(age_s) = self.waiting_s(server) {
+            let _ = writeln!(text, "42\tshop\t10.10.0.21:50422\tshop\tSleep\t{age_s}\t\t\\N");
+            for waiting in 0..WAITING {
+                let _ = writeln!(
+                    text,
+                    "{}\tshop\t10.10.0.22:50{}\tshop\tQuery\t{age_s}\tUpdating\tupdate stock set n = n - ? where id = ?",
+                    101 + waiting,
+                    500 + waiting
+                );
+            }
+        }
+        text
+    }
+}
+
+fn variables(server: &Database) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("hostname", server.name.clone()),
+        ("server_id", server.id.to_string()),
+        ("read_only", on(!server.is_writable)),
+    ])
+}
+
+fn on(is_on: bool) -> String {
+    if is_on { "ON" } else { "OFF" }.to_owned()
+}
+
+/// One captured answer.
+struct Mould {
+    lines: Vec<&'static str>,
+}
+
+impl Mould {
+    fn of(captures: &'static str, statement: StatementId) -> Self {
+        let head = format!("= {} rows", statement.word());
+        let lines = captures.lines().skip_while(|line| *line != head);
+        let mut lines: Vec<&str> = lines
+            .enumerate()
+            .take_while(|(at, line)| *at == 0 || !line.starts_with("= "))
+            .map(|(_, line)| line)
+            .collect();
+        if lines.is_empty() {
+            // A statement that the captured server was not asked.
+            lines = vec!["= status refused 1064 not in the simulation"];
+        }
+        Self { lines }
+    }
+
+    fn text(&self) -> String {
+        self.lines.iter().fold(String::new(), |text, line| text + line + "\n")
+    }
+
+    /// Names and values, some of them replaced.
+    fn named(&self, values: &BTreeMap<&'static str, String>) -> String {
+        self.lines.iter().fold(String::new(), |text, line| {
+            let replaced = line
+                .split_once('\t')
+                .and_then(|(name, _)| Some(format!("{name}\t{}", values.get(name.to_ascii_lowercase().as_str())?)));
+            text + replaced.as_deref().unwrap_or(line) + "\n"
+        })
+    }
+
+    /// Rows, some of whose columns are replaced.
+    fn columns(&self, values: &BTreeMap<&'static str, String>) -> String {
+        let names: Vec<String> = self.lines.get(1).unwrap_or(&"").split('\t').map(str::to_ascii_lowercase).collect();
+        self.lines.iter().enumerate().fold(String::new(), |text, (index, line)| {
+            if index < 2 {
+                return text + line + "\n";
+            }
+            let cells = line.split('\t').enumerate().map(|(place, cell)| {
+                let value = names.get(place).and_then(|name| values.get(name.as_str()));
+                value.map_or(cell, String::as_str)
+            });
+            text + &cells.collect::<Vec<_>>().join("\t") + "\n"
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! NFS mounts from `/proc/self/mountstats`.
+
+use crate::{
+    model::{
+        figure::{Figure, Unknown},
+        services::NfsMount,
+        text::Clean,
+    },
+    wire::{complaints::Complaints, host::sources::Sources},
+};
+
+/// Mounts kept of one node.
+const MOUNTS_MAX: usize = 64;
+/// The kernel's file.
+const FILE: &str = "/proc/self/mountstats";
+
+/// The mounts, in the order in which they were made.
+pub(super) fn of(sources: &Sources<'_>, complaints: &mut Complaints) -> Vec<NfsMount> {
+    let mut mounts: Vec<NfsMount> = Vec::new();
+    for line in sources.lines(FILE) {
+        if let Some(rest) = line.strip_prefix("device ") {
+            if mounts.len() >= MOUNTS_MAX {
+                complaints.add("NFS", format!("only the first {MOUNTS_MAX} mounts are kept"));
+                break;
+            }
+            match mount(rest) {
+                Some(mount) => mounts.push(mount),
+                None => complaints.add("NFS", format!("not understood: {line}")),
+            }
+        } else if let (Some(mount), Some((key, values))) = (mounts.last_mut(), line.trim().split_once(':')) {
+            take(mount, key, values, complaints);
+        }
+    }
+    mounts
+}
+
+/// `10.10.0.25:/srv/share mounted on /srv/share with fstype nfs4 statvers=1.1`; blanks in a path are `\040`.
+fn mount(text: &str) -> Option<NfsMount> {
+    let (device, rest) = text.split_once(" mounted on ")?;
+    let (mount, kind) = rest.rsplit_once(" with fstype ")?;
+    let kind = kind.split_whitespace().next()?;
+    let missing = Figure::Unknown(Unknown::Missing);
+    Some(NfsMount {
+        device: Clean::line(&device.replace("\\040", " ")),
+        mount: Clean::line(&mount.replace("\\040", " ")),
+        kind: Clean::line(kind),
+        age_s: missing,
+        sent: missing,
+        received: missing,
+        operations: Figure::Known(0),
+        round_trip_ms: Figure::Known(0),
+        timeouts: Figure::Known(0),
+    })
+}
+
+fn take(mount: &mut NfsMount, key: &str, values: &str, complaints: &mut Complaints) {
+    let mut words = values.split_whitespace();
+    match key {
+        "age" => mount.age_s = complaints.number("NFS age", words.next().unwrap_or_default()),
+        // tcp and rdma: port, binds, connects, time to connect, idle time, sends, receives. udp: port, binds, sends, …
+        "xprt" => {
+            let skipped = if words.next() == Some("udp") { 2 } else { 5 };
+            let mut words = words.skip(skipped);
+            let sent = complaints.number("NFS sends", words.next().unwrap_or_default());
+            let received = complaints.number("NFS receives", words.next().unwrap_or_default());
+            mount.sent = added(mount.sent, sent);
+            mount.received = added(mount.received, received);
+        }
+        // Operations, transmissions, timeouts, bytes sent, bytes received, milliseconds in the queue, on the way, in all.
+        _ if key.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') => {
+            let words: Vec<&str> = words.take(8).collect();
+            let [operations, _, timeouts, _, _, _, round_trip_ms, ..] = words[..] else { return };
+            mount.operations = added(mount.operations, complaints.number("NFS operations", operations));
+            mount.timeouts = added(mount.timeouts, complaints.number("NFS timeouts", timeouts));
+            mount.round_trip_ms = added(mount.round_trip_ms, complaints.number("NFS round trips", round_trip_ms));
+        }
+        _ => {}
+    }
+}
+
+/// The sum; what was missing begins with the first figure.
+fn added(so_far: Figure<u64>, more: Figure<u64>) -> Figure<u64> {
+    match (so_far, more) {
+        (Figure::Known(so_far), Figure::Known(more)) => Figure::Known(so_far.saturating_add(more)),
+        (Figure::Unknown(Unknown::Missing), more) => more,
+        (_, Figure::Unknown(why)) | (Figure::Unknown(why), _) => Figure::Unknown(why),
+    }
+}

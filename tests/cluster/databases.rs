@@ -1,0 +1,75 @@
+//! Databases on the lab: figures that agree with the server's own words of the same second.
+
+use super::lab::{Lab, answer};
+use serde_json::Value;
+use std::time::Duration;
+
+/// The client of whichever database a flavour has; names and values, apart by tabs.
+fn asked(node: &str, statement: &str) -> String {
+    let script = format!("$(command -v mariadb || command -v mysql) -NBe \"{statement}\"");
+    answer(&["exec", node, "sh", "-c", &script])
+}
+
+fn figure(node: &str, name: &str) -> f64 {
+    let said = asked(node, &format!("show global status like '{name}'"));
+    said.split('\t')
+        .nth(1)
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or_else(|| panic!("{node} {name}: {said}"))
+}
+
+fn row<'a>(document: &'a Value, node: &str) -> &'a Value {
+    let rows = document["mysql"].as_array().unwrap();
+    rows.iter().find(|row| row["node"] == node).unwrap_or_else(|| panic!("{node}: {document:#}"))
+}
+
+/// Counters move on while both are asked: what vakt says lies between what the server said before and after.
+#[test]
+fn figures_agree_with_show_global_status_of_the_same_second() {
+    let Some(lab) = Lab::take() else { return };
+    let mut watch = lab.watch();
+    watch.until("every database has rates", Duration::from_secs(20), |document| {
+        ["db01", "db02", "db03"].iter().all(|node| row(document, node)["questions_per_s"].is_number())
+    });
+    for node in ["db01", "db02", "db03"] {
+        let before = figure(node, "Questions");
+        let document = watch.next();
+        let document =
+            if row(&document, node)["questions"].as_f64().unwrap() < before { watch.next() } else { document };
+        let after = figure(node, "Questions");
+        let told = row(&document, node)["questions"].as_f64().unwrap();
+        // A document may have been on its way already: what one second asks is the tolerance.
+        assert!(told + 60.0 >= before && told <= after, "{node}: {before} <= {told} <= {after}");
+        let limit = asked(node, "select @@max_connections").trim().parse::<u64>().unwrap();
+        assert_eq!(row(&document, node)["connections_max"], limit, "{node}");
+        let connected = figure(node, "Threads_connected");
+        let told = row(&document, node)["connections_current"].as_f64().unwrap();
+        // The client that asks is one more.
+        assert!((told - connected).abs() <= 3.0, "{node}: {told} and {connected}");
+        let version = asked(node, "select version()");
+        assert_eq!(row(&document, node)["version"], version.trim(), "{node}");
+    }
+}
+
+#[test]
+fn the_topology_is_what_the_servers_say_of_themselves() {
+    let Some(lab) = Lab::take() else { return };
+    let mut watch = lab.watch();
+    let document = watch.until("every replica is compared", Duration::from_secs(20), |document| {
+        ["db02", "db03"].iter().all(|node| row(document, node)["missing_transactions"].is_number())
+    });
+    for node in ["db01", "db02", "db03"] {
+        let read_only = asked(node, "select @@global.read_only").trim() == "1";
+        assert_eq!(row(&document, node)["takes_writes"], !read_only, "{node}");
+    }
+    let primary = row(&document, "db01");
+    assert_eq!((&primary["role"], &primary["source"]), (&Value::from("primary"), &Value::Null));
+    for node in ["db02", "db03"] {
+        let replica = row(&document, node);
+        assert_eq!((&replica["role"], &replica["source"]), (&Value::from("replica"), &Value::from("db01")));
+        let channel = &replica["channels"][0];
+        assert_eq!((&channel["receiver"], &channel["applier"]), (&Value::from("running"), &Value::from("running")));
+        assert!(channel["applied_lag_ms"].as_u64().unwrap() <= 2_000, "{channel:#}");
+        assert_eq!(replica["errant_transactions"], 0, "{replica:#}");
+    }
+}

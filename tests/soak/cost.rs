@@ -1,0 +1,74 @@
+//! What watching costs on the nodes: each node's processor time while it is watched, against the same node unwatched.
+
+use crate::{
+    lab::{Lab, node},
+    measure::{build, load_average, median, minutes, nodes_us, wait},
+    program::{Program, now},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+const WINDOW: Duration = Duration::from_secs(20);
+/// After the last connection was made, or was closed: what that costs is paid once.
+const SETTLE: Duration = Duration::from_secs(5);
+const PERCENT_MAX: f64 = 0.5;
+/// With libvirt, which answers slowly.
+const HYPERVISOR_PERCENT_MAX: f64 = 2.5;
+
+#[test]
+fn watching_costs_a_node_next_to_nothing() {
+    let lab = Lab::take().expect("./dev soak brings the lab up");
+    let hypervisors = hypervisors(&lab);
+    let rounds = (minutes(20) * 60 / (2 * (WINDOW + SETTLE).as_secs())).max(2);
+    let mut costs: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let mut before = unwatched();
+    for _ in 0..rounds {
+        let watched = watched(&lab);
+        let after = unwatched();
+        // Against the middle of both neighbours: what else the machine does drifts.
+        for (name, percent) in &watched {
+            let idle = f64::midpoint(before[name], after[name]);
+            costs.entry(name.clone()).or_default().push(percent - idle);
+        }
+        before = after;
+    }
+    let mut over = Vec::new();
+    println!("{}, {rounds} rounds, {}", build(), load_average());
+    for (name, all) in &costs {
+        let limit = if hypervisors.contains(name) { HYPERVISOR_PERCENT_MAX } else { PERCENT_MAX };
+        let cost = median(all);
+        println!("{name}: {cost:+.2} % of a core (at most {limit} %), idle {:.2} %", before[name]);
+        if cost > limit {
+            over.push(format!("{name}: {cost:.2} %"));
+        }
+    }
+    assert!(over.is_empty(), "over their limit: {over:?}");
+}
+
+fn hypervisors(lab: &Lab) -> Vec<String> {
+    let document = lab.status();
+    let names = document["nodes"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned());
+    names.filter(|name| node(&document, name)["roles"][0] == "hypervisor").collect()
+}
+
+/// Percent of a core of each node in one window.
+fn window() -> BTreeMap<String, f64> {
+    let (start, first) = (now(), nodes_us());
+    wait(WINDOW);
+    let (elapsed, last) = (start.elapsed(), nodes_us());
+    last.into_iter().map(|(name, us)| (name.clone(), (us - first[&name]) / elapsed.as_secs_f64() / 10_000.0)).collect()
+}
+
+fn unwatched() -> BTreeMap<String, f64> {
+    wait(SETTLE);
+    window()
+}
+
+fn watched(lab: &Lab) -> BTreeMap<String, f64> {
+    let mut program = Program::vakt(&["--config", lab.config()], 160, 50);
+    program.wait_for("ten nodes", Duration::from_secs(60), |screen| screen.contains("10 of 10"));
+    wait(SETTLE);
+    let found = window();
+    program.press("q");
+    assert_eq!(program.wait_for_end(Duration::from_secs(10)), 0);
+    found
+}
