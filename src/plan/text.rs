@@ -55,7 +55,7 @@ pub fn plan(plan: &Plan, width: usize) -> String {
         for request in &source.requests {
             match &request.call {
                 // Scripts of probes are long, only look, and say nothing to an operator.
-                Call::Shell { .. } => {
+                Call::Shell { .. } | Call::ShellWithin { .. } => {
                     page.row(2, &format!("{:<6}", source.node), &format!("what vakt always reads: {}", source.probe));
                 }
                 _ => page.request(2, source.node.as_str(), request),

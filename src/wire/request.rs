@@ -38,6 +38,12 @@ pub enum Call {
         /// The commands, one line.
         script: Cow<'static, str>,
     },
+    /// The same, run by the kept shell itself: no process is made. Only for what consists of builtins, does not end the
+    /// shell, and leaves nothing but variables behind.
+    ShellWithin {
+        /// The commands, one line.
+        script: Cow<'static, str>,
+    },
     /// One process in a channel of its own. Arguments are quoted by the transport, one by one.
     Exec {
         /// Program and arguments.
@@ -143,7 +149,7 @@ impl Request {
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.call {
-            Call::Shell { script } => f.write_str(script),
+            Call::Shell { script } | Call::ShellWithin { script } => f.write_str(script),
             Call::Exec { argv } => {
                 for (index, word) in argv.iter().enumerate() {
                     if index > 0 {

@@ -1,6 +1,6 @@
 //! `/proc/diskstats` and `/proc/net/dev`: one row per device.
 
-use super::sources::Sources;
+use crate::wire::sources::Sources;
 use crate::{
     model::{
         figure::{Figure, Unknown},

@@ -1,6 +1,6 @@
 //! `/proc/stat`, `loadavg`, `meminfo`, `vmstat`, `uptime` and `pressure` as gauges and counters.
 
-use super::sources::Sources;
+use crate::wire::sources::Sources;
 use crate::{
     model::{
         figure::{Figure, Unknown},

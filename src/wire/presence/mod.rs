@@ -13,6 +13,7 @@ mod look;
 use super::{
     probe::{Complaint, Facts, Probe},
     request::{Call, Reply, Request},
+    sources::send_files,
 };
 use crate::model::inventory::Node;
 use std::borrow::Cow;
@@ -20,10 +21,9 @@ use std::borrow::Cow;
 /// Longest answer; a router with a thousand routes sends about 80 KiB.
 pub const CAP_BYTES: usize = 256 * 1024;
 
-/// One `grep` over every file, as in the probe of hosts. IPv4 addresses come from the kernel's table of routes, which
-/// is there since 2.6; where it is not, `ip` is asked. keepalived writes the numbers of its processes where it was
-/// told to by its maker or its distribution. Of its configuration come the lines of blocks that matter, never a secret;
-/// of the files that it tracks, their number.
+/// IPv4 addresses come from the kernel's table of routes, which is there since 2.6; where it is not, `ip` is asked.
+/// keepalived writes the numbers of its processes where it was told to by its maker or its distribution. Of its
+/// configuration come the lines of blocks that matter, never a secret; of the files that it tracks, their number.
 const SCRIPT: &str = concat!(
     "set -- /proc/net/if_inet6 /proc/net/arp /sys/class/net/*/address /sys/class/net/*/operstate ",
     "/etc/keepalived/keepalived.conf; ",
@@ -38,14 +38,16 @@ const SCRIPT: &str = concat!(
     "done </etc/keepalived/keepalived.conf; fi; ",
     r#"if [ -r /proc/net/fib_trie ]; then set -- /proc/net/fib_trie "$@"; "#,
     "else PATH=$PATH:/sbin:/usr/sbin ip -o addr show; fi; ",
-    r"LC_ALL=C grep -saEm 4000 '^[[:space:]]+\|-- |host LOCAL$|^[0-9a-f]{32} |^[0-9.]+ +0x[0-9a-f]+ +0x|",
-    r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$|^[0-9]+ \(|",
-    "^(up|down|unknown|dormant|testing|notpresent|lowerlayerdown)$|",
-    "^[[:space:]]*(vrrp_instance|state|interface|priority|virtual_router_id|nopreempt|advert_int|preempt_delay|file|weight)",
-    r"([[:space:]]|$)|^[[:space:]]*[a-z_]+([[:space:]]+[^[:space:]{}]+)?[[:space:]]*\{[[:space:]]*$|^[[:space:]]*\}|",
-    "^[[:space:]]+[A-Za-z0-9_.:-]+(/[0-9]+)?([[:space:]]+(dev|weight|label|scope|brd)[[:space:]].*)?$|",
-    "^[[:space:]]*-?[0-9]{1,4}[[:space:]]*$' ",
-    r#""$@" /dev/null"#
+    "h=; ",
+    send_files!(concat!(
+        r"-Em 4000 '^[[:space:]]+\|-- |host LOCAL$|^[0-9a-f]{32} |^[0-9.]+ +0x[0-9a-f]+ +0x|",
+        r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$|^[0-9]+ \(|",
+        "^(up|down|unknown|dormant|testing|notpresent|lowerlayerdown)$|",
+        "^[[:space:]]*(vrrp_instance|state|interface|priority|virtual_router_id|nopreempt|advert_int|preempt_delay|file|weight)",
+        r"([[:space:]]|$)|^[[:space:]]*[a-z_]+([[:space:]]+[^[:space:]{}]+)?[[:space:]]*\{[[:space:]]*$|^[[:space:]]*\}|",
+        "^[[:space:]]+[A-Za-z0-9_.:-]+(/[0-9]+)?([[:space:]]+(dev|weight|label|scope|brd)[[:space:]].*)?$|",
+        "^[[:space:]]*-?[0-9]{1,4}[[:space:]]*$'"
+    ))
 );
 
 /// Addresses, neighbours, keepalived.

@@ -15,6 +15,7 @@ mod web;
 use super::{
     probe::{Complaint, Facts, Probe},
     request::{Call, Reply, Request},
+    sources::send_files,
 };
 use crate::model::inventory::Node;
 use std::borrow::Cow;
@@ -43,10 +44,13 @@ const SCRIPT: &str = concat!(
     "[ -z $w ] || set -- \"$@\" /etc/nginx/nginx.conf /etc/apache2/apache2.conf /etc/apache2/mods-enabled/mpm_*.conf ",
     "/etc/httpd/conf/httpd.conf /etc/httpd/conf.d/*mpm*.conf /etc/httpd/conf.modules.d/*mpm*.conf ",
     "/etc/php/*/fpm/pool.d/*.conf /etc/php-fpm.d/*.conf; ",
-    r"LC_ALL=C grep -saE '^ *[0-9]+: [0-9A-F]+:[0-9A-F]{4} 0+:0000 0[A7] |^[0-9]+[[:space:]]+[0-9]+$|^(Name|PPid|VmRSS|RssAnon|Threads):|",
-    r" fstype nfs| 03 +[0-9]+ /[^ ]*haproxy[^ ]*$|^[[:space:]]*stats[[:space:]]+maxconn[[:space:]]|^[[:space:]]+(age|xprt):|^[[:space:]]+[A-Z_0-9]+: [1-9]|",
-    r"^[[:space:]]*(worker_processes|MaxRequestWorkers|MaxClients|ServerLimit|ThreadsPerChild|pm\.max_children|",
-    r#"</?IfModule)[[:space:]=>]' "$@" /dev/null"#
+    "h=; ",
+    send_files!(concat!(
+        r"-E '^ *[0-9]+: [0-9A-F]+:[0-9A-F]{4} 0+:0000 0[A7] |^[0-9]+[[:space:]]+[0-9]+$|^(Name|PPid|VmRSS|RssAnon|Threads):|",
+        r" fstype nfs| 03 +[0-9]+ /[^ ]*haproxy[^ ]*$|^[[:space:]]*stats[[:space:]]+maxconn[[:space:]]|^[[:space:]]+(age|xprt):|^[[:space:]]+[A-Z_0-9]+: [1-9]|",
+        r"^[[:space:]]*(worker_processes|MaxRequestWorkers|MaxClients|ServerLimit|ThreadsPerChild|pm\.max_children|",
+        r#"</?IfModule)[[:space:]=>]'"#
+    ))
 );
 
 /// Listeners, workers, NFS.
