@@ -38,8 +38,8 @@ pub enum Call {
         /// The commands, one line.
         script: Cow<'static, str>,
     },
-    /// The same, run by the kept shell itself: no process is made. Only for what consists of builtins, does not end the
-    /// shell, and leaves nothing but variables behind.
+    /// The same, run by the kept shell itself, which saves a process. Only for what does not end the shell, runs again
+    /// and again, and leaves nothing but the same variables behind.
     ShellWithin {
         /// The commands, one line.
         script: Cow<'static, str>,

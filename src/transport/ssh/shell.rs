@@ -54,7 +54,7 @@ pub(super) enum ShellFault {
 pub(super) enum Place {
     /// In a subshell: an `exit`, a `cd` or a syntax error in it does not reach the kept shell.
     Apart,
-    /// In the kept shell itself, which saves a process: for builtins that leave nothing but variables behind.
+    /// In the kept shell itself, which saves a process: for what leaves nothing but the same variables behind.
     Within,
 }
 
