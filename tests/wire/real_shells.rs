@@ -78,6 +78,29 @@ fn the_host_script_runs_in_every_shell() {
     }
 }
 
+/// What runs within the kept shell runs there for hours: the thousandth answer is the first one's like.
+#[test]
+fn what_runs_within_a_shell_leaves_it_as_it_was() {
+    for (probe, shell) in [ProbeId::Host, ProbeId::Presence, ProbeId::Services]
+        .into_iter()
+        .flat_map(|probe| shells().into_iter().map(move |shell| (probe, shell)))
+    {
+        let script = script(probe);
+        let state = r#"printf '\n=%s:%s:%s\n' "$PATH" "$-" "$(pwd)""#;
+        let told =
+            run(&shell, &format!("exec 2>/dev/null; {script}\n{state}\n{script}\n{script}\n{state}\nset --\n{script}"));
+        let text = String::from_utf8_lossy(&told[0].bytes).into_owned();
+        let parts: Vec<&str> = text.split("\n=").collect();
+        let [first, second, last] = parts[..] else { panic!("{probe:?} in {shell:?} ended the shell: {text}") };
+        let state_of = |part: &str| part.lines().next().unwrap_or_default().to_owned();
+        assert_eq!(state_of(second), state_of(last), "{probe:?} in {shell:?}");
+        let answer = last.split_once('\n').map_or("", |(_, answer)| answer);
+        // Counters move; what is there at all does not.
+        let sizes = (first.lines().count(), answer.lines().count());
+        assert!(sizes.0.abs_diff(sizes.1) <= 4, "{probe:?} in {shell:?}: {sizes:?} lines");
+    }
+}
+
 /// The shells read the files in different ways, and read the same.
 #[test]
 fn a_bash_reads_the_host_without_a_process_and_reads_what_grep_does() {
