@@ -10,15 +10,20 @@ const LINES_MAX: usize = 20_000;
 /// A bash since version 4 reads what the kernel tells (`/proc`, `/sys`) itself, which costs the node a few microseconds a
 /// file, and sends it whole behind a line with its length, so no content can pass for another file. Longer files than
 /// 64 KiB, other files, which may hold secrets, and all of them where there is no such bash, are read by one `grep`, a
-/// process of some milliseconds: it sends the lines that are selected, each behind its file's name. What was sent of the
+/// process of some milliseconds: it sends the lines that are selected, each behind its file's name. A bash that runs
+/// again compares the other files with what it read before, and asks `grep` only when they differ. What was sent of the
 /// kernel's files stays in `$o`.
 macro_rules! send_files {
     ($selection:expr) => {
         concat!(
-            "o=; g=; case ${BASH_VERSION:-} in [4-9].*|[1-9][0-9].*) LC_ALL=C; for f; do case $f in /proc/*|/sys/*) ",
-            r#"a=; IFS= read -rd "" -n 65536 a <"$f"; case ${#a} in 0) ;; 65536) g="$g $f";; "#,
-            r#"*) o+="file:${#a} $f"$'\n'"$a"$'\n';; esac;; *) [ -r "$f" ] && g="$g $f";; esac; done; "#,
-            r#"printf '%s\n%s' "$h" "$o"; [ -z "$g" ] || LC_ALL=C grep -sa "#,
+            "o=; g=; k=; x=; case ${BASH_VERSION:-} in [4-9].*|[1-9][0-9].*) LC_ALL=C; for f; do a=; case $f in ",
+            r#"/proc/*|/sys/*) IFS= read -rd "" -n 65536 a <"$f"; case ${#a} in 0) ;; 65536) g="$g $f";; "#,
+            r#"*) o+="file:${#a} $f"$'\n'"$a"$'\n';; esac;; "#,
+            r#"*) [ -r "$f" ] && { k="$k $f"; IFS= read -rd "" -n 65536 a <"$f"; x+="$f $a"; "#,
+            r#"[ ${#a} -lt 65536 ] || x+=$EPOCHREALTIME; };; esac; done; printf '%s\n%s' "$h" "$o"; "#,
+            r#"[ -z "$k" ] || { [ "$x" = "${vakt_x:-}" ] || { vakt_x=$x; vakt_y=$(LC_ALL=C grep -sa "#,
+            $selection,
+            r#" $k /dev/null); }; printf '%s\n' "$vakt_y"; }; [ -z "$g" ] || LC_ALL=C grep -sa "#,
             $selection,
             " $g /dev/null;; *) o=$(LC_ALL=C grep -sa ",
             $selection,

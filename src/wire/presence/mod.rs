@@ -25,8 +25,8 @@ pub const CAP_BYTES: usize = 256 * 1024;
 /// keepalived writes the numbers of its processes where it was told to by its maker or its distribution. Of its
 /// configuration come the lines of blocks that matter, never a secret; of the files that it tracks, their number.
 ///
-/// The configuration is read by the shell: a process for it would cost more than the rest. A line is sent for its first
-/// word; lines of one word, or of an address or a name with what may follow it, stand in blocks that matter.
+/// The configuration is taken apart by the shell, once: a bash compares it with what it read before. A line is sent for
+/// its first word; lines of one word, or of an address or a name with what may follow it, stand in blocks that matter.
 const SCRIPT: &str = concat!(
     "case ${BASH_VERSION:-} in [4-9].*|[1-9][0-9].*) e=$'\\n';; *) e=$(printf '\\n.'); e=${e%.};; esac; h=; ",
     "set -- /proc/net/if_inet6 /proc/net/arp /sys/class/net/*/address /sys/class/net/*/operstate; ",
@@ -36,13 +36,17 @@ const SCRIPT: &str = concat!(
     "[ -d /proc/1 ] || h=hidden:yes$e; ",
     "for f in /etc/systemd/system/*.wants/keepalived.service /etc/rc[35].d/S[0-9][0-9]keepalived; do ",
     r#"[ -e "$f" ] && h=${h}enabled:keepalived$e && break; done; "#,
-    "t=/etc/keepalived/keepalived.conf; n=0; if [ -r $t ]; then while [ $n -lt 4000 ] && read -r k v w; do n=$((n + 1)); ",
+    "t=/etc/keepalived/keepalived.conf; if [ -r $t ]; then u=; ",
+    r#"case ${BASH_VERSION:-} in [4-9].*|[1-9][0-9].*) IFS= read -rd "" -n 65536 u <$t; [ ${#u} -lt 65536 ] || u=;; esac; "#,
+    r#"if [ -z "$u" ] || [ "$u" != "${vakt_u:-}" ]; then vakt_u=$u; vakt_c=; vakt_f=; n=0; "#,
+    "while [ $n -lt 4000 ] && read -r k v w; do n=$((n + 1)); ",
     "case $k in vrrp_instance|state|interface|priority|virtual_router_id|nopreempt|advert_int|preempt_delay|weight|'}'*) ;; ",
-    r#"file) f=${v#\"}; f=${f%\"}; i=; [ -f "$f" ] && [ -r "$f" ] && read -r i <"$f"; "#,
-    "case $i in ''|*[!0-9-]*|?????*) ;; *) h=$h$f:$i$e;; esac;; ",
+    r#"file) f=${v#\"}; f=${f%\"}; case $f in *[!A-Za-z0-9_./:-]*) ;; *) vakt_f="$vakt_f $f";; esac;; "#,
     r#"*) case $k$v$w in *'{') ;; *) case $k in ''|*[!A-Za-z0-9_.:/-]*) continue;; esac; "#,
     "case $v in ''|dev|weight|label|scope|brd) ;; *) continue;; esac;; esac;; esac; ",
-    r#"h="$h$t:$k $v $w$e"; done <$t; fi; h=${h%"$e"}; "#,
+    r#"vakt_c="$vakt_c$t:$k $v $w$e"; done <$t; fi; h=$h$vakt_c; "#,
+    r#"for f in $vakt_f; do i=; [ -f "$f" ] && [ -r "$f" ] && read -r i <"$f"; "#,
+    r#"case $i in ''|*[!0-9-]*|?????*) ;; *) h=$h$f:$i$e;; esac; done; fi; h=${h%"$e"}; "#,
     r#"if [ -r /proc/net/fib_trie ]; then set -- /proc/net/fib_trie "$@"; "#,
     "else PATH=$PATH:/sbin:/usr/sbin ip -o addr show; fi; ",
     send_files!(concat!(
