@@ -368,7 +368,13 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
         (Change::HaproxyKillSessions { .. }, _) => {
             return Err("The last run closed sessions, and those do not come back.".to_owned());
         }
-        (Change::HaproxyDrain { .. } | Change::HaproxyMaint { .. } | Change::VipMove { .. }, _) => ready,
+        (
+            Change::HaproxyDrain { .. }
+            | Change::HaproxyMaint { .. }
+            | Change::VipMove { .. }
+            | Change::MysqlSwitchover { .. },
+            _,
+        ) => ready,
     };
     Ok(Intent { change, reason: Some(Clean::line(&format!("undo of run {}", last.id))) })
 }

@@ -176,10 +176,13 @@ impl Gather {
 }
 
 /// The nodes that a plan of that change looks at: load balancers; of an address the nodes that may hold it, too, and some
-/// that may tell who answers for it.
+/// that may tell who answers for it; of a primary every database.
 fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
     let mut names: BTreeSet<NodeName> =
         inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
+    if matches!(change, Change::MysqlSwitchover { .. }) {
+        names.extend(inventory.nodes.iter().filter(|node| node.database.is_some()).map(|node| node.name.clone()));
+    }
     if let Change::VipMove { address, .. } = change {
         names.extend(inventory.vips.iter().filter(|vip| vip.address == *address).flat_map(|vip| vip.nodes.clone()));
         let outside = inventory.nodes.iter().filter(|node| node.private.is_some() && !names.contains(&node.name));
@@ -215,6 +218,7 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
             ProbeId::OvsLive => facts.ovs_live.last().is_some() || facts.ovs_live.failure().is_some(),
             ProbeId::OvsDetail => facts.ovs_detail.last().is_some() || facts.ovs_detail.failure().is_some(),
             ProbeId::LinuxBridges => facts.bridges.last().is_some() || facts.bridges.failure().is_some(),
+            ProbeId::Switchover => facts.switchover.last().is_some() || facts.switchover.failure().is_some(),
             ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
         }),
         LinkState::Idle | LinkState::Connecting { .. } => false,

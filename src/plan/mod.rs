@@ -18,6 +18,7 @@ pub mod limits;
 pub mod lint;
 pub mod parts;
 pub mod refusal;
+pub mod switchover;
 pub mod text;
 pub mod vip;
 
@@ -50,6 +51,9 @@ pub fn plan(
         | Change::HaproxyKillSessions { .. } => haproxy::plan(world, inventory, intent, policy, now)?,
         Change::VipMove { address, to } => {
             vip::plan(&vip::Scene { world, inventory, policy, now }, intent, *address, to)?
+        }
+        Change::MysqlSwitchover { to } => {
+            switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?
         }
     };
     if let Planned::Plan(plan) = &planned {

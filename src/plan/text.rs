@@ -129,6 +129,9 @@ fn write_step(page: &mut Page, index: usize, step: &Step, point_of_no_return: Op
     if let When::Late(decider) = step.when {
         page.prose(7, &format!("Only if step {} runs out of time.", decider + 1));
     }
+    if step.at_once {
+        page.prose(7, &format!("Sent as soon as step {index} was answered as it must be, without a look between."));
+    }
     match &step.action {
         Action::Write(write) => write_write(page, write),
         Action::Wait(wait) => write_wait(page, wait, point_of_no_return.is_some_and(|point| point < index)),
@@ -152,7 +155,7 @@ fn write_write(page: &mut Page, write: &Write) {
     page.row(7, "after ", &format!("{}, {}", expects(&write.after.checks), within(&write.after)));
     match &write.undo {
         Undo::Send { request, .. } => page.request(7, "undo", request),
-        Undo::Irreversible { why } => page.row(7, "undo  ", &format!("none: {why}")),
+        Undo::Irreversible { why, .. } => page.row(7, "undo  ", &format!("none: {why}")),
     }
 }
 

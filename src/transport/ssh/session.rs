@@ -262,6 +262,7 @@ impl Session {
             }
             // Once its channel has its turn it may run, whatever is heard of it afterwards.
             Call::Exec { .. } => timeout(limit, self.perform(request, &left)).await,
+            Call::SqlWrite { .. } => timeout(limit, self.databases.writing.send(self, request, limit, &left)).await,
             _ => return Sent::NotSent(Clean::line(&format!("this transport has no way to send it: {request}"))),
         };
         let why = match outcome {
