@@ -420,6 +420,24 @@ const MYSQL: &[Key] = &[
         "A variable of vakt's environment with that password, where there is no password_file.",
     ),
     optional(
+        "replication_user",
+        Kind::Label,
+        "none: no switchover",
+        "With what a former primary logs in to replicate from the new one.",
+    ),
+    optional(
+        "replication_password_file",
+        Kind::File,
+        "none",
+        "A file on this machine with the password of replication_user, mode 0600.",
+    ),
+    optional(
+        "replication_password_env",
+        Kind::Label,
+        "none",
+        "A variable of vakt's environment with that password, where there is no replication_password_file.",
+    ),
+    optional(
         "heartbeat_table",
         Kind::Label,
         "none",

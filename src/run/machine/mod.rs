@@ -5,6 +5,7 @@
 
 mod act;
 mod back;
+mod breath;
 mod finish;
 mod forward;
 mod recover;
@@ -25,6 +26,7 @@ use crate::{
     plan::{Plan, hole::Bindings, limits, parts::Write},
 };
 use act::{Act, Stage, look_words};
+use breath::Breath;
 use std::collections::BTreeSet;
 
 /// Added to a request's own deadline before its answer is given up: the executor should have told by then.

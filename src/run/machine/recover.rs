@@ -1,7 +1,8 @@
 //! Taking up a run whose process died: the journal says what was begun, the world says what is done.
 //!
 //! On each node only the last step that was begun can be in doubt: a later one was announced only after an earlier one
-//! had been verified. That one is judged by the world; those before it are as the journal says.
+//! had been verified. That one is judged by the world; those before it are as the journal says. Of several that were
+//! announced in one breath all are in doubt; behind one that was not done only what the world shows was.
 
 use super::{Direction, Entry, Machine, Opened, Operator, Outcome, Poll, StepState};
 use crate::{
@@ -128,8 +129,13 @@ impl Machine {
     pub(super) fn saw_after_crash(&mut self, poll: Poll) {
         let mut unclear = Vec::new();
         let mut judged = self.steps.clone();
-        for step in self.in_question() {
+        let mut questions = self.in_question();
+        questions.sort_unstable();
+        // A breath that broke off at this step.
+        let mut broken_at: Option<usize> = None;
+        for step in questions {
             let Some(write) = self.write(step) else { continue };
+            let is_behind = broken_at.is_some_and(|at| self.is_one_breath(at, step));
             let done = self.readings.judge(&write.done, Need::All);
             let before = self.readings.judge(&write.before, Need::All);
             judged[step] = match (done.verdict, before.verdict, self.steps[step]) {
@@ -137,11 +143,15 @@ impl Machine {
                 (_, Tri::Holds, StepState::InDoubt(Direction::Back)) => StepState::Undone,
                 // Never took effect, or was forgotten since (a reload).
                 (_, Tri::Holds, _) => StepState::Pending,
+                (_, _, StepState::InDoubt(Direction::Forward)) if is_behind => StepState::Pending,
                 _ => {
                     unclear.push(format!("step {}: {}", step + 1, super::look_words(&[done, before])));
                     StepState::Unknown
                 }
             };
+            if judged[step] == StepState::Pending && self.steps[step] == StepState::InDoubt(Direction::Forward) {
+                broken_at = broken_at.filter(|at| self.is_one_breath(*at, step)).or(Some(step));
+            }
         }
         if unclear.is_empty() {
             self.write_judgement(&judged);
@@ -155,6 +165,11 @@ impl Machine {
         }
         let poll = self.pause(poll);
         self.phase = super::Phase::Recovering(poll);
+    }
+
+    /// Whether every step behind `first` up to `last` is sent at once.
+    fn is_one_breath(&self, first: usize, last: usize) -> bool {
+        first < last && self.plan.body.steps[first + 1..=last].iter().all(|step| step.at_once)
     }
 
     /// What the world says goes into the journal: the next crash must not find the same doubt again.

@@ -378,6 +378,7 @@ impl Cluster {
                 let bytes = self.databases.answer(index, *statement, now)?;
                 Some(Text { bytes, exit: None })
             }
+            Call::SqlWrite { .. } => None,
             call if PresenceProbe::asks(call) => {
                 Some(Text { bytes: self.hosts[index].presence(&self.vips, &self.answering()), exit: Some(0) })
             }
