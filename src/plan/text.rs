@@ -52,14 +52,13 @@ pub fn plan(plan: &Plan, width: usize) -> String {
     page.blank();
     page.prose(0, "How it is read back");
     for source in &body.sources {
-        for request in &source.requests {
-            match &request.call {
-                // Scripts of probes are long, only look, and say nothing to an operator.
-                Call::Shell { .. } => {
-                    page.row(2, &format!("{:<6}", source.node), &format!("what vakt always reads: {}", source.probe));
-                }
-                _ => page.request(2, source.node.as_str(), request),
-            }
+        // Scripts and statements of probes are long, only look, and say nothing to an operator.
+        let is_usual = |request: &&Request| matches!(request.call, Call::Shell { .. } | Call::Sql { .. });
+        if source.requests.iter().any(|request| is_usual(&request)) {
+            page.row(2, &format!("{:<6}", source.node), &format!("what vakt always reads: {}", source.probe));
+        }
+        for request in source.requests.iter().filter(|request| !is_usual(request)) {
+            page.request(2, source.node.as_str(), request);
         }
     }
     page.blank();
