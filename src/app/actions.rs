@@ -120,7 +120,7 @@ pub const ALL: [Action; ACTIONS.len()] = [
             "the node lacks `log_bin` or `log_slave_updates`, has filters, a delay, another `binlog_format` or              `gtid_domain_id`, or an older version",
             "commits wait for an acknowledgement, and nobody gives one, or nobody would be left to",
             "a transaction or statement runs for more than 5 s, a table's definition changes, or events are switched on",
-            "a session may write past `read_only` (`READ ONLY ADMIN`)",
+            "a session may write past `read_only` (`READ_ONLY ADMIN`)",
             "another program switches over by itself (MaxScale, MHA, orchestrator, replication-manager)",
             "no login for the former primary to replicate with is configured, or the node does not admit it",
             "no load balancer sends writes to the primary, or one has no server for the node",

@@ -108,7 +108,7 @@ pub struct AccountSessions {
     pub sessions: u64,
     /// It is the one that vakt uses.
     pub is_own: bool,
-    /// It may write although the server is read-only (`READ ONLY ADMIN`).
+    /// It may write although the server is read-only (`READ_ONLY ADMIN`).
     pub passes_read_only: bool,
 }
 

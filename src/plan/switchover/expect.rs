@@ -345,7 +345,7 @@ fn judge_passing(sample: &SwitchoverSample) -> Verdict {
     match passing(sample) {
         Figure::Unknown(why) => unknown("who may write although it is read-only", why),
         Figure::Known(names) if names.is_empty() => verdict(true, "nobody passes read_only"),
-        Figure::Known(names) => verdict(false, format!("READ ONLY ADMIN: {}", names.join(", "))),
+        Figure::Known(names) => verdict(false, format!("READ_ONLY ADMIN: {}", names.join(", "))),
     }
 }
 

@@ -212,8 +212,8 @@ impl<'a> Field<'a> {
             Figure::Known(names) => reasons.push(Reason::new(
                 ReasonKind::Busy,
                 format!("read_only would not stop everybody on {name}: some sessions may write past it."),
-                names.iter().map(|who| Clean::line(&format!("{name}: READ ONLY ADMIN: {who}"))).collect(),
-                "End these sessions, or take the privilege: revoke READ ONLY ADMIN on *.* from the login.",
+                names.iter().map(|who| Clean::line(&format!("{name}: READ_ONLY ADMIN: {who}"))).collect(),
+                "End these sessions, or take the privilege: revoke READ_ONLY ADMIN on *.* from the login.",
             )),
         }
         if let Figure::Known(Some(session)) = sample.state.lease {

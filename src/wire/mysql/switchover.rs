@@ -46,7 +46,7 @@ const SETTINGS: &str = "show global variables where variable_name in ('binlog_fo
 /// answer at all, because an empty one would mean "nobody".
 const ACCOUNTS: &str = "select p.user as user, count(*) as sessions, \
     p.user = substring_index(current_user(), '@', 1) as own, \
-    exists (select 1 from information_schema.USER_PRIVILEGES g where g.privilege_type = 'READ ONLY ADMIN' \
+    exists (select 1 from information_schema.USER_PRIVILEGES g where g.privilege_type in ('READ_ONLY ADMIN', 'READ ONLY ADMIN') \
     and g.grantee like concat('''', p.user, '''@%')) as passes \
     from information_schema.PROCESSLIST p where p.user not in ('system user', 'event_scheduler', 'unauthenticated user') \
     and p.command not like 'Binlog Dump%' and p.id <> connection_id() \

@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, fs::File, process::Stdio, time::Duration};
 const GAP_P95_MS: f64 = 1_000.0;
 const WRITERS: [(&str, u64); 4] = [("web01", 1), ("web02", 2), ("web03", 3), ("web01", 4)];
 /// Inserts per second of each writer.
-const RATE: &str = "100";
+const RATE: &str = "50";
 /// Longer than a round takes; they end when nobody reads what they say.
 const SECONDS_PER_ROUND: usize = 60;
 
@@ -58,8 +58,8 @@ struct Watch(Vec<(&'static str, Lines)>);
 
 impl Watch {
     fn start() -> Self {
-        let script = "while :; do echo 'select round(unix_timestamp(now(6)) * 1000, 1), @@read_only;'; sleep 0.004; done \
-            | mariadb -N --unbuffered";
+        let script = "perl -e '$| = 1; while (1) { print q(select round(unix_timestamp(now(6)) * 1000, 1), @@read_only;), \
+            chr(10); select(undef, undef, undef, 0.008) }' | mariadb -N --unbuffered";
         Self(DATABASES.map(|(node, _)| (node, Lines::of(node, Stdio::null(), &["sh", "-c", script]))).into())
     }
 
