@@ -128,6 +128,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     open.iter()
         .chain(commands::verbs::COMMANDS)
         .chain(commands::addresses::COMMANDS)
+        .chain(commands::databases::COMMANDS)
         .chain(rows)
         .chain(commands::network::COMMANDS)
         .chain(commands::findings::COMMANDS)

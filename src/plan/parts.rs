@@ -129,6 +129,8 @@ pub enum Subject {
     },
     /// The primary of the databases.
     Primary {
+        /// Who is it before.
+        from: NodeName,
         /// Who is to be it.
         to: NodeName,
         /// The servers of load balancers by which writes go to either.
@@ -143,6 +145,14 @@ impl Subject {
             Self::Server(path) => super::expect::server_words(facts, path),
             Self::Vip { address, .. } => super::vip::words(facts, *address),
             Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
+        }
+    }
+
+    /// Who is in the place before, where it is given to somebody else.
+    pub fn former(&self) -> Option<&NodeName> {
+        match self {
+            Self::Primary { from, .. } => Some(from),
+            Self::Server(_) | Self::Vip { .. } => None,
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Opt
         title: Clean::line(&format!("Switch the primary over from {from} to {to}")),
         effect: effect(field, &steps).iter().map(|text| Clean::line(text)).collect(),
         goal: Clean::line(&format!("{to} is the primary, and {from} replicates from it")),
-        subject: Subject::Primary { to: to.clone(), endpoints },
+        subject: Subject::Primary { from: from.clone(), to: to.clone(), endpoints },
         made_at: scene.now,
         facts_age_ms: ages.max().unwrap_or(0),
         premises: premises(field),

@@ -5,9 +5,10 @@ use crate::{
     cluster::lab::{self, Lab},
     program::{now, pause},
 };
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     io::{BufRead, BufReader},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -200,7 +201,8 @@ impl Lines {
     pub(super) fn of(node: &str, input: Stdio, args: &[&str]) -> Self {
         let mut command = Command::new(lab::SCRIPT);
         command.args(["exec", node]).args(args).stdin(input).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        // What it starts in the node is of its group, and ends with it.
+        let mut child = command.process_group(0).spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (reader, shared) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::clone(&lines));
         thread::spawn(move || {
@@ -214,7 +216,8 @@ impl Lines {
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
     }
 }
