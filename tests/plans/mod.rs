@@ -121,6 +121,11 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("weight_zero", healthy(), "haproxy.weight web_cluster/web03 --weight 0"),
         ("kill_sessions", maintained_with_sessions, "haproxy.kill-sessions web_cluster/web03"),
         ("switchover", Cluster::with_databases(), "mysql.switchover --to db02"),
+        (
+            "switchover_idle",
+            Cluster::with_databases().with("db01", |server| server.sessions = 0),
+            "mysql.switchover --to db03",
+        ),
     ]
 }
 

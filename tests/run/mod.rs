@@ -7,3 +7,4 @@ pub(crate) mod harness;
 mod journal;
 mod ledger;
 mod progress;
+mod switchover;

@@ -7,7 +7,7 @@
 use super::{Direction, Entry, Machine, Opened, Operator, Outcome, Poll, StepState};
 use crate::{
     model::text::Clean,
-    plan::parts::{Action, Need},
+    plan::parts::{Action, Need, Undo},
     run::{
         ending::Ending,
         look::Tri,
@@ -138,7 +138,10 @@ impl Machine {
             let is_behind = broken_at.is_some_and(|at| self.is_one_breath(at, step));
             let done = self.readings.judge(&write.done, Need::All);
             let before = self.readings.judge(&write.before, Need::All);
+            // What leaves no state behind looks done wherever there was nothing to do.
+            let leaves_none = matches!(write.undo, Undo::Irreversible { is_whole: false, .. });
             judged[step] = match (done.verdict, before.verdict, self.steps[step]) {
+                (.., StepState::InDoubt(Direction::Forward)) if is_behind && leaves_none => StepState::Pending,
                 (Tri::Holds, ..) => StepState::Done,
                 (_, Tri::Holds, StepState::InDoubt(Direction::Back)) => StepState::Undone,
                 // Never took effect, or was forgotten since (a reload).
@@ -153,6 +156,7 @@ impl Machine {
                 broken_at = broken_at.filter(|at| self.is_one_breath(*at, step)).or(Some(step));
             }
         }
+        self.keep_what_has_served(&mut judged);
         if unclear.is_empty() {
             self.write_judgement(&judged);
             self.steps = judged;
@@ -165,6 +169,22 @@ impl Machine {
         }
         let poll = self.pause(poll);
         self.phase = super::Phase::Recovering(poll);
+    }
+
+    /// What was done before a step that cannot be undone, and is gone since, has served its end: a session that held
+    /// something until then. It is not done again.
+    fn keep_what_has_served(&self, judged: &mut [StepState]) {
+        let is_return = |index: &usize| {
+            let write = self.write(*index);
+            judged[*index] == StepState::Done
+                && write.is_some_and(|write| matches!(write.undo, Undo::Irreversible { is_whole: true, .. }))
+        };
+        let Some(beyond) = (0..judged.len()).find(is_return) else { return };
+        for (now, was) in judged.iter_mut().zip(&self.steps).take(beyond) {
+            if (*now, *was) == (StepState::Pending, StepState::Done) {
+                *now = StepState::Done;
+            }
+        }
     }
 
     /// Whether every step behind `first` up to `last` is sent at once.
