@@ -80,10 +80,9 @@ fn database(document: &Document, node: &Table, roles: &[Role]) -> Option<Databas
     let password = password.or_else(|| text("password_env").map(|name| PasswordSource::Variable(name.to_owned())));
     let file = mysql.and_then(|mysql| mysql.files("replication_password_file")).and_then(<[PathBuf]>::first);
     let secret = file.map(|file| PasswordSource::File(file.clone()));
-    let secret = secret
-        .or_else(|| text("replication_password_env").map(|name| PasswordSource::Variable(name.to_owned())));
-    let replication = text("replication_user")
-        .map(|user| DatabaseLogin { user: Some(user.to_owned()), password: secret });
+    let secret =
+        secret.or_else(|| text("replication_password_env").map(|name| PasswordSource::Variable(name.to_owned())));
+    let replication = DatabaseLogin { user: text("replication_user").map(str::to_owned), password: secret };
     let heartbeat = text("heartbeat_table").and_then(|name| name.split_once('.'));
     Some(Database {
         socket,

@@ -423,20 +423,10 @@ const MYSQL: &[Key] = &[
         "replication_user",
         Kind::Label,
         "none: no switchover",
-        "With what a former primary logs in to replicate from the new one.",
+        "With it a former primary logs in to the new one.",
     ),
-    optional(
-        "replication_password_file",
-        Kind::File,
-        "none",
-        "A file on this machine with the password of replication_user, mode 0600.",
-    ),
-    optional(
-        "replication_password_env",
-        Kind::Label,
-        "none",
-        "A variable of vakt's environment with that password, where there is no replication_password_file.",
-    ),
+    optional("replication_password_file", Kind::File, "none", "A file with that account's password, mode 0600."),
+    optional("replication_password_env", Kind::Label, "none", "A variable of vakt's environment with it, instead."),
     optional(
         "heartbeat_table",
         Kind::Label,

@@ -52,9 +52,7 @@ pub fn plan(
         Change::VipMove { address, to } => {
             vip::plan(&vip::Scene { world, inventory, policy, now }, intent, *address, to)?
         }
-        Change::MysqlSwitchover { to } => {
-            switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?
-        }
+        Change::MysqlSwitchover { to } => switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?,
     };
     if let Planned::Plan(plan) = &planned {
         let faults = lint::lint(plan, inventory);

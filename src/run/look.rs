@@ -138,6 +138,7 @@ impl Readings {
 
 /// The sources of these checks.
 pub(super) fn sources_of<'c>(checks: impl IntoIterator<Item = &'c Check>) -> BTreeSet<SourceKey> {
-    let own_and_other = |check: &'c Check| std::iter::once(&check.node).chain(check.other()).map(|node| (node.clone(), check.probe));
+    let own_and_other =
+        |check: &'c Check| std::iter::once(&check.node).chain(check.other()).map(|node| (node.clone(), check.probe));
     checks.into_iter().flat_map(own_and_other).collect()
 }

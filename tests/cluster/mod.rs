@@ -13,5 +13,5 @@ mod host;
 pub(crate) mod lab;
 mod machines;
 mod services;
-mod switchover;
 mod switches;
+mod switchover;

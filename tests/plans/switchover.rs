@@ -98,7 +98,9 @@ fn refusals() -> Vec<(&'static str, Change, &'static str, &'static [ReasonKind])
         ),
         (
             "refused_switchover_automation",
-            |cluster| with_work(cluster, "db01", |work| work.automation = vec!["MaxScale's monitor holds its lock".into()]),
+            |cluster| {
+                with_work(cluster, "db01", |work| work.automation = vec!["MaxScale's monitor holds its lock".into()])
+            },
             SWITCH,
             &[Kind::Automation],
         ),
@@ -110,7 +112,8 @@ fn refusals() -> Vec<(&'static str, Change, &'static str, &'static [ReasonKind])
             |cluster| {
                 let unknown = || Figure::Unknown(Unknown::NotPermitted);
                 let base = &mut cluster.database("db01").base;
-                (base.accounts, base.work) = (Figure::Unknown(Unknown::NotPermitted), Figure::Unknown(Unknown::NotPermitted));
+                (base.accounts, base.work) =
+                    (Figure::Unknown(Unknown::NotPermitted), Figure::Unknown(Unknown::NotPermitted));
                 cluster.database("db02").base.replicators = unknown_replicators();
                 cluster.database("db02").base.settings.binary_log = unknown();
             },
@@ -203,7 +206,7 @@ fn without_a_login_to_replicate_there_is_no_way_back_for_the_former_primary() {
     let (world, mut inventory) = cluster.world();
     for node in &mut inventory.nodes {
         if let Some(database) = &mut node.database {
-            database.replication = None;
+            database.replication.user = None;
         }
     }
     let policy = inventory.settings.policy.clone();
@@ -223,7 +226,8 @@ fn the_primary_is_there_already() {
 fn the_applier_stops_before_the_new_primary_takes_writes_and_the_old_one_is_out_before_it_is_in() {
     let plan = plan_of(&Cluster::with_databases(), SWITCH);
     let sent: Vec<String> = plan.body.steps.iter().filter_map(|step| Some(step.write()?.request.to_string())).collect();
-    let place = |words: &str| sent.iter().position(|text| text.contains(words)).unwrap_or_else(|| panic!("{words}: {sent:?}"));
+    let place =
+        |words: &str| sent.iter().position(|text| text.contains(words)).unwrap_or_else(|| panic!("{words}: {sent:?}"));
     let promote = place("set global read_only = 0");
     assert!(sent[promote].find("stop slave sql_thread") < sent[promote].find("set global read_only = 0"));
     assert!(place("flush tables with read lock") < place("set global read_only = 1"));
@@ -231,7 +235,10 @@ fn the_applier_stops_before_the_new_primary_takes_writes_and_the_old_one_is_out_
     assert!(place("mysql_rw/db01 state maint") < promote && promote < place("mysql_rw/db02 state ready"));
     assert!(place("10.10.0.32'\\'', master_port=3306, master_use_gtid") < place("flush tables with read lock"));
     assert!(promote < place("reset slave all"));
-    assert_eq!(plan.body.point_of_no_return.map(|at| plan.body.steps[at].title.to_string()), Some("db02: takes writes".into()));
+    assert_eq!(
+        plan.body.point_of_no_return.map(|at| plan.body.steps[at].title.to_string()),
+        Some("db02: takes writes".into())
+    );
     // From the fence on everything leaves in one breath, until clients are free to come back.
     let at_once = plan.body.steps.iter().filter(|step| step.at_once).count();
     assert_eq!(at_once, 7);

@@ -38,7 +38,8 @@ pub(crate) struct SimDatabase {
     pub(crate) lag_ms: u64,
 }
 
-const HOSTS: [(&str, &str, u32); 3] = [("db01", "10.10.0.31", 31), ("db02", "10.10.0.32", 32), ("db03", "10.10.0.33", 33)];
+const HOSTS: [(&str, &str, u32); 3] =
+    [("db01", "10.10.0.31", 31), ("db02", "10.10.0.32", 32), ("db03", "10.10.0.33", 33)];
 
 /// db01 is the primary, the others follow it; commits wait for one acknowledgement.
 pub(crate) fn healthy() -> Vec<SimDatabase> {
@@ -101,7 +102,11 @@ fn base(server: u32, is_primary: bool) -> SwitchoverSample {
 
 impl SimDatabase {
     fn position(&self) -> (u32, u64) {
-        self.state.iter().map(|(server, last)| (*server, *last)).max_by_key(|(_, last)| *last).unwrap_or((self.server, 0))
+        self.state
+            .iter()
+            .map(|(server, last)| (*server, *last))
+            .max_by_key(|(_, last)| *last)
+            .unwrap_or((self.server, 0))
     }
 
     pub(crate) fn sample(&self) -> SwitchoverSample {
@@ -196,7 +201,11 @@ impl SimDatabase {
 }
 
 /// Time passes: whoever takes writes and is sent to gets one, replicas apply what their source had before.
-pub(crate) fn pass(databases: &mut [SimDatabase], is_sent_to: impl Fn(&str) -> bool, acknowledged: &mut Vec<(u32, u64)>) {
+pub(crate) fn pass(
+    databases: &mut [SimDatabase],
+    is_sent_to: impl Fn(&str) -> bool,
+    acknowledged: &mut Vec<(u32, u64)>,
+) {
     let before: BTreeMap<&str, BTreeMap<u32, u64>> =
         databases.iter().filter(|one| one.reachable).map(|one| (one.host, one.state.clone())).collect();
     for database in databases {

@@ -237,7 +237,9 @@ impl Harness {
             _ => None,
         });
         // Those of one breath leave in the order in which they were announced.
-        let Some((seq, announced)) = open.last() else { panic!("{request} was sent without a record, or twice for one") };
+        let Some((seq, announced)) = open.last() else {
+            panic!("{request} was sent without a record, or twice for one")
+        };
         assert_eq!(announced, request, "something else was announced");
         self.announced_and_sent.insert(seq);
     }

@@ -21,8 +21,7 @@ use crate::{
 pub(super) fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Option<Body> {
     let (from, to) = (field.primary.name(), field.target.name());
     let steps = steps::all(field)?;
-    let mut endpoints: Vec<_> =
-        field.endpoints.iter().flat_map(|one| [one.old.clone(), one.new.clone()]).collect();
+    let mut endpoints: Vec<_> = field.endpoints.iter().flat_map(|one| [one.old.clone(), one.new.clone()]).collect();
     endpoints.sort();
     endpoints.dedup();
     let ages = field.seats().map(|seat| seat.age_ms).chain(field.endpoints.iter().map(|one| one.age_ms));
@@ -83,9 +82,10 @@ fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
          the connection is silent.",
         statements::LEASE_S
     ));
+    let last_in = steps.iter().rposition(|step| step.at_once).map_or(0, |at| at + 1 - field.endpoints.len());
     effect.push(format!(
-        "If it dies between steps {} and {}, which take some milliseconds, nobody takes writes until vakt runs resume or \
-         vakt runs rollback.",
+        "If it dies between steps {} and {last_in}, which take some milliseconds, nobody can write until vakt runs resume, \
+         or, before step {}, vakt runs rollback.",
         number(&is_fence),
         number(&Step::is_irreversible)
     ));

@@ -99,10 +99,7 @@ fn lines(field: &Field<'_>, scene: &Scene<'_>, seat: &Seat<'_>) -> Vec<Line> {
     let of = |is: DatabaseExpect, cure: &str| Line::of(&is.judge(&seat.facts, None, other), cure);
     let lag_ms = scene.inventory.settings.thresholds.database.lag_ms;
     let mut lines = vec![
-        of(
-            DatabaseExpect::Follows { node: primary.node.name.clone(), host: primary.host.clone() },
-            THREADS_CURE,
-        ),
+        of(DatabaseExpect::Follows { node: primary.node.name.clone(), host: primary.host.clone() }, THREADS_CURE),
         of(DatabaseExpect::NothingBeyond(primary.node.name.clone()), ERRANT_CURE),
         of(DatabaseExpect::LagAtMost { ms: lag_ms }, "Wait until it has caught up, or choose another replica."),
         of(DatabaseExpect::ReadOnly, "Make it read-only: set global read_only = 1."),
@@ -219,10 +216,9 @@ fn acknowledger_line(field: &Field<'_>, seat: &Seat<'_>) -> Vec<Line> {
     let work = primary.sample.work.as_ref().known();
     let now = match work.map(|work| (work.semi_sync_active, work.semi_sync_clients)) {
         Some((Some(true), Some(clients))) => line(Some(true), format!("{clients} replicas acknowledge now")),
-        Some((Some(false), _)) => line(
-            Some(false),
-            format!("commits on {} have no acknowledgement now", primary.node.name),
-        ),
+        Some((Some(false), _)) => {
+            line(Some(false), format!("commits on {} have no acknowledgement now", primary.node.name))
+        }
         _ => Line {
             kind: ReasonKind::UnknownFact,
             ..line(None, "whether commits are acknowledged now is unknown".to_owned())

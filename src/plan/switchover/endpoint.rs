@@ -57,9 +57,8 @@ impl Endpoint<'_> {
     }
 
     fn evidence(&self) -> Vec<Clean> {
-        let line = |path: &ServerPath| {
-            Clean::line(&format!("{}: {path} {}", self.node.name, server_words(&self.facts, path)))
-        };
+        let line =
+            |path: &ServerPath| Clean::line(&format!("{}: {path} {}", self.node.name, server_words(&self.facts, path)));
         vec![line(&self.old), line(&self.new)]
     }
 }
@@ -85,7 +84,10 @@ pub(super) fn find<'a>(
                     ReasonKind::StaleFacts,
                     format!("HAProxy on {} is not known well enough.", node.name),
                     vec![why],
-                    format!("Mend the connection to {}, or take it out of the configuration; then plan again.", node.name),
+                    format!(
+                        "Mend the connection to {}, or take it out of the configuration; then plan again.",
+                        node.name
+                    ),
                 ));
                 continue;
             }

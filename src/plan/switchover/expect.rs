@@ -130,7 +130,13 @@ impl DatabaseExpect {
                 sample.application_sessions(),
                 "how many sessions applications have",
                 |count| count == 0,
-                |count| if count == 1 { "1 application session".to_owned() } else { format!("{count} application sessions") },
+                |count| {
+                    if count == 1 {
+                        "1 application session".to_owned()
+                    } else {
+                        format!("{count} application sessions")
+                    }
+                },
             ),
         }
     }
@@ -261,10 +267,9 @@ fn judge_has(sample: &SwitchoverSample, theirs: Option<&SwitchoverSample>, node:
     match (&sample.state.current_pos, theirs.written()) {
         (Figure::Unknown(why), _) => unknown("its position", why),
         (_, Figure::Unknown(why)) => unknown(&format!("the position of {node}"), why),
-        (Figure::Known(own), Figure::Known(wanted)) => verdict(
-            own.reaches(&wanted),
-            format!("at {}, {node} at {}", position_words(own), position_words(&wanted)),
-        ),
+        (Figure::Known(own), Figure::Known(wanted)) => {
+            verdict(own.reaches(&wanted), format!("at {}, {node} at {}", position_words(own), position_words(&wanted)))
+        }
     }
 }
 

@@ -224,7 +224,7 @@ impl<'a> Field<'a> {
     /// Whether the former primary can come back as a replica.
     fn judge_return(&self, reasons: &mut Vec<Reason>) {
         let (primary, target) = (&self.primary, &self.target);
-        let Some(user) = primary.database.replication.as_ref().and_then(|login| login.user.as_deref()) else {
+        let Some(user) = primary.database.replication.user.as_deref() else {
             reasons.push(Reason::new(
                 ReasonKind::NoWay,
                 format!("{} could not replicate from {}: vakt has no login for that.", primary.name(), target.name()),
@@ -384,7 +384,8 @@ fn refuse_unknown(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) {
 /// The one that takes writes.
 fn one_primary(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) -> Option<usize> {
     let takes_writes = |seat: &Seat<'_>| seat.sample.state.read_only.known() == Some(false);
-    let writable: Vec<usize> = seats.iter().enumerate().filter(|(_, seat)| takes_writes(seat)).map(|(at, _)| at).collect();
+    let writable: Vec<usize> =
+        seats.iter().enumerate().filter(|(_, seat)| takes_writes(seat)).map(|(at, _)| at).collect();
     let evidence = || seats.iter().map(Seat::words).collect();
     match writable.as_slice() {
         [one] => return Some(*one),

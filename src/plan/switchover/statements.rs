@@ -22,7 +22,7 @@ const READY_S: u64 = 20;
 fn request(seat: &Seat<'_>, session: SqlSession, statements: Vec<SqlStep>, deadline_ms: u64) -> Request {
     let database = seat.database;
     let has_secret = statements.iter().any(|statement| statement.sql.contains(SECRET));
-    let secret = database.replication.as_ref().filter(|_| has_secret).and_then(|login| login.password.clone());
+    let secret = database.replication.password.clone().filter(|_| has_secret);
     let call =
         Call::SqlWrite { socket: database.socket.clone(), login: database.login.clone(), session, statements, secret };
     Request { access: Access::Write, call, deadline_ms, cap_bytes: CAP_BYTES }
@@ -95,17 +95,12 @@ pub(super) fn point_to(seat: &Seat<'_>, source: &Seat<'_>) -> Request {
 
 /// The same, and it starts at once: back to a server that has everything.
 pub(super) fn point_back(seat: &Seat<'_>, source: &Seat<'_>) -> Request {
-    let statements =
-        vec![SqlStep::run("stop slave"), SqlStep::run(change_to(source)), SqlStep::run("start slave")];
+    let statements = vec![SqlStep::run("stop slave"), SqlStep::run(change_to(source)), SqlStep::run("start slave")];
     request(seat, SqlSession::Own, statements, LONG_MS)
 }
 
 fn change_to(source: &Seat<'_>) -> String {
-    format!(
-        "change master to master_host='{}', master_port={}, master_use_gtid=slave_pos",
-        source.host,
-        source.port()
-    )
+    format!("change master to master_host='{}', master_port={}, master_use_gtid=slave_pos", source.host, source.port())
 }
 
 pub(super) fn start(seat: &Seat<'_>) -> Request {
@@ -118,7 +113,7 @@ pub(super) fn stop(seat: &Seat<'_>) -> Request {
 
 /// The former primary replicates from the new one.
 pub(super) fn follow(primary: &Seat<'_>, target: &Seat<'_>) -> Request {
-    let user = primary.database.replication.as_ref().and_then(|login| login.user.as_deref()).unwrap_or_default();
+    let user = primary.database.replication.user.as_deref().unwrap_or_default();
     let mut statements = Vec::new();
     if primary.sample.settings.semi_sync_source.known() == Some(true) {
         statements.push(SqlStep::run("set global rpl_semi_sync_master_enabled = 0"));

@@ -156,9 +156,10 @@ fn move_sibling(field: &Field<'_>, sibling: &Seat<'_>) -> [Step; 3] {
     let (primary, target) = (&field.primary, &field.target);
     let (name, to) = (&sibling.node.name, target.name());
     let back = send(&format!("replicates from {}", primary.name()), statements::point_back(sibling, primary));
-    let mut point = Parts::new(&format!("replicates from {to} from now on"), sibling, statements::point_to(sibling, target), back)
-        .from(follows(primary))
-        .to(points_to(target));
+    let mut point =
+        Parts::new(&format!("replicates from {to} from now on"), sibling, statements::point_to(sibling, target), back)
+            .from(follows(primary))
+            .to(points_to(target));
     point.guards.push(check(target, DatabaseExpect::ReadOnly));
     let has_all = vec![check(target, DatabaseExpect::HasAllOf(name.clone()))];
     let has_all = until(has_all, 1, limits::VERIFY_POLL_MS, REPLICATE_MS);
@@ -212,12 +213,8 @@ fn freeze(field: &Field<'_>) -> Step {
 
 fn catch_up(field: &Field<'_>) -> Step {
     let (primary, target) = (&field.primary, &field.target);
-    let until = until(
-        vec![check(target, DatabaseExpect::HasAllOf(primary.node.name.clone()))],
-        1,
-        QUICK_POLL_MS,
-        CATCH_UP_MS,
-    );
+    let until =
+        until(vec![check(target, DatabaseExpect::HasAllOf(primary.node.name.clone()))], 1, QUICK_POLL_MS, CATCH_UP_MS);
     let guards = vec![check(primary, DatabaseExpect::Held)];
     wait(&format!("{}: wait until it has everything", target.name()), until, guards, OnLate::Fail)
 }
@@ -337,10 +334,15 @@ fn end_sessions(field: &Field<'_>) -> Step {
     let primary = &field.primary;
     let users = sessions_users(field);
     let undo = never("a closed session does not come back");
-    Parts::new("sessions of applications end, and the lock goes", primary, statements::end_sessions(primary, &users), undo)
-        .from(DatabaseExpect::Held)
-        .to(DatabaseExpect::NotHeld)
-        .step()
+    Parts::new(
+        "sessions of applications end, and the lock goes",
+        primary,
+        statements::end_sessions(primary, &users),
+        undo,
+    )
+    .from(DatabaseExpect::Held)
+    .to(DatabaseExpect::NotHeld)
+    .step()
 }
 
 fn follow(field: &Field<'_>) -> Step {

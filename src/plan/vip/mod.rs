@@ -308,5 +308,10 @@ fn prove(field: &Field<'_>) -> Step {
 }
 
 fn step(title: &str, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
-    Step { title: Clean::line(title), when: When::Always, action: Action::Wait(Wait { until, guards, on_late }), at_once: false }
+    Step {
+        title: Clean::line(title),
+        when: When::Always,
+        action: Action::Wait(Wait { until, guards, on_late }),
+        at_once: false,
+    }
 }

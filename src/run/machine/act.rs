@@ -13,9 +13,7 @@ use crate::{
         expect::Check,
         parts::{Need, Undo},
     },
-    run::{
-        look::{Judgement, Tri},
-    },
+    run::look::{Judgement, Tri},
     wire::{
         haproxy::commands,
         request::{Call, Reply, Request},

@@ -123,7 +123,8 @@ async fn carry_out(
                 return (None, Err(Stopped::Objection(why)));
             }
             Ok((_, Err(error))) => {
-                let why = format!("the conversation ended during statement {number}: {}", Clean::line(&error.to_string()));
+                let why =
+                    format!("the conversation ended during statement {number}: {}", Clean::line(&error.to_string()));
                 return (None, Err(Stopped::Lost(why)));
             }
             Err(_) => return (None, Err(Stopped::Lost(format!("the answer to statement {number} could not be read")))),

@@ -79,9 +79,10 @@ fn work() -> String {
     let status = |name: &str| {
         format!("(select variable_value from information_schema.GLOBAL_STATUS where variable_name = '{name}')")
     };
-    let changes: Vec<String> = ["alter ", "create index", "optimize ", "rename ", "truncate ", "repair ", "backup stage"]
-        .map(|word| format!("info like '{word}%'"))
-        .into();
+    let changes: Vec<String> =
+        ["alter ", "create index", "optimize ", "rename ", "truncate ", "repair ", "backup stage"]
+            .map(|word| format!("info like '{word}%'"))
+            .into();
     format!(
         "select (select coalesce(max(timestampdiff(second, trx_started, now())), 0) from information_schema.INNODB_TRX t \
          join information_schema.PROCESSLIST p on p.id = t.trx_mysql_thread_id \
@@ -270,8 +271,13 @@ fn read_work(answers: &Answers, complaints: &mut Complaints) -> Figure<Switchove
             count("definition_changes"),
             count("events"),
         ];
-        let [Figure::Known(transaction_s), Figure::Known(statement_s), Figure::Known(metadata_waits), Figure::Known(definition_changes), Figure::Known(events)] =
-            figures
+        let [
+            Figure::Known(transaction_s),
+            Figure::Known(statement_s),
+            Figure::Known(metadata_waits),
+            Figure::Known(definition_changes),
+            Figure::Known(events),
+        ] = figures
         else {
             return Figure::Unknown(figures.iter().find_map(|figure| figure.why()).unwrap_or(Unknown::Missing));
         };
@@ -299,12 +305,14 @@ fn read_accounts(answers: &Answers, complaints: &mut Complaints) -> Figure<Vec<A
             let mut count = |name: &str| row.number::<u64>(&[name], complaints);
             let (sessions, own, passes) = (count("sessions"), count("own"), count("passes"));
             match (sessions, own, passes) {
-                (Figure::Known(sessions), Figure::Known(own), Figure::Known(passes)) => accounts.push(AccountSessions {
-                    user: row.text(&["user"]).known().unwrap_or_default(),
-                    sessions,
-                    is_own: own != 0,
-                    passes_read_only: passes != 0,
-                }),
+                (Figure::Known(sessions), Figure::Known(own), Figure::Known(passes)) => {
+                    accounts.push(AccountSessions {
+                        user: row.text(&["user"]).known().unwrap_or_default(),
+                        sessions,
+                        is_own: own != 0,
+                        passes_read_only: passes != 0,
+                    })
+                }
                 _ => return Figure::Unknown(Unknown::Malformed),
             }
         }
@@ -316,6 +324,9 @@ fn read_replicators(answers: &Answers) -> Figure<Vec<Replicator>> {
     let table = answers.table(StatementId::SwitchoverReplicators);
     table.as_ref().map(|table| {
         let text = |figure: Figure<Clean>| figure.known().unwrap_or_default();
-        table.rows().map(|row| Replicator { user: text(row.text(&["user"])), host: text(row.text(&["host"])) }).collect()
+        table
+            .rows()
+            .map(|row| Replicator { user: text(row.text(&["user"])), host: text(row.text(&["host"])) })
+            .collect()
     })
 }

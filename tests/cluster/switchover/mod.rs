@@ -37,7 +37,8 @@ impl Writer {
         let good = lines.iter().filter_map(|line| {
             let fields: Vec<&str> = line.split('\t').collect();
             let [start, id, result, took] = fields[..] else { return None };
-            (result == "ok").then(|| (start.parse::<f64>().unwrap() + took.parse::<f64>().unwrap(), id.parse().unwrap()))
+            (result == "ok")
+                .then(|| (start.parse::<f64>().unwrap() + took.parse::<f64>().unwrap(), id.parse().unwrap()))
         });
         good.collect()
     }

@@ -55,8 +55,12 @@ fn a_session_that_writes_past_read_only_is_refused_and_named() {
     if !scene::is_mariadb() {
         return;
     }
-    sql("db01", "create or replace user passer@'10.10.0.%' identified by 'pass'; grant read only admin on *.* to passer@'10.10.0.%'");
-    let session = Lines::of("db02", Stdio::null(), &["mariadb", "-upasser", "-ppass", "-h10.10.0.31", "-e", "select sleep(60)"]);
+    sql(
+        "db01",
+        "create or replace user passer@'10.10.0.%' identified by 'pass'; grant read only admin on *.* to passer@'10.10.0.%'",
+    );
+    let session =
+        Lines::of("db02", Stdio::null(), &["mariadb", "-upasser", "-ppass", "-h10.10.0.31", "-e", "select sleep(60)"]);
     refused_with(&scene, "db02", &["READ_ONLY ADMIN: passer (1 sessions)", "revoke READ_ONLY ADMIN"]);
     drop(session);
     sql("db01", "kill user passer; drop user passer@'10.10.0.%'");

@@ -16,7 +16,8 @@ use std::{
 };
 use tempfile::TempDir;
 
-pub(super) const DATABASES: [(&str, &str); 3] = [("db01", "10.10.0.31"), ("db02", "10.10.0.32"), ("db03", "10.10.0.33")];
+pub(super) const DATABASES: [(&str, &str); 3] =
+    [("db01", "10.10.0.31"), ("db02", "10.10.0.32"), ("db03", "10.10.0.33")];
 pub(super) const BALANCERS: [&str; 2] = ["lb01", "lb02"];
 const PATIENCE: Duration = Duration::from_secs(30);
 
