@@ -99,11 +99,18 @@ fn refusals() -> Vec<(&'static str, Change, &'static str, &'static [ReasonKind])
         (
             "refused_switchover_automation",
             |cluster| {
-                with_work(cluster, "db01", |work| work.automation = vec!["MaxScale's monitor holds its lock".into()])
+                with_work(cluster, "db01", |work| work.automation = vec!["MaxScale's monitor holds its lock".into()]);
             },
             SWITCH,
             &[Kind::Automation],
         ),
+    ]
+}
+
+/// The same, for what is about more than one server.
+fn refusals_of_many() -> Vec<(&'static str, Change, &'static str, &'static [ReasonKind])> {
+    use ReasonKind as Kind;
+    vec![
         ("refused_switchover_two", |cluster| cluster.database("db03").read_only = false, SWITCH, &[Kind::SplitBrain]),
         ("refused_switchover_none", |cluster| cluster.database("db01").read_only = true, SWITCH, &[Kind::SplitBrain]),
         ("refused_switchover_never_read", |cluster| cluster.vanish("db03"), SWITCH, &[Kind::StaleFacts]),
@@ -176,7 +183,7 @@ fn unknown_replicators() -> Figure<Vec<vakt::model::mysql::Replicator>> {
 
 #[test]
 fn every_refusal_of_a_switchover_reads_as_it_should_and_names_its_cure() {
-    for (name, change, line, kinds) in refusals() {
+    for (name, change, line, kinds) in refusals().into_iter().chain(refusals_of_many()) {
         let planned = planned(&changed(change), line);
         let Err(refusal) = &planned else { panic!("{name}: {}", super::render(&planned, 120)) };
         let found: Vec<ReasonKind> = refusal.reasons.iter().map(|reason| reason.kind).collect();

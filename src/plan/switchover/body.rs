@@ -82,7 +82,8 @@ fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
          the connection is silent.",
         statements::LEASE_S
     ));
-    let last_in = steps.iter().rposition(|step| step.at_once).map_or(0, |at| at + 1 - field.endpoints.len());
+    // The last but one of the breath lets the last load balancer in.
+    let last_in = steps.iter().rposition(|step| step.at_once).unwrap_or(0);
     effect.push(format!(
         "If it dies between steps {} and {last_in}, which take some milliseconds, nobody can write until vakt runs resume, \
          or, before step {}, vakt runs rollback.",

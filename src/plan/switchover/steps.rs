@@ -48,11 +48,9 @@ pub(super) fn all(field: &Field<'_>) -> Option<Vec<Step>> {
         steps.push(out(endpoint)?);
     }
     steps.push(promote(field));
+    // One load balancer after the other: whoever comes back through the first one needs not wait for the others.
     for endpoint in &field.endpoints {
-        steps.push(into(endpoint)?);
-    }
-    for endpoint in &field.endpoints {
-        steps.push(close(endpoint)?);
+        steps.extend([into(endpoint)?, close(endpoint)?]);
     }
     steps.extend([end_sessions(field), follow(field), forget(field), no_application(field), prove(field)]);
     Some(steps)

@@ -279,7 +279,7 @@ fn read_work(answers: &Answers, complaints: &mut Complaints) -> Figure<Switchove
             Figure::Known(events),
         ] = figures
         else {
-            return Figure::Unknown(figures.iter().find_map(|figure| figure.why()).unwrap_or(Unknown::Missing));
+            return Figure::Unknown(figures.iter().find_map(Figure::why).unwrap_or(Unknown::Missing));
         };
         let signs = AUTOMATION.iter().filter(|(column, _)| matches!(row.raw(&[column]), Figure::Known(_)));
         let mut automation: Vec<Clean> = signs.map(|(_, words)| (*words).into()).collect();
@@ -311,7 +311,7 @@ fn read_accounts(answers: &Answers, complaints: &mut Complaints) -> Figure<Vec<A
                         sessions,
                         is_own: own != 0,
                         passes_read_only: passes != 0,
-                    })
+                    });
                 }
                 _ => return Figure::Unknown(Unknown::Malformed),
             }
