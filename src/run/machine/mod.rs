@@ -304,6 +304,11 @@ impl Machine {
         if self.is_beyond_return() {
             return "A step that cannot be undone is done: stopping leaves the rest to you.".into();
         }
+        if let Phase::Act(Act { breath, stage: Stage::Announced { .. } | Stage::Sent { .. }, .. }) = &self.phase
+            && !(breath.answered.is_empty() && breath.rest.is_empty())
+        {
+            return "Several requests leave in one breath: stopping waits for their end.".into();
+        }
         let is_undoable = |state: &StepState| matches!(state, StepState::Done | StepState::InDoubt(_));
         let mut numbers: Vec<usize> =
             self.steps.iter().enumerate().filter(|(_, state)| is_undoable(state)).map(|(at, _)| at + 1).collect();
