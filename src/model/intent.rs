@@ -419,6 +419,8 @@ mod tests {
             "haproxy.kill-sessions mysql_rw/db01",
             "vip.move 10.10.0.100 --to lb02 --reason kernel",
             "vip.move 2001:db8::1 --to lb02",
+            "mysql.switchover --to db02",
+            "mysql.switchover --to db02 --reason kernel",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -437,7 +439,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -462,6 +464,7 @@ mod tests {
             ("haproxy.maint b/s --reason", "--reason needs a sentence in quotes"),
             ("vip.move lb02 --to lb01", "vip.move needs an address, such as 10.10.0.100"),
             ("vip.move 10.0.0.1", "--to needs the name of a node, such as db02"),
+            ("mysql.switchover", "--to needs the name of a node, such as db02"),
         ];
         for (line, message) in cases {
             assert_eq!(parse(line).unwrap_err().to_string(), message, "{line}");

@@ -118,7 +118,7 @@ async fn carry_out(
                 first
             }
             Ok((_, Err(LibraryError::Server(refusal)))) => {
-                let words = Clean::line(&refusal.message);
+                let words = without(&Clean::line(&refusal.message), secret);
                 let why = format!("statement {number} was refused ({}): {words}", refusal.code);
                 return (None, Err(Stopped::Objection(why)));
             }
@@ -136,6 +136,14 @@ async fn carry_out(
         }
     }
     (Some(Conversation { conn, bridge, asked }), Ok(()))
+}
+
+/// A server quotes what it refuses: what is secret goes no further.
+fn without(words: &Clean, secret: Option<&SecretString>) -> String {
+    match secret.map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty()) {
+        Some(secret) => words.as_str().replace(secret, "…"),
+        None => words.to_string(),
+    }
 }
 
 /// The first cell of the first row, if there is one.
@@ -179,5 +187,7 @@ mod tests {
         }
         assert!(filled(sql, None).is_err());
         assert_eq!(filled("select 1", None), Ok("select 1".to_owned()));
+        let refused = "near 'master_password='lab-replica''".into();
+        assert_eq!(without(&refused, Some(&secret("lab-replica"))), "near 'master_password='…''");
     }
 }

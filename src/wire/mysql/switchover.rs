@@ -330,3 +330,68 @@ fn read_replicators(answers: &Answers) -> Figure<Vec<Replicator>> {
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample(texts: &[&str]) -> SwitchoverSample {
+        let replies: Vec<Reply> =
+            texts.iter().map(|text| Reply { bytes: (*text).into(), ..Reply::default() }).collect();
+        match SwitchoverProbe.interpret(&replies) {
+            (Some(Facts::Switchover(sample)), _) => *sample,
+            (other, complaints) => panic!("{other:?} {complaints:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_becomes_facts_and_null_says_that_nobody_holds_it() {
+        let state = "= switchover_state rows\nread_only\tgtid_binlog_state\tgtid_current_pos\tlease\n1\t0-31-7,0-32-9\t0-32-9\t\\N\n";
+        let said =
+            sample(&["= switchover_settings rows\nVariable_name\tValue\ngtid_slave_pos\t\nlog_bin\tON\n", state]);
+        assert_eq!(said.dialect, Figure::Known(Dialect::Mariadb));
+        assert_eq!((said.state.read_only, said.state.lease), (Figure::Known(true), Figure::Known(None)));
+        assert_eq!(said.written().map(|position| position.to_string()), Figure::Known("0-32-9".to_owned()));
+        assert_eq!(said.settings.binary_log, Figure::Known(true));
+        // What was not asked, or not told, is unknown and no pass.
+        assert!(
+            said.accounts.why().is_some() && said.work.why().is_some() && said.settings.logs_applied.why().is_some()
+        );
+    }
+
+    #[test]
+    fn who_writes_past_read_only_is_unknown_where_the_login_may_not_look() {
+        let refused = "= switchover_accounts refused 1142 SELECT command denied to user for table global_priv\n";
+        assert_eq!(sample(&[refused]).accounts, Figure::Unknown(Unknown::NotPermitted));
+        let told = "= switchover_accounts rows\nuser\tsessions\town\tpasses\nadmin\t1\t0\t1\n";
+        let accounts = sample(&[told]).accounts.known().unwrap();
+        assert!(accounts[0].passes_read_only && !accounts[0].is_own);
+        assert!(
+            sample(&["= switchover_accounts rows\nuser\tsessions\town\tpasses\nadmin\tx\t0\t1\n"])
+                .accounts
+                .why()
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn another_program_shows_by_its_lock() {
+        let columns = "transaction_s\tstatement_s\tmetadata_waits\tdefinition_changes\tevents\tsemi_sync_active\t\
+            semi_sync_clients\tmaxscale\tmaxscale_primary\tmha\torchestrator\treplication_manager";
+        let text = format!("= switchover_work rows\n{columns}\n0\t9\t0\t0\t0\tON\t2\t77\t77\t\\N\t\\N\t\\N\n");
+        let work = sample(&[&text]).work.known().unwrap();
+        assert_eq!((work.statement_s, work.semi_sync_active, work.automation.len()), (9, Some(true), 1));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_understood_or_complained_about(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            for id in FAST.into_iter().chain(SLOW) {
+                let head = format!("= {} rows\n", id.word());
+                let reply = Reply { bytes: [head.as_bytes(), &bytes].concat(), ..Reply::default() };
+                let _ = SwitchoverProbe.interpret(&[reply]);
+            }
+        }
+    }
+}
