@@ -25,7 +25,7 @@ fn main() -> std::io::Result<()> {
     };
     for request in wanted.probe().requests(&loaded.inventory.nodes[0], 2_000) {
         let script = match &request.call {
-            Call::Shell { script } => script.to_string(),
+            Call::Shell { script } | Call::ShellWithin { script } => script.to_string(),
             Call::Exec { argv } => argv.last().cloned().unwrap_or_default(),
             Call::Haproxy { command, .. } => command.clone(),
             // Conversations, not scripts.

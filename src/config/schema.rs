@@ -469,7 +469,11 @@ const POLL: &[Key] = &[
         Kind::Integer,
         "Interval of addresses, neighbours and keepalived on nodes that may hold a virtual address; others are asked a fifth as often.",
     ),
-    tunable("services_ms", Kind::Integer, "Interval of listening sockets, workers of web servers and NFS mounts."),
+    tunable(
+        "services_ms",
+        Kind::Integer,
+        "Interval of listening sockets, workers of web servers and NFS mounts on nodes with a public address; others are asked a third as often.",
+    ),
     tunable("memcached_ms", Kind::Integer, "Interval of memcached's figures, on nodes of role cache, web or app."),
     tunable("certificates_ms", Kind::Integer, "Interval of the certificates of load balancers."),
     tunable(

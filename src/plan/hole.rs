@@ -80,7 +80,7 @@ impl Bindings {
             Call::Shell { script } => Call::Shell { script: Cow::Owned(fill(script)?) },
             Call::Exec { argv } => Call::Exec { argv: argv.iter().map(|word| fill(word)).collect::<Result<_, _>>()? },
             // No plan holds one: it is how vakt asks.
-            Call::Tcp { .. } => request.call.clone(),
+            Call::Tcp { .. } | Call::ShellWithin { .. } => request.call.clone(),
             Call::Haproxy { socket, command } => Call::Haproxy { socket: socket.clone(), command: fill(command)? },
             // Only read, without words of an operator.
             call @ (Call::Ovsdb { .. } | Call::OvsDaemon { .. }) => call.clone(),
@@ -110,7 +110,7 @@ impl Bindings {
 /// The names of the holes in a request.
 pub fn holes_in(request: &Request) -> Vec<&str> {
     let texts: Vec<&str> = match &request.call {
-        Call::Shell { script } => vec![script],
+        Call::Shell { script } | Call::ShellWithin { script } => vec![script],
         Call::Exec { argv } => argv.iter().map(String::as_str).collect(),
         Call::Haproxy { command, .. } => vec![command],
         Call::Tcp { send, .. } => vec![send],

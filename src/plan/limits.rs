@@ -20,5 +20,7 @@ pub const UP_DEADLINE_MS: u64 = 5_000;
 pub const STEPS_MAX: usize = 64;
 /// Most premises of a plan.
 pub const PREMISES_MAX: usize = 256;
+/// How often the premises are read anew before the first write, when they grew too old while something else was read.
+pub const PREMISES_ANEW_MAX: u32 = 2;
 /// Longest deadline of a wait.
 pub const WAIT_DEADLINE_MS_MAX: u64 = 24 * 3600 * 1000;

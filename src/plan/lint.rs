@@ -159,7 +159,11 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
             }
             Call::Shell { .. } | Call::Exec { .. } => node.is_some(),
             // They only read.
-            Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Libvirt { .. } | Call::Tcp { .. } => false,
+            Call::ShellWithin { .. }
+            | Call::Ovsdb { .. }
+            | Call::OvsDaemon { .. }
+            | Call::Libvirt { .. }
+            | Call::Tcp { .. } => false,
         };
         check(Rule::Target, is_reachable);
     }
@@ -210,7 +214,7 @@ fn is_one_command(request: &Request) -> bool {
                 && statements.iter().all(|statement| sound(&statement.sql, &[';', '\n', '\r', '\0', '\\']))
         }
         Call::Libvirt { socket, .. } => sound(socket, &['\n', '\r', '\0']),
-        Call::Shell { script } => sound(script, &['\n', '\r', '\0']),
+        Call::Shell { script } | Call::ShellWithin { script } => sound(script, &['\n', '\r', '\0']),
         Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Tcp { .. } => false,
         // One process: its words are quoted one by one, so anything but NUL is one word.
         Call::Exec { argv } => !argv.is_empty() && argv.iter().all(|word| !word.contains('\0')),

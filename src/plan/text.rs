@@ -53,7 +53,9 @@ pub fn plan(plan: &Plan, width: usize) -> String {
     page.prose(0, "How it is read back");
     for source in &body.sources {
         // Scripts and statements of probes are long, only look, and say nothing to an operator.
-        let is_usual = |request: &&Request| matches!(request.call, Call::Shell { .. } | Call::Sql { .. });
+        let is_usual = |request: &&Request| {
+            matches!(request.call, Call::Shell { .. } | Call::ShellWithin { .. } | Call::Sql { .. })
+        };
         if source.requests.iter().any(|request| is_usual(&request)) {
             page.row(2, &format!("{:<6}", source.node), &format!("what vakt always reads: {}", source.probe));
         }

@@ -63,7 +63,7 @@ pub(super) fn said_nothing(node: &NodeName, address: &str, waited_ms: u64) -> Tr
 
 pub(super) fn deadline_missed(node: &NodeName, request: &Request) -> Trouble {
     let asked = match &request.call {
-        Call::Shell { .. } => String::new(),
+        Call::Shell { .. } | Call::ShellWithin { .. } => String::new(),
         Call::Exec { argv } => format!(" to {}", argv.first().map_or("a program", String::as_str)),
         Call::Haproxy { command, .. } => format!(" to HAProxy's {command}"),
         Call::Ovsdb { .. } => " of the switch's database".to_owned(),

@@ -2,7 +2,7 @@
 
 use super::probe::Complaint;
 use crate::model::figure::{Figure, Unknown};
-use std::str::FromStr;
+use std::{fmt::Display, str::FromStr};
 
 /// Complaints kept of one answer; a hostile answer could raise one per byte.
 const COMPLAINTS_MAX: usize = 32;
@@ -36,14 +36,14 @@ impl Complaints {
         self.list
     }
 
-    /// Reads one number. Empty text is missing; anything else that is no number is malformed and complained about.
-    pub(crate) fn number<T: FromStr>(&mut self, about: &str, text: &str) -> Figure<T> {
+    /// Reads one number; what it is about is put into words only for a complaint. Empty text is missing; anything else that is no number is malformed and complained about.
+    pub(crate) fn number<T: FromStr>(&mut self, about: impl Display, text: &str) -> Figure<T> {
         if text.is_empty() {
             return Figure::Unknown(Unknown::Missing);
         }
         text.parse().map_or_else(
             |_| {
-                self.add(about, format!("not a number in range: {text}"));
+                self.add(about.to_string(), format!("not a number in range: {text}"));
                 Figure::Unknown(Unknown::Malformed)
             },
             Figure::Known,
@@ -51,12 +51,12 @@ impl Complaints {
     }
 
     /// Reads a number that may have a fraction. Not a number, infinite and negative are malformed.
-    pub(crate) fn fraction(&mut self, about: &str, text: &str) -> Figure<f64> {
-        self.number::<f64>(about, text).and_then(|value| {
+    pub(crate) fn fraction(&mut self, about: impl Display, text: &str) -> Figure<f64> {
+        self.number::<f64>(&about, text).and_then(|value| {
             if value.is_finite() && value >= 0.0 {
                 Figure::Known(value)
             } else {
-                self.add(about, format!("not a number in range: {text}"));
+                self.add(about.to_string(), format!("not a number in range: {text}"));
                 Figure::Unknown(Unknown::Malformed)
             }
         })

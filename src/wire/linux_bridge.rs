@@ -77,7 +77,7 @@ pub fn interpret(bytes: &[u8]) -> (Vec<LinuxBridge>, Vec<Complaint>) {
         }
         let mut number = |file: &str| match device(name, file) {
             None => Figure::Unknown(Unknown::NotOffered),
-            Some(text) => complaints.number::<u64>(&format!("{name}/{file}"), text),
+            Some(text) => complaints.number::<u64>(format_args!("{name}/{file}"), text),
         };
         // The kernel counts in hundredths of a second.
         let ageing_ms = number("bridge/ageing_time").map(|ticks| ticks.saturating_mul(10));
@@ -95,7 +95,7 @@ pub fn interpret(bytes: &[u8]) -> (Vec<LinuxBridge>, Vec<Complaint>) {
             bridge_id: Figure::from_option(device(name, "bridge/bridge_id").map(Clean::line), Unknown::Missing),
             // 1: the kernel's own, 2: a daemon's.
             spanning_tree: complaints
-                .number::<u64>(&format!("{name}/stp_state"), spanning_tree)
+                .number::<u64>(format_args!("{name}/stp_state"), spanning_tree)
                 .map(|state| state != 0),
             ageing_ms,
             filters_vlans,
@@ -151,7 +151,7 @@ fn ports(bridge: &str, files: &BTreeMap<(&str, &str), &str>, complaints: &mut Co
         };
         let mtu_bytes = match files.get(&(name, "mtu")) {
             None => Figure::Unknown(Unknown::Missing),
-            Some(text) => complaints.number(&format!("{name}/mtu"), text),
+            Some(text) => complaints.number(format_args!("{name}/mtu"), text),
         };
         let state = files.get(&(name, "operstate")).map(|word| Clean::line(word));
         ports.push(LinuxBridgePort {

@@ -20,3 +20,4 @@ pub mod private_network;
 pub mod probe;
 pub mod request;
 pub mod services;
+mod sources;

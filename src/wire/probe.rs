@@ -31,6 +31,8 @@ const SWITCHOVER_MS: u64 = 4_000;
 
 /// How much less often a node is asked for its addresses that may not hold a virtual one.
 const PRESENCE_ELSEWHERE: u64 = 5;
+/// How much less often a node is asked for its listening sockets that nobody reaches from outside.
+const SERVICES_INSIDE: u64 = 3;
 
 /// Every probe there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -134,6 +136,7 @@ impl ProbeId {
         let may_hold = || inventory.vips.iter().any(|vip| vip.nodes.contains(&node.name));
         match self {
             Self::Presence if !may_hold() => interval_ms.saturating_mul(PRESENCE_ELSEWHERE),
+            Self::Services if node.public.is_none() && !may_hold() => interval_ms.saturating_mul(SERVICES_INSIDE),
             _ => interval_ms,
         }
     }

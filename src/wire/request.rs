@@ -38,6 +38,12 @@ pub enum Call {
         /// The commands, one line.
         script: Cow<'static, str>,
     },
+    /// The same, run by the kept shell itself, which saves a process. Only for what does not end the shell, runs again
+    /// and again, and leaves nothing but the same variables behind.
+    ShellWithin {
+        /// The commands, one line.
+        script: Cow<'static, str>,
+    },
     /// One process in a channel of its own. Arguments are quoted by the transport, one by one.
     Exec {
         /// Program and arguments.
@@ -195,7 +201,7 @@ impl Request {
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.call {
-            Call::Shell { script } => f.write_str(script),
+            Call::Shell { script } | Call::ShellWithin { script } => f.write_str(script),
             Call::Exec { argv } => {
                 for (index, word) in argv.iter().enumerate() {
                     if index > 0 {

@@ -72,7 +72,7 @@ fn settings() -> Settings {
         jump_hosts: Vec::new(),
         poll: PollSettings {
             host_ms: 1000,
-            host_profile_ms: 30_000,
+            host_profile_ms: 60_000,
             haproxy_ms: 1000,
             switch_live_ms: 2_000,
             switch_ms: 15_000,
@@ -83,7 +83,7 @@ fn settings() -> Settings {
             services_ms: 5000,
             memcached_ms: 3000,
             certificates_ms: 300_000,
-            private_network_ms: 15_000,
+            private_network_ms: 30_000,
             deadline_ms: 2000,
             stale_after_ms: 3000,
         },

@@ -344,6 +344,25 @@ fn a_changed_world_stops_the_run_and_names_what_moved() {
     }
 }
 
+/// Two load balancers are read for the premises, then one before the first step.
+#[test]
+fn premises_that_a_slow_answer_aged_are_read_anew_and_too_often_it_stops() {
+    let case = case("drain");
+    let held = |harness: &Harness| {
+        harness.records.iter().filter(|record| matches!(record.entry, Entry::PremisesHeld { .. })).count()
+    };
+    let (harness, ending) = run(&case, Script { slow_reads: 2..3, ..Script::default() });
+    assert_eq!((ending.kind, held(&harness)), (EndingKind::Reached, 2), "{ending:?}");
+    let (harness, ending) = run(&case, Script { slow_reads: 0..usize::MAX, ..Script::default() });
+    assert_eq!((ending.kind, held(&harness)), (EndingKind::Stopped, 3), "{ending:?}");
+    assert!(ending.why.as_str().starts_with("The premises were read 2700 ms before the first write"), "{}", ending.why);
+    assert!(harness.sent.is_empty(), "{:?}", harness.sent);
+    let meddled: fn(&mut Cluster) = |cluster| cluster.on("lb02").server("web03").told = AdminState::Maint;
+    let script = Script { slow_reads: 2..3, meanwhile: Some((5, meddled)), ..Script::default() };
+    let (harness, ending) = run(&case, script);
+    assert!(harness.sent.is_empty() && ending.why.as_str().starts_with("The world changed"), "{ending:?}");
+}
+
 #[test]
 fn a_drain_that_a_reload_forgets_in_the_middle_is_noticed_and_undone_elsewhere() {
     let case = case("drain_pooled_keep");

@@ -69,7 +69,12 @@ pub(crate) struct Script {
     pub(crate) journal_full_at: Option<u64>,
     /// Somebody else acts after so many events.
     pub(crate) meanwhile: Option<(usize, Meddling)>,
+    /// Reads with these numbers, from 0, are answered slowly.
+    pub(crate) slow_reads: std::ops::Range<usize>,
 }
+
+/// Longer than any premise may be old, shorter than a look waits.
+const SLOW_MS: u64 = 2_700;
 
 pub(crate) struct Harness {
     pub(crate) cluster: Cluster,
@@ -84,6 +89,7 @@ pub(crate) struct Harness {
     pub(crate) sent: Vec<String>,
     pub(crate) events: usize,
     pub(crate) boundaries: usize,
+    reads: usize,
     /// What was durable at the last boundary: bytes of the journal, writes.
     durable: Option<(usize, usize)>,
 }
@@ -111,6 +117,7 @@ impl Harness {
             sent: Vec::new(),
             events: 0,
             boundaries: 0,
+            reads: 0,
             durable: None,
         }
     }
@@ -192,6 +199,10 @@ impl Harness {
             RunCommand::Journal(record) => Some(self.write_down(*record)?),
             RunCommand::Read { ticket, node, probe, requests } => {
                 assert!(!requests.is_empty());
+                if self.script.slow_reads.contains(&self.reads) {
+                    self.now.mono = self.now.mono.plus_ms(SLOW_MS);
+                }
+                self.reads += 1;
                 let outcome = self.cluster.facts(&node).ok_or_else(|| "connection refused".into());
                 Some(RunEvent::Read { ticket, node, probe, outcome })
             }

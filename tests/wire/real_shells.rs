@@ -37,7 +37,7 @@ pub(super) fn node() -> Node {
 /// The script of a probe.
 pub(super) fn script(probe: ProbeId) -> String {
     match &probe.probe().requests(&node(), 2_000)[0].call {
-        Call::Shell { script } => script.to_string(),
+        Call::Shell { script } | Call::ShellWithin { script } => script.to_string(),
         Call::Exec { argv } => argv[2].clone(),
         _ => panic!("no script"),
     }

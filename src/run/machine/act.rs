@@ -135,7 +135,7 @@ impl Machine {
     }
 
     /// Premises may only be so old when the first write leaves.
-    fn too_old(&self) -> Option<String> {
+    pub(super) fn too_old(&self) -> Option<String> {
         let read_at = self.premises_at.filter(|_| !self.sent)?;
         let age_ms = self.now.mono.since_ms(read_at);
         let limit_ms = self.plan.body.premises.iter().map(|premise| premise.age_ms_max).min()?;

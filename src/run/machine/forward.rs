@@ -82,6 +82,11 @@ impl Machine {
         }
         let bound = self.bind(step);
         if [&before, &guards, &rest].into_iter().all(|judged| judged.verdict == Tri::Holds) && bound.is_ok() {
+            // A slow answer aged them; nothing is written down or sent yet, so looking once more costs nothing.
+            if self.too_old().is_some() && self.premises_left > 0 {
+                self.premises_left -= 1;
+                return self.look_at_premises();
+            }
             let seen = [before.seen, guards.seen, rest.seen].concat();
             return self.announce(act, seen);
         }

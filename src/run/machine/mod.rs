@@ -59,6 +59,8 @@ pub struct Machine {
     sent: bool,
     /// When the premises were read; none for a run that was taken up again.
     premises_at: Option<Mono>,
+    /// How often they may be read anew, because reading something else took too long.
+    premises_left: u32,
     notes: Vec<Clean>,
     /// What the newest look of the present wait saw.
     looked_at: Vec<Clean>,
@@ -143,6 +145,7 @@ impl Machine {
             abort: None,
             sent: false,
             premises_at: None,
+            premises_left: limits::PREMISES_ANEW_MAX,
             notes: Vec::new(),
             looked_at: Vec::new(),
             next_seq,
@@ -215,7 +218,7 @@ impl Machine {
         }
     }
 
-    fn look_at_premises(&mut self) {
+    pub(super) fn look_at_premises(&mut self) {
         let sources = sources_of(self.plan.body.premises.iter().map(|premise| &premise.check));
         let poll = self.look(sources, limits::VERIFY_POLL_MS, limits::VERIFY_DEADLINE_MS);
         self.phase = Phase::Premises(poll);

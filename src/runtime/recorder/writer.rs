@@ -24,6 +24,8 @@ use std::{
 
 /// What is recorded reaches the file at least this often: a crash loses no more.
 const FLUSH_MS: u64 = 1_000;
+/// A line reaches the encoder in pieces of this size.
+const PIECE_BYTES: usize = 16 * 1024;
 /// A single file ends here.
 const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// A chapter ends here even before its time, on the disk.
@@ -88,9 +90,7 @@ impl Writer<'_> {
 
     fn line(&mut self, line: &Writing<'_>) -> io::Result<()> {
         let Some(chapter) = &mut self.chapter else { return Ok(()) };
-        let mut out = Counted { inner: &mut chapter.out, bytes: chapter.text_bytes };
-        line::write(&mut out, line, self.mask)?;
-        chapter.text_bytes = out.bytes;
+        chapter.text_bytes += written(&mut chapter.out, line, self.mask)?;
         let bytes = chapter.out.get_ref().bytes;
         if bytes > CHAPTER_BYTES_MAX || chapter.text_bytes > CHAPTER_TEXT_BYTES_MAX {
             self.shared.want_chapter();
@@ -135,6 +135,15 @@ impl Writer<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.chapter.as_mut().map_or(Ok(()), |chapter| chapter.out.flush())
     }
+}
+
+/// Writes one line; its bytes. The encoder clears a buffer for every piece that it is given, and a line is made of many
+/// small ones: they are put together first. It is not flushed, that is done once a second.
+fn written(encoder: &mut impl Write, line: &Writing<'_>, mask: Option<&Mask>) -> io::Result<u64> {
+    let mut out = Counted { inner: BufWriter::with_capacity(PIECE_BYTES, encoder), bytes: 0 };
+    line::write(&mut out, line, mask)?;
+    out.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok(out.bytes)
 }
 
 /// Removes what is too old or too much, so that another chapter fits.

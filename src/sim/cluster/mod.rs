@@ -401,7 +401,9 @@ impl Cluster {
                 Some(Text { bytes: self.round(index, &peers), exit: Some(0) })
             }
             // A shell's word for a program that it does not have.
-            Call::Shell { .. } | Call::Exec { .. } => Some(Text { bytes: String::new(), exit: Some(127) }),
+            Call::Shell { .. } | Call::ShellWithin { .. } | Call::Exec { .. } => {
+                Some(Text { bytes: String::new(), exit: Some(127) })
+            }
         }
     }
 }

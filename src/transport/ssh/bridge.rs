@@ -8,6 +8,7 @@ use super::{
     channel::{Drained, UNREAD_BYTES_MAX},
     route::{self, Failed, Look},
     session::{OpenFault, Session, Target},
+    shell::Place,
     stream::BoxStream,
 };
 use crate::model::{
@@ -76,7 +77,7 @@ async fn find(session: &Session, path: &str) -> Result<(Way, Drained), Trouble> 
         if let Some(look) = look {
             return Err(explained(session, path, &look, &failed));
         }
-        let looked = session.shell(&route::look(path), LOOK_BYTES_MAX, &AtomicBool::default()).await?;
+        let looked = session.shell(&route::look(path), Place::Apart, LOOK_BYTES_MAX, &AtomicBool::default()).await?;
         let found = Look::parse(&looked.bytes);
         ways = found.relays();
         look = Some(found);

@@ -10,6 +10,7 @@ use super::{
     mysql_frames::FrameFault,
     route::{self, Failed, Look},
     session::{OpenFault, Session, Target},
+    shell::Place,
 };
 use crate::model::{
     inventory::{DatabaseLogin, PasswordSource},
@@ -135,7 +136,8 @@ impl Seeker<'_> {
                 Err(WayFault::Trouble(trouble)) => return Err(trouble),
             }
         }
-        let looked = self.session.shell(&route::look(self.socket), LOOK_BYTES_MAX, &AtomicBool::default()).await?;
+        let looked =
+            self.session.shell(&route::look(self.socket), Place::Apart, LOOK_BYTES_MAX, &AtomicBool::default()).await?;
         let look = Look::parse(&looked.bytes);
         for way in relays(&look, refused.is_some()) {
             if failed.iter().any(|failed| failed.way == way) {

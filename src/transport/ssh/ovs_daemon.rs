@@ -7,6 +7,7 @@ use super::{
     channel::{Drained, UNREAD_BYTES_MAX},
     route,
     session::{Session, micros},
+    shell::Place,
     ways::{self, Hello},
 };
 use crate::{
@@ -64,7 +65,7 @@ impl OvsDaemon {
         }
         let mut kept = self.0.lock().await;
         let started = Instant::now();
-        let look = session.shell(&daemon::look(folder), LOOK_BYTES_MAX, sent).await?.bytes;
+        let look = session.shell(&daemon::look(folder), Place::Within, LOOK_BYTES_MAX, sent).await?.bytes;
         let pid = match daemon::process_state(&look) {
             DaemonProcessState::Running { pid } | DaemonProcessState::Hidden { pid } => Some(pid),
             _ => None,

@@ -13,7 +13,7 @@ use super::{
     ovs_daemon::OvsDaemon,
     ovsdb::Ovsdb,
     route::Routes,
-    shell::{self, Shell, ShellFault},
+    shell::{self, Place, Shell, ShellFault},
     tcp::Exchange,
 };
 use crate::{
@@ -171,7 +171,7 @@ impl Session {
     /// on a connection that only forwards sockets, every larger answer would stall for 40 ms.
     pub(super) async fn warm_up(&self, limit: Duration) {
         // A login that cannot run commands may still forward sockets: each request will tell its own trouble.
-        let _ = timeout(limit, self.shell(":", 0, &AtomicBool::default())).await;
+        let _ = timeout(limit, self.shell(":", Place::Apart, 0, &AtomicBool::default())).await;
     }
 
     /// Ends when the session has ended.
@@ -224,7 +224,8 @@ impl Session {
     async fn perform(&self, request: &Request, sent: &AtomicBool) -> Result<Reply, Trouble> {
         let cap = request.cap_bytes;
         match &request.call {
-            Call::Shell { script } => self.shell(script, cap, sent).await,
+            Call::Shell { script } => self.shell(script, Place::Apart, cap, sent).await,
+            Call::ShellWithin { script } => self.shell(script, Place::Within, cap, sent).await,
             Call::Exec { argv } => {
                 let words: Vec<_> = argv.iter().map(|word| shell_word(word)).collect();
                 self.exec(&words.join(" "), cap, sent).await
@@ -293,7 +294,7 @@ impl Session {
         }
         // The scripts of probes are long and say nothing to an operator.
         let asked = match &request.call {
-            Call::Shell { .. } => String::new(),
+            Call::Shell { .. } | Call::ShellWithin { .. } => String::new(),
             Call::Exec { argv } => format!(" to {}", argv.first().map_or("a program", String::as_str)),
             Call::Haproxy { command, .. } => format!(" to HAProxy's {command}"),
             Call::Ovsdb { .. } => " of the switch's database".to_owned(),
@@ -364,7 +365,13 @@ impl Session {
     }
 
     /// One script on a kept shell.
-    pub(super) async fn shell(&self, script: &str, cap: usize, sent: &AtomicBool) -> Result<Reply, Trouble> {
+    pub(super) async fn shell(
+        &self,
+        script: &str,
+        place: Place,
+        cap: usize,
+        sent: &AtomicBool,
+    ) -> Result<Reply, Trouble> {
         let _turn = self.shells.acquire().await.map_err(|_| self.end())?;
         let started = Instant::now();
         sent.store(true, Ordering::Relaxed);
@@ -378,7 +385,7 @@ impl Session {
             Shell::new(opened.map_err(|fault| self.open_trouble(&fault))?)
         };
         // If this future is dropped at the deadline, the shell goes with it: its next answer would be this one's.
-        match shell.run(script, cap).await {
+        match shell.run(script, place, cap).await {
             Ok(answer) => {
                 self.idle_shells.lock().unwrap_or_else(PoisonError::into_inner).push(shell);
                 let elapsed_us = micros(started);

@@ -3,9 +3,15 @@
 //! Every answer stands between two lines that carry a fresh 128-bit random number, so no line of data can be taken
 //! for the end of an answer, and noise of login files before the first answer is skipped. Standard error is
 //! discarded on the node. After any doubt the shell is dropped, never repaired.
+//!
+//! A shell reads its standard input byte by byte, which costs the node more than most scripts do. Scripts that come
+//! again are therefore sent once, into a variable of the shell, and run by its name.
 
 use crate::wire::request::shell_word;
-use ring::rand::{SecureRandom, SystemRandom};
+use ring::{
+    digest,
+    rand::{SecureRandom, SystemRandom},
+};
 use std::{fmt::Write as _, io};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -15,6 +21,10 @@ pub(super) const COMMAND: &str =
     "exec sh -c 'unset BASH_ENV; command -v bash >/dev/null 2>&1 && exec bash --norc --noprofile; exec sh'";
 /// Noise (login files, `/etc/motd`) that is skipped before an answer begins.
 const NOISE_BYTES_MAX: usize = 256 * 1024;
+/// Scripts that a shell keeps; each is some kilobytes.
+const SCRIPTS_MAX: usize = 16;
+/// Scripts whose coming again is noticed.
+const RECENT_MAX: usize = 16;
 
 /// Why an exchange with the shell failed. In each case the shell must be dropped.
 #[derive(Debug, thiserror::Error)]
@@ -39,11 +49,27 @@ pub(super) enum ShellFault {
     NoRandom,
 }
 
+/// Where a script runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a subshell: an `exit`, a `cd` or a syntax error in it does not reach the kept shell.
+    Apart,
+    /// In the kept shell itself, which saves a process: for what leaves nothing but the same variables behind.
+    Within,
+}
+
 /// A running shell.
 #[derive(Debug)]
 pub(super) struct Shell<S> {
     stream: S,
+    /// Which scripts its variables `vakt_0`, `vakt_1`, … hold.
+    kept: Vec<ScriptId>,
+    /// Which others it ran.
+    recent: Vec<ScriptId>,
 }
+
+/// SHA-256 of a script: thousands of shells need not hold the same texts.
+type ScriptId = [u8; 32];
 
 /// A complete answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,7 +81,7 @@ pub(super) struct Answer {
 impl<S: AsyncRead + AsyncWrite + Unpin> Shell<S> {
     /// Takes over the stream of a started shell.
     pub(super) fn new(stream: S) -> Self {
-        Self { stream }
+        Self { stream, kept: Vec::new(), recent: Vec::new() }
     }
 
     /// The stream, for what it knows about its end.
@@ -64,9 +90,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shell<S> {
     }
 
     /// Runs `script` and reads its answer. The caller bounds the time, and drops the shell on any error.
-    pub(super) async fn run(&mut self, script: &str, cap: usize) -> Result<Answer, ShellFault> {
+    pub(super) async fn run(&mut self, script: &str, place: Place, cap: usize) -> Result<Answer, ShellFault> {
         let nonce = nonce()?;
-        self.stream.write_all(framed(script, &nonce).as_bytes()).await.map_err(ShellFault::Io)?;
+        let lines = self.lines(script, place, &nonce);
+        self.stream.write_all(lines.as_bytes()).await.map_err(ShellFault::Io)?;
         self.stream.flush().await.map_err(ShellFault::Io)?;
         let mut frame = Frame::new(nonce, cap);
         let mut chunk = vec![0; 16 * 1024];
@@ -82,6 +109,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shell<S> {
     }
 }
 
+impl<S> Shell<S> {
+    /// The lines that run a script. When it comes for the second time the shell is told to keep it, then its name is
+    /// enough.
+    fn lines(&mut self, script: &str, place: Place, nonce: &str) -> String {
+        let by_name = |index| framed(&format!("\"$vakt_{index}\""), place, nonce);
+        let mut id = ScriptId::default();
+        id.copy_from_slice(digest::digest(&digest::SHA256, script.as_bytes()).as_ref());
+        if let Some(index) = self.kept.iter().position(|kept| *kept == id) {
+            return by_name(index);
+        }
+        if self.kept.len() < SCRIPTS_MAX && self.recent.contains(&id) {
+            let index = self.kept.len();
+            self.kept.push(id);
+            return format!("vakt_{index}={}\n{}", shell_word(script), by_name(index));
+        }
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.remove(0);
+        }
+        self.recent.push(id);
+        framed(&shell_word(script), place, nonce)
+    }
+}
+
 /// 128 random bits in hexadecimal.
 fn nonce() -> Result<String, ShellFault> {
     let mut bytes = [0_u8; 16];
@@ -94,11 +144,14 @@ fn nonce() -> Result<String, ShellFault> {
     Ok(text)
 }
 
-/// The lines that run `script` and frame its output. The script runs in a subshell, through `eval`: a syntax error,
-/// an `exit` or a `cd` in it does not reach the kept shell; it cannot read the commands that follow it.
-fn framed(script: &str, nonce: &str) -> String {
-    // Quoted by force: `shell_word` leaves plain words as they are, which `eval` would take all the same.
-    format!("echo {nonce}\n(eval {}) </dev/null 2>/dev/null\nprintf '\\n%s %d\\n' {nonce} $?\n", shell_word(script))
+/// The lines that run a script, given as one word of the shell, and frame its output. It runs through `eval` and cannot
+/// read the commands that follow it.
+fn framed(word: &str, place: Place, nonce: &str) -> String {
+    let run = match place {
+        Place::Apart => format!("(eval {word})"),
+        Place::Within => format!("{{ eval {word}; }}"),
+    };
+    format!("echo {nonce}\n{run} </dev/null 2>/dev/null\nprintf '\\n%s %d\\n' {nonce} $?\n")
 }
 
 /// Finds one answer in the bytes of the shell.
@@ -288,15 +341,47 @@ mod tests {
             ("echo \"[$X]\"", b"[]\n", 0),
             ("true", b"", 0),
         ] {
-            let answer = shell.run(script, 1000).await.unwrap();
-            assert_eq!((answer.bytes.as_slice(), answer.exit), (bytes, exit), "{script}");
+            // As it is, to be kept, by its name.
+            for _ in 0..3 {
+                let answer = shell.run(script, Place::Apart, 1000).await.unwrap();
+                assert_eq!((answer.bytes.as_slice(), answer.exit), (bytes, exit), "{script}");
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn what_comes_again_is_sent_once_more_and_not_without_end() {
+        let (_child, mut shell) = local_shell();
+        let script = "echo a long script";
+        assert!(shell.lines(script, Place::Apart, NONCE).contains("(eval 'echo a long script')"));
+        assert!(shell.lines(script, Place::Apart, NONCE).starts_with("vakt_0='echo a long script'\n"));
+        assert!(!shell.lines(script, Place::Apart, NONCE).contains("long"));
+        shell.kept.clear();
+        for number in 1..=SCRIPTS_MAX + 3 {
+            for _ in 0..3 {
+                let answer = shell.run(&format!("echo {number}"), Place::Apart, 100).await.unwrap();
+                assert_eq!(answer.bytes, format!("{number}\n").as_bytes());
+            }
+        }
+        assert_eq!((shell.kept.len(), shell.recent.len()), (SCRIPTS_MAX, RECENT_MAX));
+    }
+
+    #[tokio::test]
+    async fn what_runs_within_makes_no_process_and_reads_no_command() {
+        let (_child, mut shell) = local_shell();
+        for _ in 0..3 {
+            let script = "n=$((${n:-0} + 1)); echo $n; cat; echo x >&2; false";
+            let answer = shell.run(script, Place::Within, 100).await.unwrap();
+            assert_eq!(answer.exit, 1);
+        }
+        let answer = shell.run("echo $n", Place::Within, 100).await.unwrap();
+        assert_eq!(answer.bytes, b"3\n", "the shell itself ran it");
     }
 
     #[tokio::test]
     async fn a_shell_that_ends_is_an_error() {
         let (_child, mut shell) = local_shell();
         let parent = "kill $$";
-        assert!(matches!(shell.run(parent, 10).await, Err(ShellFault::Ended)));
+        assert!(matches!(shell.run(parent, Place::Apart, 10).await, Err(ShellFault::Ended)));
     }
 }

@@ -8,6 +8,7 @@ use super::{
     ovs_daemon,
     route::{self, Failed, Look},
     session::{OpenFault, Session, Target},
+    shell::Place,
 };
 use crate::model::{
     link::Way,
@@ -86,7 +87,7 @@ async fn find(
             Err(WayFault::Trouble(trouble)) => return Err(trouble),
         }
     }
-    let looked = session.shell(&route::look(socket), LOOK_BYTES_MAX, &AtomicBool::default()).await?;
+    let looked = session.shell(&route::look(socket), Place::Apart, LOOK_BYTES_MAX, &AtomicBool::default()).await?;
     let look = Look::parse(&looked.bytes);
     for way in look.relays() {
         if failed.iter().any(|failed| failed.way == way) {

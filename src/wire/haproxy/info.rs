@@ -33,7 +33,7 @@ pub(super) fn interpret(bytes: &[u8], complaints: &mut Complaints) -> ProcessInf
         Figure::from_option(value.map(|value| Clean::line(value)), absent)
     };
     let mut number = |name: &str| match values.get(name) {
-        Some(value) => complaints.number::<u64>(&format!("show info {name}"), value),
+        Some(value) => complaints.number::<u64>(format_args!("show info {name}"), value),
         None => Figure::Unknown(absent),
     };
     ProcessInfo {

@@ -1,6 +1,6 @@
 //! `/proc/diskstats` and `/proc/net/dev`: one row per device.
 
-use super::sources::Sources;
+use crate::wire::sources::Sources;
 use crate::{
     model::{
         figure::{Figure, Unknown},
@@ -57,7 +57,7 @@ fn disk_row<'a>(line: &'a str, complaints: &mut Complaints) -> Option<(&'a str, 
     }
     let mut values = [0_u64; 11];
     for (slot, word) in values.iter_mut().zip(counters) {
-        *slot = complaints.number(&format!("diskstats {name}"), word).known()?;
+        *slot = complaints.number(format_args!("diskstats {name}"), word).known()?;
     }
     let [reads, _, read_sectors, read_ms, writes, _, write_sectors, write_ms, in_flight, busy_ms, weighted_ms] = values;
     let name_clean = Clean::line(name);

@@ -1,6 +1,6 @@
 //! `/proc/stat`, `loadavg`, `meminfo`, `vmstat`, `uptime` and `pressure` as gauges and counters.
 
-use super::sources::Sources;
+use crate::wire::sources::Sources;
 use crate::{
     model::{
         figure::{Figure, Unknown},
@@ -87,7 +87,7 @@ pub(super) fn memory(sources: &Sources<'_>, complaints: &mut Complaints) -> Figu
         let text = value_after(lines, key).unwrap_or_default();
         let kib = text.strip_suffix("kB").unwrap_or(text).trim_end();
         complaints
-            .number::<u64>(&format!("meminfo {}", key.trim_end_matches(':')), kib)
+            .number::<u64>(format_args!("meminfo {}", key.trim_end_matches(':')), kib)
             .map(|kib| kib.saturating_mul(1024))
     };
     let available = bytes("MemAvailable:").known().or_else(|| {

@@ -9,12 +9,12 @@ mod devices;
 mod kernel;
 mod profile;
 mod sample;
-pub(super) mod sources;
 mod virtualisation;
 
 use super::{
     probe::{Complaint, Facts, Probe},
     request::{Call, Reply, Request},
+    sources::send_files,
 };
 use crate::model::inventory::Node;
 use std::borrow::Cow;
@@ -26,52 +26,30 @@ pub const PROFILE_CAP_BYTES: usize = 512 * 1024;
 /// Longest wait for file systems, milliseconds; the other parts take a few milliseconds.
 pub const PROFILE_DEADLINE_MS: u64 = 10_000;
 
-/// The files of [`HOST_SCRIPT`].
-macro_rules! files {
-    () => {
-        concat!(
-            "/proc/stat /proc/loadavg /proc/meminfo /proc/vmstat /proc/uptime /proc/diskstats /proc/net/dev ",
-            "/proc/pressure/cpu /proc/pressure/memory /proc/pressure/io /proc/sys/kernel/random/boot_id ",
-            "/sys/class/net/*/operstate"
-        )
-    };
-}
-
-/// What [`HostProbe`] runs: the clock, every file line by line, and the tasks in state D while there are any.
+/// What [`HostProbe`] runs: the clock, every file, and the tasks in state D while there are any.
 ///
-/// Each line stands behind its file's name, so no content (a task may name itself at will) can pass for another file,
-/// and files that this kernel lacks are silently absent. A bash since version 4 reads the files itself: one millisecond
-/// of processor time. Elsewhere one `grep` reads them, which is a process and four milliseconds; the clock is another
-/// one where the shell has no `EPOCHREALTIME`. Lines that nobody reads and that are long or many are left on the node;
-/// a name with a colon behind it (an interface) never matches that filter.
+/// Files that this kernel lacks are silently absent. The clock is a process where the shell has no `EPOCHREALTIME`.
+/// Where `grep` reads the files, lines that nobody reads and that are long or many are left on the node; a name with a
+/// colon behind it (an interface) never matches that filter.
 ///
-/// Listing tasks costs about 40 µs each, so it is done on every fifth poll with blocked tasks, and by thread only on
-/// machines with few. `d` counts in the kept shell; where each run has a fresh shell the list is simply made each time.
+/// Listing tasks costs about 40 µs each, so with blocked tasks it is done every fifth second (at every poll by shells
+/// that know no time), and by thread only on machines with few.
 const HOST_SCRIPT: &str = concat!(
-    r"printf 'clock:%s\n' ",
-    r#""${EPOCHREALTIME:-$(date +%s.%N)}"; "#,
-    // Behind `eval`: another shell must not even try to understand it.
-    "o=; case ${BASH_VERSION:-} in [4-9].*) eval 'for f in ",
-    files!(),
-    r#"; do { mapfile -t a <"$f"; } 2>/dev/null || continue; b=(); case $f in "#,
-    r#"/proc/stat) for l in "${a[@]}"; do case $l in intr\ *|softirq\ *) ;; *) b+=("$l");; esac; done;; "#,
-    r#"/proc/vmstat) for l in "${a[@]}"; do case $l in pswp*|oom_kill*) b+=("$l");; esac; done;; "#,
-    r#"/proc/diskstats) for l in "${a[@]}"; do case $l in *\ loop*\ 0\ 0\ 0\ 0\ 0\ 0\ 0\ *|*\ ram*\ 0\ 0\ 0\ 0\ 0\ 0\ 0\ *) ;; "#,
-    r#"*) b+=("$l");; esac; done;; *) b=("${a[@]}");; esac; "#,
-    r#"[ ${#b[@]} = 0 ] || { printf -v s "%s\n" "${b[@]/#/$f:}"; o+=$s; }; done';; "#,
-    "*) o=$(LC_ALL=C grep -saEv '^(intr|softirq|",
-    "(nr|numa|pg|thp|workingset|compact|unevictable|htlb|zone|allocstall|kswapd|balloon|direct)[a-z0-9_]*) |",
-    r" (loop|ram)[0-9]+ 0 0 0 0 0 0 0 ' ",
-    files!(),
-    " 2>/dev/null);; esac; ",
-    r#"printf '%s\n' "$o"; case $o in "#,
-    "*'procs_blocked 0'*) d=0;; ",
-    "*'procs_blocked '*) if [ $((${d:-0} % 5)) = 0 ]; then n=0; ",
+    "LC_ALL=C; h=clock:${EPOCHREALTIME:-$(date +%s.%N)}; set -- ",
+    "/proc/stat /proc/loadavg /proc/meminfo /proc/vmstat /proc/uptime /proc/diskstats /proc/net/dev ",
+    "/proc/pressure/cpu /proc/pressure/memory /proc/pressure/io /proc/sys/kernel/random/boot_id ",
+    "/sys/class/net/*/operstate; ",
+    send_files!(concat!(
+        "-Ev '^(intr|softirq|(nr|numa|pg|thp|workingset|compact|unevictable|htlb|zone|allocstall|kswapd|balloon|direct)",
+        "[a-z0-9_]*) | (loop|ram)[0-9]+ 0 0 0 0 0 0 0 '"
+    )),
+    r#"; case $o in "#,
+    "*'procs_blocked 0'*) ;; ",
+    "*'procs_blocked '*) if [ $((${EPOCHSECONDS:-0} % 5)) = 0 ]; then n=0; ",
     "read -r _ _ _ n _ </proc/loadavg; n=${n#*/}; ",
     r"if [ ${n:-0} -le 1500 ]; then set -- /proc/[0-9]*/task/[0-9]*/stat; ",
     "elif [ $n -le 8000 ]; then set -- /proc/[0-9]*/stat; else set --; fi; ",
-    r#"[ $# = 0 ] || LC_ALL=C grep -shaoE '^[0-9]+ \(.*\) D ' "$@" /dev/null 2>/dev/null | head -n 64; set --; fi; "#,
-    "d=$((${d:-0} + 1));; esac"
+    r#"[ $# = 0 ] || LC_ALL=C grep -shaoE '^[0-9]+ \(.*\) D ' "$@" /dev/null 2>/dev/null | head -n 64; fi;; esac"#
 );
 
 /// Figures that move every second.
@@ -81,13 +59,13 @@ pub struct HostProbe;
 impl HostProbe {
     /// Whether `call` is what this probe sends: how a simulated node recognises it.
     pub fn asks(call: &Call) -> bool {
-        matches!(call, Call::Shell { script } if script == HOST_SCRIPT)
+        matches!(call, Call::ShellWithin { script } if script == HOST_SCRIPT)
     }
 }
 
 impl Probe for HostProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(Call::Shell { script: Cow::Borrowed(HOST_SCRIPT) }, deadline_ms, HOST_CAP_BYTES)]
+        vec![Request::read(Call::ShellWithin { script: Cow::Borrowed(HOST_SCRIPT) }, deadline_ms, HOST_CAP_BYTES)]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {

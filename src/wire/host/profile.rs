@@ -1,6 +1,7 @@
 //! The answer of [`super::HostProfileProbe`] as a [`HostProfile`].
 
-use super::{sources::Sources, virtualisation};
+use super::virtualisation;
+use crate::wire::sources::Sources;
 use crate::{
     model::{
         figure::{Figure, Unknown},

@@ -1,13 +1,17 @@
 //! The answer of [`super::HostProbe`] as a [`HostSample`].
 
-use super::{devices, kernel, sources::Sources};
+use super::{devices, kernel};
 use crate::{
     model::{
         figure::{Figure, Unknown},
         host::HostSample,
         text::Clean,
     },
-    wire::{complaints::Complaints, probe::Complaint},
+    wire::{
+        complaints::Complaints,
+        probe::Complaint,
+        sources::{Sources, as_text},
+    },
 };
 
 /// Different commands in state D that are named.
@@ -15,7 +19,7 @@ const BLOCKED_COMMANDS_MAX: usize = 16;
 
 /// What the answer says; `None` when it has nothing of `/proc` at all.
 pub(super) fn interpret(bytes: &[u8]) -> (Option<HostSample>, Vec<Complaint>) {
-    let text = String::from_utf8_lossy(bytes);
+    let text = as_text(bytes);
     let sources = Sources::parse(&text, &["clock"]);
     let mut complaints = Complaints::default();
     if sources.cut {

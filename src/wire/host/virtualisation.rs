@@ -1,11 +1,11 @@
 //! What a host runs on, from the strongest evidence to the weakest.
 
-use super::sources::Sources;
 use crate::model::{
     figure::{Figure, Unknown},
     host::Virtualisation,
     text::Clean,
 };
+use crate::wire::sources::Sources;
 
 /// Containers as `systemd-detect-virt` and `container=` name them.
 const CONTAINERS: [&str; 10] =

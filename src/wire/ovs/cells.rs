@@ -141,7 +141,7 @@ impl<'a> Cells<'a> {
     pub(super) fn pair_count(&self, column: &str, key: &str, complaints: &mut Complaints) -> Figure<Option<u64>> {
         self.pair(column, key).and_then(|text| match text {
             None => Figure::Known(None),
-            Some(text) => complaints.number(&format!("{:?} {column}:{key}", self.table), text).map(Some),
+            Some(text) => complaints.number(format_args!("{:?} {column}:{key}", self.table), text).map(Some),
         })
     }
 }

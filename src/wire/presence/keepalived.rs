@@ -9,7 +9,7 @@ use crate::{
         presence::{TrackedFile, VrrpInstance},
         text::Clean,
     },
-    wire::host::sources::Sources,
+    wire::sources::Sources,
 };
 use std::net::IpAddr;
 

@@ -7,7 +7,11 @@ use crate::{
         presence::{HardwareAddress, InterfaceState, Keepalived, Neighbour, PresenceSample, ProcessState},
         text::Clean,
     },
-    wire::{complaints::Complaints, host::sources::Sources, probe::Complaint},
+    wire::{
+        complaints::Complaints,
+        probe::Complaint,
+        sources::{Sources, as_text},
+    },
 };
 use std::{
     collections::BTreeSet,
@@ -27,7 +31,7 @@ const DUPLICATE_FOUND: u32 = 8;
 
 /// What the answer says; `None` when it has nothing of the kernel's network in it.
 pub(super) fn interpret(bytes: &[u8]) -> (Option<PresenceSample>, Vec<Complaint>) {
-    let text = String::from_utf8_lossy(bytes);
+    let text = as_text(bytes);
     let sources = Sources::parse(&text, &["hidden", "enabled"]);
     let mut complaints = Complaints::default();
     if sources.cut {

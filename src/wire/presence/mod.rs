@@ -13,6 +13,7 @@ mod look;
 use super::{
     probe::{Complaint, Facts, Probe},
     request::{Call, Reply, Request},
+    sources::send_files,
 };
 use crate::model::inventory::Node;
 use std::borrow::Cow;
@@ -20,32 +21,34 @@ use std::borrow::Cow;
 /// Longest answer; a router with a thousand routes sends about 80 KiB.
 pub const CAP_BYTES: usize = 256 * 1024;
 
-/// One `grep` over every file, as in the probe of hosts. IPv4 addresses come from the kernel's table of routes, which
-/// is there since 2.6; where it is not, `ip` is asked. keepalived writes the numbers of its processes where it was
-/// told to by its maker or its distribution. Of its configuration come the lines of blocks that matter, never a secret;
-/// of the files that it tracks, their number.
+/// IPv4 addresses come from the kernel's table of routes, which is there since 2.6; where it is not, `ip` is asked.
+/// keepalived writes the numbers of its processes where it was told to by its maker or its distribution. Of its
+/// configuration come the lines of blocks that matter, never a secret; of the files that it tracks, their number.
+///
+/// The configuration is read by the shell: a process for it would cost more than the rest. A line is sent for its first
+/// word; lines of one word, or of an address or a name with what may follow it, stand in blocks that matter.
 const SCRIPT: &str = concat!(
-    "set -- /proc/net/if_inet6 /proc/net/arp /sys/class/net/*/address /sys/class/net/*/operstate ",
-    "/etc/keepalived/keepalived.conf; ",
+    "case ${BASH_VERSION:-} in [4-9].*|[1-9][0-9].*) e=$'\\n';; *) e=$(printf '\\n.'); e=${e%.};; esac; h=; ",
+    "set -- /proc/net/if_inet6 /proc/net/arp /sys/class/net/*/address /sys/class/net/*/operstate; ",
     "r=/run; [ -d /run/systemd ] || r=/var/run; ",
     "for f in $r/keepalived.pid $r/keepalived/keepalived.pid $r/vrrp.pid $r/keepalived/vrrp.pid $r/keepalived_vrrp.pid; do ",
     r#"[ -r $f ] && read -r p <$f && set -- "$@" "/proc/$p/stat"; done; "#,
-    "[ -d /proc/1 ] || echo hidden:yes; ",
+    "[ -d /proc/1 ] || h=hidden:yes$e; ",
     "for f in /etc/systemd/system/*.wants/keepalived.service /etc/rc[35].d/S[0-9][0-9]keepalived; do ",
-    r#"[ -e "$f" ] && echo enabled:keepalived && break; done; "#,
-    "if [ -r /etc/keepalived/keepalived.conf ]; then while read -r k f _; do ",
-    r#"f=${f#\"}; f=${f%\"}; [ "$k" = file ] && [ $# -lt 64 ] && [ -f "$f" ] && set -- "$@" "$f"; "#,
-    "done </etc/keepalived/keepalived.conf; fi; ",
+    r#"[ -e "$f" ] && h=${h}enabled:keepalived$e && break; done; "#,
+    "t=/etc/keepalived/keepalived.conf; n=0; if [ -r $t ]; then while [ $n -lt 4000 ] && read -r k v w; do n=$((n + 1)); ",
+    "case $k in vrrp_instance|state|interface|priority|virtual_router_id|nopreempt|advert_int|preempt_delay|weight|'}'*) ;; ",
+    r#"file) f=${v#\"}; f=${f%\"}; i=; [ -f "$f" ] && [ -r "$f" ] && read -r i <"$f"; "#,
+    "case $i in ''|*[!0-9-]*|?????*) ;; *) h=$h$f:$i$e;; esac;; ",
+    r#"*) case $k$v$w in *'{') ;; *) case $k in ''|*[!A-Za-z0-9_.:/-]*) continue;; esac; "#,
+    "case $v in ''|dev|weight|label|scope|brd) ;; *) continue;; esac;; esac;; esac; ",
+    r#"h="$h$t:$k $v $w$e"; done <$t; fi; h=${h%"$e"}; "#,
     r#"if [ -r /proc/net/fib_trie ]; then set -- /proc/net/fib_trie "$@"; "#,
     "else PATH=$PATH:/sbin:/usr/sbin ip -o addr show; fi; ",
-    r"LC_ALL=C grep -saEm 4000 '^[[:space:]]+\|-- |host LOCAL$|^[0-9a-f]{32} |^[0-9.]+ +0x[0-9a-f]+ +0x|",
-    r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$|^[0-9]+ \(|",
-    "^(up|down|unknown|dormant|testing|notpresent|lowerlayerdown)$|",
-    "^[[:space:]]*(vrrp_instance|state|interface|priority|virtual_router_id|nopreempt|advert_int|preempt_delay|file|weight)",
-    r"([[:space:]]|$)|^[[:space:]]*[a-z_]+([[:space:]]+[^[:space:]{}]+)?[[:space:]]*\{[[:space:]]*$|^[[:space:]]*\}|",
-    "^[[:space:]]+[A-Za-z0-9_.:-]+(/[0-9]+)?([[:space:]]+(dev|weight|label|scope|brd)[[:space:]].*)?$|",
-    "^[[:space:]]*-?[0-9]{1,4}[[:space:]]*$' ",
-    r#""$@" /dev/null"#
+    send_files!(concat!(
+        r"-Em 4000 '^[[:space:]]+\|-- |host LOCAL$|^[0-9a-f]{32} |^[0-9.]+ +0x[0-9a-f]+ +0x|",
+        r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$|^[0-9]+ \(|^(up|down|unknown|dormant|testing|notpresent|lowerlayerdown)$'"
+    ))
 );
 
 /// Addresses, neighbours, keepalived.
@@ -55,13 +58,13 @@ pub struct PresenceProbe;
 impl PresenceProbe {
     /// Whether `call` is what this probe sends: how a simulated node recognises it.
     pub fn asks(call: &Call) -> bool {
-        matches!(call, Call::Shell { script } if script == SCRIPT)
+        matches!(call, Call::ShellWithin { script } if script == SCRIPT)
     }
 }
 
 impl Probe for PresenceProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(Call::Shell { script: Cow::Borrowed(SCRIPT) }, deadline_ms, CAP_BYTES)]
+        vec![Request::read(Call::ShellWithin { script: Cow::Borrowed(SCRIPT) }, deadline_ms, CAP_BYTES)]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {

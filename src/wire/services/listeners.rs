@@ -5,7 +5,7 @@ use crate::{
         figure::{Figure, Unknown},
         services::{Listener, Protocol},
     },
-    wire::{complaints::Complaints, host::sources::Sources},
+    wire::{complaints::Complaints, sources::Sources},
 };
 use std::{
     collections::BTreeSet,

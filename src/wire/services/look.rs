@@ -6,7 +6,11 @@ use crate::{
         services::{Conversations, ServicesSample},
         text::Clean,
     },
-    wire::{complaints::Complaints, host::sources::Sources, probe::Complaint},
+    wire::{
+        complaints::Complaints,
+        probe::Complaint,
+        sources::{Sources, as_text},
+    },
 };
 use std::collections::BTreeMap;
 
@@ -17,7 +21,7 @@ const ENABLED_MAX: usize = 32;
 
 /// What the answer says; `None` when no command of the script ran.
 pub(super) fn interpret(bytes: &[u8]) -> (Option<ServicesSample>, Vec<Complaint>) {
-    let text = String::from_utf8_lossy(bytes);
+    let text = as_text(bytes);
     let sources = Sources::parse(&text, &["tables", "enabled", "master"]);
     let mut complaints = Complaints::default();
     if sources.cut {

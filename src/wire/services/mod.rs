@@ -15,6 +15,7 @@ mod web;
 use super::{
     probe::{Complaint, Facts, Probe},
     request::{Call, Reply, Request},
+    sources::send_files,
 };
 use crate::model::inventory::Node;
 use std::borrow::Cow;
@@ -27,7 +28,7 @@ pub const CAP_BYTES: usize = 512 * 1024;
 /// Workers are the children of the process whose number a web server wrote down, at most 512 of them. What they may
 /// need comes from the configuration. `/proc/self/mountstats` is what the kernel counts: a dead server is not touched.
 const SCRIPT: &str = concat!(
-    "PATH=$PATH:/usr/sbin:/sbin; set -- /proc/self/mountstats /proc/sys/net/ipv4/ip_local_port_range; ",
+    "case :$PATH: in *:/usr/sbin:*) ;; *) PATH=$PATH:/usr/sbin:/sbin;; esac; set -- /proc/self/mountstats /proc/sys/net/ipv4/ip_local_port_range; ",
     "[ -d /etc/haproxy ] && set -- \"$@\" /proc/net/unix /etc/haproxy/haproxy.cfg; ",
     "ss -ltun || { echo tables:yes; set -- /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6 \"$@\"; }; ",
     "for f in /etc/systemd/system/multi-user.target.wants/*.service /etc/rc3.d/S*; do ",
@@ -43,10 +44,13 @@ const SCRIPT: &str = concat!(
     "[ -z $w ] || set -- \"$@\" /etc/nginx/nginx.conf /etc/apache2/apache2.conf /etc/apache2/mods-enabled/mpm_*.conf ",
     "/etc/httpd/conf/httpd.conf /etc/httpd/conf.d/*mpm*.conf /etc/httpd/conf.modules.d/*mpm*.conf ",
     "/etc/php/*/fpm/pool.d/*.conf /etc/php-fpm.d/*.conf; ",
-    r"LC_ALL=C grep -saE '^ *[0-9]+: [0-9A-F]+:[0-9A-F]{4} 0+:0000 0[A7] |^[0-9]+[[:space:]]+[0-9]+$|^(Name|PPid|VmRSS|RssAnon|Threads):|",
-    r" fstype nfs| 03 +[0-9]+ /[^ ]*haproxy[^ ]*$|^[[:space:]]*stats[[:space:]]+maxconn[[:space:]]|^[[:space:]]+(age|xprt):|^[[:space:]]+[A-Z_0-9]+: [1-9]|",
-    r"^[[:space:]]*(worker_processes|MaxRequestWorkers|MaxClients|ServerLimit|ThreadsPerChild|pm\.max_children|",
-    r#"</?IfModule)[[:space:]=>]' "$@" /dev/null"#
+    "h=; ",
+    send_files!(concat!(
+        r"-E '^ *[0-9]+: [0-9A-F]+:[0-9A-F]{4} 0+:0000 0[A7] |^[0-9]+[[:space:]]+[0-9]+$|^(Name|PPid|VmRSS|RssAnon|Threads):|",
+        r" fstype nfs| 03 +[0-9]+ /[^ ]*haproxy[^ ]*$|^[[:space:]]*stats[[:space:]]+maxconn[[:space:]]|^[[:space:]]+(age|xprt):|^[[:space:]]+[A-Z_0-9]+: [1-9]|",
+        r"^[[:space:]]*(worker_processes|MaxRequestWorkers|MaxClients|ServerLimit|ThreadsPerChild|pm\.max_children|",
+        r#"</?IfModule)[[:space:]=>]'"#
+    ))
 );
 
 /// Listeners, workers, NFS.
@@ -56,13 +60,13 @@ pub struct ServicesProbe;
 impl ServicesProbe {
     /// Whether `call` is what this probe sends: how a simulated node recognises it.
     pub fn asks(call: &Call) -> bool {
-        matches!(call, Call::Shell { script } if script == SCRIPT)
+        matches!(call, Call::ShellWithin { script } if script == SCRIPT)
     }
 }
 
 impl Probe for ServicesProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(Call::Shell { script: Cow::Borrowed(SCRIPT) }, deadline_ms, CAP_BYTES)]
+        vec![Request::read(Call::ShellWithin { script: Cow::Borrowed(SCRIPT) }, deadline_ms, CAP_BYTES)]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {

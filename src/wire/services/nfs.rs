@@ -6,7 +6,7 @@ use crate::{
         services::NfsMount,
         text::Clean,
     },
-    wire::{complaints::Complaints, host::sources::Sources},
+    wire::{complaints::Complaints, sources::Sources},
 };
 
 /// Mounts kept of one node.

@@ -5,7 +5,7 @@ use crate::{
         figure::{Figure, Unknown},
         services::{WebKind, WebServer},
     },
-    wire::{complaints::Complaints, host::sources::Sources},
+    wire::{complaints::Complaints, sources::Sources},
 };
 
 /// Web servers kept of one node.

@@ -35,6 +35,7 @@ EOF
 
 [poll]
 certificates_ms = 10000
+private_network_ms = 15000
 
 # All nodes share one machine, and their packets pass switches that are programs: it is busy, not far.
 # Their file systems are that machine's too, and how full it is says nothing of the lab.

@@ -132,7 +132,7 @@ fn counters(line: &str, into: &mut Statistics, complaints: &mut Complaints) {
                 };
                 *slot = match value {
                     "?" => Figure::Unknown(Unknown::NotOffered),
-                    number => complaints.number(&format!("dpctl/show {key}"), number),
+                    number => complaints.number(format_args!("dpctl/show {key}"), number),
                 };
             }
         }

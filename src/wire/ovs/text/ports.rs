@@ -75,7 +75,7 @@ fn take(counters: &str, direction: Direction, into: &mut Statistics, complaints:
         };
         *slot = match value {
             "?" => Figure::Unknown(Unknown::NotOffered),
-            number => complaints.number(&format!("dump-ports {key}"), number),
+            number => complaints.number(format_args!("dump-ports {key}"), number),
         };
     }
 }

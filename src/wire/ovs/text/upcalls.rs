@@ -34,7 +34,7 @@ pub fn upcalls(bytes: &[u8]) -> Understood<Upcalls> {
                     let part = value.split('(').find_map(|part| part.trim().strip_prefix(word));
                     let part = part.map(|part| part.trim_end().trim_end_matches(')').trim());
                     part.map_or(Figure::Unknown(Unknown::Missing), |part| {
-                        answer.complaints.number(&format!("upcall/show {word}"), part)
+                        answer.complaints.number(format_args!("upcall/show {word}"), part)
                     })
                 };
                 (last.flows, last.flows_max) = (number("current "), number("limit "));
