@@ -29,7 +29,7 @@ fn main() -> std::io::Result<()> {
             Call::Exec { argv } => argv.last().cloned().unwrap_or_default(),
             Call::Haproxy { command, .. } => command.clone(),
             // Conversations, not scripts.
-            other @ (Call::Ovsdb { .. } | Call::OvsDaemon { .. }) => format!("{other:?}"),
+            other @ (Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::SqlWrite { .. }) => format!("{other:?}"),
             Call::Tcp { send, .. } => send.to_string(),
             Call::Sql { sql, .. } => sql.to_string(),
             Call::Libvirt { question, .. } => question.words().to_owned(),

@@ -106,6 +106,30 @@ pub const ALL: [Action; ACTIONS.len()] = [
         back: "vip.move to the former holder",
         runbook: include_str!("../../assets/runbooks/vip.move.md"),
     },
+    Action {
+        id: "mysql.switchover",
+        title: "Make another database the primary, planned",
+        usage: "mysql.switchover --to NODE [--reason TEXT]",
+        danger: Danger::Primary,
+        confirmation: "the name of the node that shall be the primary",
+        refused: &[
+            "not exactly one database takes writes",
+            "a database cannot be read: what was never read is no pass",
+            "the node does not replicate from the primary by GTID, both threads running, within the lag that is accepted",
+            "a replica has a transaction that the primary lacks",
+            "the node lacks `log_bin` or `log_slave_updates`, has filters, a delay, another `binlog_format` or              `gtid_domain_id`, or an older version",
+            "commits wait for an acknowledgement, and nobody gives one, or nobody would be left to",
+            "a transaction or statement runs for more than 5 s, a table's definition changes, or events are switched on",
+            "a session may write past `read_only` (`READ_ONLY ADMIN`)",
+            "another program switches over by itself (MaxScale, MHA, orchestrator, replication-manager)",
+            "no login for the former primary to replicate with is configured, or the node does not admit it",
+            "no load balancer sends writes to the primary, or one has no server for the node",
+            "data may not be in the node's jurisdiction",
+            "it is MySQL, Galera or group replication",
+        ],
+        back: "mysql.switchover to the former primary",
+        runbook: include_str!("../../assets/runbooks/mysql.switchover.md"),
+    },
 ];
 
 /// The action of that id.

@@ -368,13 +368,23 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
         (Change::HaproxyKillSessions { .. }, _) => {
             return Err("The last run closed sessions, and those do not come back.".to_owned());
         }
-        (Change::HaproxyDrain { .. } | Change::HaproxyMaint { .. } | Change::VipMove { .. }, _) => ready,
+        (
+            Change::HaproxyDrain { .. }
+            | Change::HaproxyMaint { .. }
+            | Change::VipMove { .. }
+            | Change::MysqlSwitchover { .. },
+            _,
+        ) => ready,
     };
     Ok(Intent { change, reason: Some(Clean::line(&format!("undo of run {}", last.id))) })
 }
 
 /// The same for a run that is about no server of a load balancer.
 fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
+    let reason = || Some(Clean::line(&format!("undo of run {}", last.id)));
+    if let (Change::MysqlSwitchover { .. }, Some(former)) = (&last.intent.change, &last.former) {
+        return Ok(Intent { change: Change::MysqlSwitchover { to: former.clone() }, reason: reason() });
+    }
     let Change::VipMove { address, to } = &last.intent.change else {
         return Err(format!("No change takes this back: {}.", last.title));
     };
@@ -383,7 +393,7 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
     match (others.next(), others.next()) {
         (Some(former), None) => {
             let change = Change::VipMove { address: *address, to: former.clone() };
-            Ok(Intent { change, reason: Some(Clean::line(&format!("undo of run {}", last.id))) })
+            Ok(Intent { change, reason: reason() })
         }
         _ => Err(format!("Several nodes could hold {address}: name one. The last run was: {}.", last.title)),
     }

@@ -41,6 +41,8 @@ pub(super) struct Gather {
     second: Vec<(Mono, NodeName, ProbeId)>,
     /// Whether the state folder is still to tell how runs and wishes stand.
     standing_due: bool,
+    /// Whether a plan rests on databases, too.
+    asks_databases: bool,
 }
 
 impl Gather {
@@ -53,7 +55,8 @@ impl Gather {
 
     /// Watches over a session that somebody else has started.
     pub(super) fn over(session: Session, inventory: Arc<Inventory>) -> Self {
-        Self { session: Box::new(session), inventory, second: Vec::new(), standing_due: false }
+        let second = Vec::new();
+        Self { session: Box::new(session), inventory, second, standing_due: false, asks_databases: false }
     }
 
     /// Starts connecting to the nodes that a plan of that change looks at.
@@ -69,7 +72,9 @@ impl Gather {
         let watched = Arc::new(watched);
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
-        Self { session: Box::new(session), inventory: watched, second: Vec::new(), standing_due: false }
+        let asks_databases = matches!(change, Change::MysqlSwitchover { .. });
+        let second = Vec::new();
+        Self { session: Box::new(session), inventory: watched, second, standing_due: false, asks_databases }
     }
 
     /// The same watch, which also hears how runs and wishes stand.
@@ -105,14 +110,16 @@ impl Gather {
         self.session.app.judge_now();
     }
 
-    /// Watches until HAProxy and addresses are known on every node, or cannot be, or `wait` is over.
+    /// Watches until HAProxy, addresses and, where they matter, databases are known on every node, or cannot be, or `wait` is over.
     pub(super) async fn until_plannable(&mut self, wait: Duration) {
         let deadline = tokio::time::Instant::now() + wait;
         while !self.session.app.world.nodes.iter().zip(&self.inventory.nodes).all(|(facts, node)| {
             let is_lost = matches!(facts.link.state, LinkState::Down { .. } | LinkState::Asking);
             let haproxy = facts.haproxy.last().is_some() || facts.haproxy.failure().is_some();
             let presence = facts.presence.last().is_some() || facts.presence.failure().is_some();
-            is_lost || (presence && (haproxy || node.haproxy_socket.is_none()))
+            let database = facts.switchover.last().is_some() || facts.switchover.failure().is_some();
+            let database = database || !self.asks_databases || node.database.is_none();
+            is_lost || (presence && database && (haproxy || node.haproxy_socket.is_none()))
         }) {
             if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
                 break;
@@ -176,10 +183,13 @@ impl Gather {
 }
 
 /// The nodes that a plan of that change looks at: load balancers; of an address the nodes that may hold it, too, and some
-/// that may tell who answers for it.
+/// that may tell who answers for it; of a primary every database.
 fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
     let mut names: BTreeSet<NodeName> =
         inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
+    if matches!(change, Change::MysqlSwitchover { .. }) {
+        names.extend(inventory.nodes.iter().filter(|node| node.database.is_some()).map(|node| node.name.clone()));
+    }
     if let Change::VipMove { address, .. } = change {
         names.extend(inventory.vips.iter().filter(|vip| vip.address == *address).flat_map(|vip| vip.nodes.clone()));
         let outside = inventory.nodes.iter().filter(|node| node.private.is_some() && !names.contains(&node.name));
@@ -215,6 +225,7 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
             ProbeId::OvsLive => facts.ovs_live.last().is_some() || facts.ovs_live.failure().is_some(),
             ProbeId::OvsDetail => facts.ovs_detail.last().is_some() || facts.ovs_detail.failure().is_some(),
             ProbeId::LinuxBridges => facts.bridges.last().is_some() || facts.bridges.failure().is_some(),
+            ProbeId::Switchover => facts.switchover.last().is_some() || facts.switchover.failure().is_some(),
             ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
         }),
         LinkState::Idle | LinkState::Connecting { .. } => false,

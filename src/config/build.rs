@@ -78,6 +78,11 @@ fn database(document: &Document, node: &Table, roles: &[Role]) -> Option<Databas
     let file = mysql.and_then(|mysql| mysql.files("password_file")).and_then(<[PathBuf]>::first);
     let password = file.map(|file| PasswordSource::File(file.clone()));
     let password = password.or_else(|| text("password_env").map(|name| PasswordSource::Variable(name.to_owned())));
+    let file = mysql.and_then(|mysql| mysql.files("replication_password_file")).and_then(<[PathBuf]>::first);
+    let secret = file.map(|file| PasswordSource::File(file.clone()));
+    let secret =
+        secret.or_else(|| text("replication_password_env").map(|name| PasswordSource::Variable(name.to_owned())));
+    let replication = DatabaseLogin { user: text("replication_user").map(str::to_owned), password: secret };
     let heartbeat = text("heartbeat_table").and_then(|name| name.split_once('.'));
     Some(Database {
         socket,
@@ -85,6 +90,7 @@ fn database(document: &Document, node: &Table, roles: &[Role]) -> Option<Databas
         heartbeat: heartbeat
             .map(|(schema, table)| HeartbeatSettings { schema: schema.to_owned(), table: table.to_owned() }),
         heartbeat_utc: setting.switch("heartbeat_utc"),
+        replication,
     })
 }
 

@@ -420,6 +420,14 @@ const MYSQL: &[Key] = &[
         "A variable of vakt's environment with that password, where there is no password_file.",
     ),
     optional(
+        "replication_user",
+        Kind::Label,
+        "none: no switchover",
+        "With it a former primary logs in to the new one.",
+    ),
+    optional("replication_password_file", Kind::File, "none", "A file with that account's password, mode 0600."),
+    optional("replication_password_env", Kind::Label, "none", "A variable of vakt's environment with it, instead."),
+    optional(
         "heartbeat_table",
         Kind::Label,
         "none",

@@ -103,6 +103,11 @@ pub enum Change {
         /// Who holds it then.
         to: NodeName,
     },
+    /// `mysql.switchover`: another database is the primary, planned.
+    MysqlSwitchover {
+        /// Which node's.
+        to: NodeName,
+    },
 }
 
 /// What happens to a draining server that still has sessions at the deadline.
@@ -142,6 +147,7 @@ impl Change {
             Self::HaproxyWeight { .. } => "haproxy.weight",
             Self::HaproxyKillSessions { .. } => "haproxy.kill-sessions",
             Self::VipMove { .. } => VIP_MOVE,
+            Self::MysqlSwitchover { .. } => MYSQL_SWITCHOVER,
         }
     }
 
@@ -156,7 +162,7 @@ impl Change {
     /// The server of a load balancer that it is about; none where it is about something else.
     pub fn server(&self) -> Option<&ServerPath> {
         match self {
-            Self::VipMove { .. } => None,
+            Self::VipMove { .. } | Self::MysqlSwitchover { .. } => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
@@ -208,10 +214,18 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 6] =
-    ["haproxy.drain", "haproxy.ready", "haproxy.maint", "haproxy.weight", "haproxy.kill-sessions", VIP_MOVE];
+pub const ACTIONS: [&str; 7] = [
+    "haproxy.drain",
+    "haproxy.ready",
+    "haproxy.maint",
+    "haproxy.weight",
+    "haproxy.kill-sessions",
+    VIP_MOVE,
+    MYSQL_SWITCHOVER,
+];
 
 const VIP_MOVE: &str = "vip.move";
+const MYSQL_SWITCHOVER: &str = "mysql.switchover";
 const TO: &str = "--to";
 
 const DEADLINE: &str = "--deadline";
@@ -231,7 +245,7 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.drain" => &[DEADLINE, ON_DEADLINE, REASON],
         "haproxy.ready" => &[DEADLINE, WEIGHT, REASON],
         "haproxy.weight" => &[WEIGHT, REASON],
-        VIP_MOVE => &[TO, REASON],
+        VIP_MOVE | MYSQL_SWITCHOVER => &[TO, REASON],
         _ => &[REASON],
     }
 }
@@ -246,6 +260,11 @@ impl Intent {
             .iter()
             .find(|known| **known == action)
             .ok_or_else(|| NotAnIntent::UnknownAction(Clean::line(action)))?;
+        if action == MYSQL_SWITCHOVER {
+            let options = Options::parse(action, words)?;
+            let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
+            return Ok(Self { change: Change::MysqlSwitchover { to }, reason: options.reason });
+        }
         if action == VIP_MOVE {
             let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
             let address = address.ok_or_else(|| NotAnIntent::NoAddress { action: Clean::line(action) })?;
@@ -276,7 +295,9 @@ impl Intent {
 
     /// The words that [`Intent::parse`] reads; options at their default are left out.
     pub fn words(&self) -> Vec<String> {
-        let mut words = vec![self.change.id().to_owned(), self.change.target()];
+        let mut words = vec![self.change.id().to_owned()];
+        // What is about the whole cluster's primary names no target besides.
+        words.extend(Some(self.change.target()).filter(|target| !target.is_empty()));
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
         match &self.change {
             Change::HaproxyDrain { deadline_ms, on_deadline, .. } => {
@@ -293,7 +314,7 @@ impl Intent {
                 }
             }
             Change::HaproxyWeight { weight, .. } => option(WEIGHT, weight.to_string()),
-            Change::VipMove { to, .. } => option(TO, to.to_string()),
+            Change::VipMove { to, .. } | Change::MysqlSwitchover { to } => option(TO, to.to_string()),
             Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } => {}
         }
         if let Some(reason) = &self.reason {
@@ -398,6 +419,8 @@ mod tests {
             "haproxy.kill-sessions mysql_rw/db01",
             "vip.move 10.10.0.100 --to lb02 --reason kernel",
             "vip.move 2001:db8::1 --to lb02",
+            "mysql.switchover --to db02",
+            "mysql.switchover --to db02 --reason kernel",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -416,7 +439,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -441,6 +464,7 @@ mod tests {
             ("haproxy.maint b/s --reason", "--reason needs a sentence in quotes"),
             ("vip.move lb02 --to lb01", "vip.move needs an address, such as 10.10.0.100"),
             ("vip.move 10.0.0.1", "--to needs the name of a node, such as db02"),
+            ("mysql.switchover", "--to needs the name of a node, such as db02"),
         ];
         for (line, message) in cases {
             assert_eq!(parse(line).unwrap_err().to_string(), message, "{line}");

@@ -139,6 +139,9 @@ pub struct Database {
     pub heartbeat: Option<HeartbeatSettings>,
     /// Whether that program writes UTC.
     pub heartbeat_utc: bool,
+    /// With what a former primary logs in to replicate from the new one; without it none can become a replica.
+    #[serde(default)]
+    pub replication: DatabaseLogin,
 }
 
 /// Who asks a database server. Without a user it is the one that the server sees behind the socket: the SSH login, or

@@ -10,7 +10,7 @@ use super::{
     link::{Link, LinkState, Question},
     linux_bridge::LinuxBridge,
     memcached::MemcachedFacts,
-    mysql::MysqlFacts,
+    mysql::{MysqlFacts, SwitchoverSample},
     observation::Observed,
     ovs::OvsFacts,
     ovs_daemon::{OvsDetail, OvsLive},
@@ -68,6 +68,9 @@ pub struct NodeFacts {
     /// Listening sockets, workers of web servers, NFS mounts.
     #[serde(default)]
     pub services: Observed<ServicesFacts>,
+    /// What a switchover of the database rests on, where there is one.
+    #[serde(default)]
+    pub switchover: Observed<SwitchoverSample>,
     /// memcached, where it may be.
     #[serde(default)]
     pub memcached: Observed<MemcachedFacts>,
@@ -125,6 +128,7 @@ impl NodeFacts {
             hypervisor_profile: Observed::default(),
             presence: Observed::default(),
             services: Observed::default(),
+            switchover: Observed::default(),
             memcached: Observed::default(),
             certificates: Observed::default(),
             private_network: Observed::default(),

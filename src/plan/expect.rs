@@ -3,7 +3,7 @@
 //! An expectation is data: it is shown in the plan, journalled, and judged again by the run on fresh facts. Judging
 //! knows three answers; *unknown* is never taken for yes or for no.
 
-use super::vip::VipExpect;
+use super::{switchover::DatabaseExpect, vip::VipExpect};
 use crate::{
     model::{
         figure::Figure,
@@ -46,6 +46,8 @@ pub enum Expect {
         /// What.
         is: VipExpect,
     },
+    /// Of the database server of the node.
+    Database(DatabaseExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -104,12 +106,31 @@ impl Verdict {
 impl Check {
     /// Judges `facts`; `before` is the look before this one, which some expectations compare with.
     pub fn judge(&self, facts: &Facts, before: Option<&Facts>) -> Verdict {
+        self.judge_against(facts, before, None)
+    }
+
+    /// Another node whose facts, by the same probe, are compared with.
+    pub fn other(&self) -> Option<&NodeName> {
+        match &self.expect {
+            Expect::Database(is) => is.other(),
+            Expect::Server { .. } | Expect::Vip { .. } => None,
+        }
+    }
+
+    /// The same; `other` are the facts of [`Check::other`], now and at the look before.
+    pub fn judge_against(
+        &self,
+        facts: &Facts,
+        before: Option<&Facts>,
+        other: Option<(&Facts, Option<&Facts>)>,
+    ) -> Verdict {
         match &self.expect {
             Expect::Server { server, is } => match find(facts, server) {
                 Ok((backend, found)) => is.judge(backend, found, before.and_then(|facts| find(facts, server).ok())),
                 Err(why) => Verdict::Unknown(why),
             },
             Expect::Vip { address, is } => is.judge(*address, facts),
+            Expect::Database(is) => is.judge(facts, before, other),
         }
     }
 
@@ -133,6 +154,7 @@ impl Expect {
         let is = match self {
             Self::Server { is, .. } => is,
             Self::Vip { is, .. } => return is.tolerance(),
+            Self::Database(is) => return is.tolerance(),
         };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
@@ -148,6 +170,7 @@ impl fmt::Display for Expect {
         let (server, is) = match self {
             Self::Server { server, is } => (server, is),
             Self::Vip { address, is } => return is.tell(*address, f),
+            Self::Database(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

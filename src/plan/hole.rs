@@ -7,7 +7,7 @@
 use crate::{
     model::text::Clean,
     plan::expect::Check,
-    wire::request::{Call, Request},
+    wire::request::{Call, Request, SqlStep},
 };
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
@@ -91,6 +91,16 @@ impl Bindings {
                 sql: Cow::Owned(fill(sql)?),
                 repeat: *repeat,
             },
+            Call::SqlWrite { socket, login, session, statements, secret } => Call::SqlWrite {
+                socket: socket.clone(),
+                login: login.clone(),
+                session: *session,
+                statements: statements
+                    .iter()
+                    .map(|statement| Ok(SqlStep { sql: fill(&statement.sql)?, answer: statement.answer.clone() }))
+                    .collect::<Result<_, Clean>>()?,
+                secret: secret.clone(),
+            },
             Call::Libvirt { socket, question } => Call::Libvirt { socket: socket.clone(), question: *question },
         };
         Ok(Request { access: request.access, call, deadline_ms: request.deadline_ms, cap_bytes: request.cap_bytes })
@@ -105,6 +115,7 @@ pub fn holes_in(request: &Request) -> Vec<&str> {
         Call::Haproxy { command, .. } => vec![command],
         Call::Tcp { send, .. } => vec![send],
         Call::Sql { sql, .. } => vec![sql],
+        Call::SqlWrite { statements, .. } => statements.iter().map(|statement| statement.sql.as_str()).collect(),
         Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Libvirt { .. } => Vec::new(),
     };
     let mut names = Vec::new();

@@ -75,6 +75,9 @@ pub enum Rule {
     /// What cannot be undone needs more than Enter.
     #[error("a step that cannot be undone is confirmed by Enter alone")]
     TooEasy,
+    /// What is sent at once follows a write, and needs nothing that only a look could tell.
+    #[error("a step that is sent at once does not follow a write, is a branch, or has holes of its own")]
+    AtOnce,
 }
 
 impl fmt::Display for Fault {
@@ -117,6 +120,7 @@ pub fn lint(plan: &Plan, inventory: &Inventory) -> Vec<Fault> {
         check(Rule::Words, !step.title.is_empty());
         check(Rule::Source, step.checks().all(|check| has_source(plan, check)));
         check(Rule::Branch, branch_is_sound(&body.steps, index));
+        check(Rule::AtOnce, !step.at_once || follows_at_once(&body.steps, index));
         match &step.action {
             Action::Write(write) => lint_write(write, &body.steps[..=index], inventory, &mut check),
             Action::Wait(wait) => lint_wait(wait, &mut check),
@@ -127,6 +131,15 @@ pub fn lint(plan: &Plan, inventory: &Inventory) -> Vec<Fault> {
 
 fn has_source(plan: &Plan, check: &Check) -> bool {
     plan.source(&check.node, check.probe).is_some()
+        && check.other().is_none_or(|other| plan.source(other, check.probe).is_some())
+}
+
+fn follows_at_once(steps: &[Step], index: usize) -> bool {
+    let is_sure = |step: &Step| step.when == When::Always && step.write().is_some();
+    index > 0
+        && is_sure(&steps[index - 1])
+        && is_sure(&steps[index])
+        && steps[index].write().is_some_and(|write| write.binds.is_empty())
 }
 
 fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut impl FnMut(Rule, bool)) {
@@ -141,7 +154,7 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
             Call::Haproxy { socket, .. } => {
                 node.is_some_and(|node| node.haproxy_socket.as_deref() == Some(socket.as_str()))
             }
-            Call::Sql { socket, .. } => {
+            Call::Sql { socket, .. } | Call::SqlWrite { socket, .. } => {
                 node.and_then(|node| node.database.as_ref()).is_some_and(|database| database.socket == *socket)
             }
             Call::Shell { .. } | Call::Exec { .. } => node.is_some(),
@@ -157,7 +170,7 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
     check(Rule::Unverified, !write.before.is_empty() && !write.done.is_empty() && !write.after.checks.is_empty());
     check(Rule::SameState, write.done.iter().any(|done| !write.before.contains(done)));
     check(Rule::WeakCheck, write.done.iter().all(|done| write.after.checks.contains(done)));
-    if let Undo::Irreversible { why } = &write.undo {
+    if let Undo::Irreversible { why, .. } = &write.undo {
         check(Rule::NoUndo, !why.is_empty());
     }
     lint_until(&write.after, check);
@@ -194,6 +207,11 @@ fn is_one_command(request: &Request) -> bool {
         }
         Call::Sql { socket, sql, .. } => {
             sound(socket, &['\n', '\r', '\0']) && sound(sql, &[';', '\n', '\r', '\0', '\\'])
+        }
+        Call::SqlWrite { socket, statements, .. } => {
+            sound(socket, &['\n', '\r', '\0'])
+                && !statements.is_empty()
+                && statements.iter().all(|statement| sound(&statement.sql, &[';', '\n', '\r', '\0', '\\']))
         }
         Call::Libvirt { socket, .. } => sound(socket, &['\n', '\r', '\0']),
         Call::Shell { script } | Call::ShellWithin { script } => sound(script, &['\n', '\r', '\0']),

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod lint;
 pub mod parts;
 pub mod refusal;
+pub mod switchover;
 pub mod text;
 pub mod vip;
 
@@ -51,6 +52,7 @@ pub fn plan(
         Change::VipMove { address, to } => {
             vip::plan(&vip::Scene { world, inventory, policy, now }, intent, *address, to)?
         }
+        Change::MysqlSwitchover { to } => switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?,
     };
     if let Planned::Plan(plan) = &planned {
         let faults = lint::lint(plan, inventory);

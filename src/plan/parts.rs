@@ -127,6 +127,15 @@ pub enum Subject {
         /// Who is to hold it.
         to: NodeName,
     },
+    /// The primary of the databases.
+    Primary {
+        /// Who is it before.
+        from: NodeName,
+        /// Who is to be it.
+        to: NodeName,
+        /// The servers of load balancers by which writes go to either.
+        endpoints: Vec<ServerPath>,
+    },
 }
 
 impl Subject {
@@ -135,6 +144,15 @@ impl Subject {
         match self {
             Self::Server(path) => super::expect::server_words(facts, path),
             Self::Vip { address, .. } => super::vip::words(facts, *address),
+            Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
+        }
+    }
+
+    /// Who is in the place before, where it is given to somebody else.
+    pub fn former(&self) -> Option<&NodeName> {
+        match self {
+            Self::Primary { from, .. } => Some(from),
+            Self::Server(_) | Self::Vip { .. } => None,
         }
     }
 
@@ -142,7 +160,7 @@ impl Subject {
     pub fn name(&self) -> &str {
         match self {
             Self::Server(path) => path.server.as_str(),
-            Self::Vip { to, .. } => to.as_str(),
+            Self::Vip { to, .. } | Self::Primary { to, .. } => to.as_str(),
         }
     }
 }
@@ -152,6 +170,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Server(path) => path.fmt(f),
             Self::Vip { address, .. } => address.fmt(f),
+            Self::Primary { .. } => f.write_str("database"),
         }
     }
 }
@@ -189,6 +208,10 @@ pub struct Step {
     pub when: When,
     /// What is done.
     pub action: Action,
+    /// Whether it is sent as soon as the step before was answered as it must be, without a look between. Both are
+    /// announced together. If the one before fails, it is not sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_once: bool,
 }
 
 /// When a step is done. The executor has no choices left: every branch is in the plan.
@@ -247,6 +270,9 @@ pub enum Undo {
     Irreversible {
         /// Why.
         why: Clean,
+        /// Whether it is done as a whole or not at all, so that what holds before proves that nothing was done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_whole: bool,
     },
 }
 

@@ -83,6 +83,12 @@ pub enum ReasonKind {
     LessService,
     /// Nothing that can be changed safely would bring it about.
     NoWay,
+    /// The server cannot become the primary as it is.
+    NotFit,
+    /// What goes on there would be hurt by a standstill, or would hold it up.
+    Busy,
+    /// Another program acts by itself.
+    Automation,
     /// Somebody else acts at this moment.
     Locked,
     /// The state folder, or a journal in it, cannot be used.

@@ -52,14 +52,15 @@ pub fn plan(plan: &Plan, width: usize) -> String {
     page.blank();
     page.prose(0, "How it is read back");
     for source in &body.sources {
-        for request in &source.requests {
-            match &request.call {
-                // Scripts of probes are long, only look, and say nothing to an operator.
-                Call::Shell { .. } | Call::ShellWithin { .. } => {
-                    page.row(2, &format!("{:<6}", source.node), &format!("what vakt always reads: {}", source.probe));
-                }
-                _ => page.request(2, source.node.as_str(), request),
-            }
+        // Scripts and statements of probes are long, only look, and say nothing to an operator.
+        let is_usual = |request: &&Request| {
+            matches!(request.call, Call::Shell { .. } | Call::ShellWithin { .. } | Call::Sql { .. })
+        };
+        if source.requests.iter().any(|request| is_usual(&request)) {
+            page.row(2, &format!("{:<6}", source.node), &format!("what vakt always reads: {}", source.probe));
+        }
+        for request in source.requests.iter().filter(|request| !is_usual(request)) {
+            page.request(2, source.node.as_str(), request);
         }
     }
     page.blank();
@@ -129,6 +130,9 @@ fn write_step(page: &mut Page, index: usize, step: &Step, point_of_no_return: Op
     if let When::Late(decider) = step.when {
         page.prose(7, &format!("Only if step {} runs out of time.", decider + 1));
     }
+    if step.at_once {
+        page.prose(7, &format!("Sent as soon as step {index} was answered as it must be, without a look between."));
+    }
     match &step.action {
         Action::Write(write) => write_write(page, write),
         Action::Wait(wait) => write_wait(page, wait, point_of_no_return.is_some_and(|point| point < index)),
@@ -152,7 +156,7 @@ fn write_write(page: &mut Page, write: &Write) {
     page.row(7, "after ", &format!("{}, {}", expects(&write.after.checks), within(&write.after)));
     match &write.undo {
         Undo::Send { request, .. } => page.request(7, "undo", request),
-        Undo::Irreversible { why } => page.row(7, "undo  ", &format!("none: {why}")),
+        Undo::Irreversible { why, .. } => page.row(7, "undo  ", &format!("none: {why}")),
     }
 }
 

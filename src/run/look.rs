@@ -86,13 +86,23 @@ impl Readings {
         }
     }
 
+    /// What another node says, where a check compares with it.
+    fn other(&self, check: &Check) -> Option<(&Facts, Option<&Facts>)> {
+        match self.0.get(&(check.other()?.clone(), check.probe)) {
+            Some(Reading { now: Ok(facts), before }) => Some((facts, before.as_ref())),
+            _ => None,
+        }
+    }
+
     /// Judges checks by the newest look.
     pub(super) fn judge(&self, checks: &[Check], need: Need) -> Judgement {
         let verdicts: Vec<(&Check, Verdict)> = checks
             .iter()
             .map(|check| {
                 let verdict = match self.0.get(&(check.node.clone(), check.probe)) {
-                    Some(Reading { now: Ok(facts), before }) => check.judge(facts, before.as_ref()),
+                    Some(Reading { now: Ok(facts), before }) => {
+                        check.judge_against(facts, before.as_ref(), self.other(check))
+                    }
                     Some(Reading { now: Err(why), .. }) => Verdict::Unknown(why.clone()),
                     None => Verdict::Unknown("not read".into()),
                 };
@@ -128,5 +138,7 @@ impl Readings {
 
 /// The sources of these checks.
 pub(super) fn sources_of<'c>(checks: impl IntoIterator<Item = &'c Check>) -> BTreeSet<SourceKey> {
-    checks.into_iter().map(|check| (check.node.clone(), check.probe)).collect()
+    let own_and_other =
+        |check: &'c Check| std::iter::once(&check.node).chain(check.other()).map(|node| (node.clone(), check.probe));
+    checks.into_iter().flat_map(own_and_other).collect()
 }

@@ -6,7 +6,7 @@ use super::{
     record::{Entry, Operator},
 };
 use crate::{
-    model::{intent::Intent, text::Clean, time::Wall},
+    model::{ids::NodeName, intent::Intent, text::Clean, time::Wall},
     plan::PlanId,
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub struct RunSummary {
     pub records: u64,
     /// Where it is.
     pub state: RunState,
+    /// Who was in the place before, where it gave a place to somebody else: whoever undoes it gives it back.
+    #[serde(default)]
+    pub former: Option<NodeName>,
 }
 
 impl RunSummary {
@@ -48,6 +51,7 @@ impl RunSummary {
             last_at: last.at.wall,
             records: journal.head.records,
             state: RunState::of(journal, lives),
+            former: body.subject.former().cloned(),
         })
     }
 }

@@ -70,6 +70,7 @@ pub(super) fn deadline_missed(node: &NodeName, request: &Request) -> Trouble {
         Call::OvsDaemon { .. } => " of the switch's daemon".to_owned(),
         Call::Tcp { port, .. } => format!(" on port {port}"),
         Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
+        Call::SqlWrite { .. } => " to statements for the database".to_owned(),
         Call::Libvirt { .. } => " of libvirt".to_owned(),
     };
     Trouble::new(

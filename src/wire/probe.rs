@@ -13,7 +13,7 @@ use crate::model::{
     inventory::{Inventory, Node, PollSettings},
     linux_bridge::LinuxBridge,
     memcached::MemcachedSample,
-    mysql::MysqlSample,
+    mysql::{MysqlSample, SwitchoverSample},
     ovs::OvsReading,
     ovs_daemon::{OvsDetail, OvsLiveSample},
     presence::PresenceSample,
@@ -26,6 +26,8 @@ use std::fmt;
 
 /// Interval of taking along what the database of a switch has told.
 const OVS_MS: u64 = 1_000;
+/// Interval of what a switchover rests on: a plan reads it once more before it acts.
+const SWITCHOVER_MS: u64 = 4_000;
 
 /// How much less often a node is asked for its addresses that may not hold a virtual one.
 const PRESENCE_ELSEWHERE: u64 = 5;
@@ -66,12 +68,14 @@ pub enum ProbeId {
     Certificates,
     /// Round trips between nodes.
     PrivateNetwork,
+    /// What a switchover of the database rests on.
+    Switchover,
 }
 
 impl ProbeId {
     /// Every probe. Of those that are due at the same moment the earlier one comes first. A recording knows probes by
     /// their place: a new one is added at the end.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Host,
         Self::Haproxy,
         Self::HostProfile,
@@ -87,6 +91,7 @@ impl ProbeId {
         Self::PrivateNetwork,
         Self::Certificates,
         Self::Mysql,
+        Self::Switchover,
     ];
 
     /// Whether `node` has what this probe asks.
@@ -98,7 +103,7 @@ impl ProbeId {
             Self::Memcached => memcached::MemcachedProbe::applies_to(node),
             Self::Certificates => certificates::CertificatesProbe::applies_to(node),
             Self::PrivateNetwork => node.private.is_some(),
-            Self::Mysql => node.database.is_some(),
+            Self::Mysql | Self::Switchover => node.database.is_some(),
             Self::Guests | Self::GuestProfile => node.libvirt_socket.is_some(),
         }
     }
@@ -121,6 +126,7 @@ impl ProbeId {
             Self::Memcached => poll.memcached_ms,
             Self::Certificates => poll.certificates_ms,
             Self::PrivateNetwork => poll.private_network_ms,
+            Self::Switchover => SWITCHOVER_MS,
         }
     }
 
@@ -153,6 +159,7 @@ impl ProbeId {
             Self::Memcached => &memcached::MemcachedProbe,
             Self::Certificates => &certificates::CertificatesProbe,
             Self::PrivateNetwork => &private_network::PrivateNetworkProbe,
+            Self::Switchover => &mysql::SwitchoverProbe,
         }
     }
 }
@@ -175,6 +182,7 @@ impl fmt::Display for ProbeId {
             Self::Memcached => "memcached",
             Self::Certificates => "certificates",
             Self::PrivateNetwork => "private network",
+            Self::Switchover => "switchover",
         })
     }
 }
@@ -236,6 +244,8 @@ pub enum Facts {
     Certificates(Box<CertificatesFacts>),
     /// Of [`ProbeId::PrivateNetwork`].
     PrivateNetwork(Box<PrivateNetworkSample>),
+    /// Of [`ProbeId::Switchover`].
+    Switchover(Box<SwitchoverSample>),
 }
 
 /// Something in an answer that was not understood; the rest was.

@@ -1,7 +1,7 @@
 //! What is sent to a node, as a value: previewed, journalled, logged and sent from the same text.
 
 use super::{libvirt, mysql::StatementId};
-use crate::model::inventory::DatabaseLogin;
+use crate::model::inventory::{DatabaseLogin, PasswordSource};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
@@ -81,6 +81,20 @@ pub enum Call {
         /// Whether it is sent each time.
         repeat: Repeat,
     },
+    /// Statements that change something on the socket of MySQL or MariaDB, one after another in one session. The first
+    /// that fails, or is answered otherwise than it must be, is the last; that session ends with it.
+    SqlWrite {
+        /// Path of the socket on the node.
+        socket: String,
+        /// Who acts.
+        login: DatabaseLogin,
+        /// In which session.
+        session: SqlSession,
+        /// What is sent.
+        statements: Vec<SqlStep>,
+        /// Where the password is that stands for [`SECRET`] in a statement; it is filled in when the statement leaves.
+        secret: Option<PasswordSource>,
+    },
     /// One question to libvirt, asked by its client library; the answer as JSON (`wire::libvirt::answer`).
     Libvirt {
         /// Path of the socket on the node.
@@ -103,6 +117,44 @@ pub enum Call {
         /// What it is asked.
         talk: OvsTalk,
     },
+}
+
+/// What stands for a password in a statement: the password itself is in no plan, journal or log.
+pub const SECRET: &str = "{secret}";
+
+/// The session of a database server in which statements are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SqlSession {
+    /// One of their own, closed afterwards.
+    Own,
+    /// A new one, which stays open for as long as this process lives: what it holds goes with it.
+    Opens,
+    /// The one that stays open. Without it nothing is sent.
+    Within,
+    /// The one that stays open if it lives, a new one otherwise; closed afterwards.
+    Ends,
+}
+
+/// One statement of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SqlStep {
+    /// Its text, without a semicolon.
+    pub sql: String,
+    /// What its first row must begin with.
+    pub answer: Option<String>,
+}
+
+impl SqlStep {
+    /// A statement whose answer says nothing but that it was carried out.
+    pub fn run(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), answer: None }
+    }
+
+    /// A statement that must be answered so.
+    pub fn must_say(sql: impl Into<String>, answer: impl Into<String>) -> Self {
+        Self { sql: sql.into(), answer: Some(answer.into()) }
+    }
 }
 
 /// What the daemon of a switch is asked.
@@ -180,10 +232,34 @@ impl fmt::Display for Request {
                 }
                 write!(f, " -e {}", shell_word(sql))
             }
+            Call::SqlWrite { socket, login, session, statements, .. } => {
+                write!(f, "mysql --socket={}", shell_word(socket))?;
+                if let Some(user) = &login.user {
+                    write!(f, " --user={}", shell_word(user))?;
+                }
+                let texts: Vec<&str> = statements.iter().map(|statement| statement.sql.as_str()).collect();
+                write!(f, " -e {}", shell_word(&texts.join("; ")))?;
+                let mut notes: Vec<String> = session.words().map(str::to_owned).into_iter().collect();
+                let answers = statements.iter().zip(1..);
+                let answers = answers.filter_map(|(statement, number)| Some((statement.answer.as_deref()?, number)));
+                notes.extend(answers.map(|(answer, number)| format!("statement {number} must say {answer}")));
+                if notes.is_empty() { Ok(()) } else { write!(f, " # {}", notes.join("; ")) }
+            }
             Call::Libvirt { socket, question } => {
                 let address = format!("qemu+unix:///system?socket={socket}");
                 write!(f, "virsh -r -c {} {}", shell_word(&address), question.words())
             }
+        }
+    }
+}
+
+impl SqlSession {
+    fn words(self) -> Option<&'static str> {
+        match self {
+            Self::Own => None,
+            Self::Opens => Some("the session stays open"),
+            Self::Within => Some("in the session that is open"),
+            Self::Ends => Some("in the session that is open, which ends"),
         }
     }
 }

@@ -14,3 +14,4 @@ pub(crate) mod lab;
 mod machines;
 mod services;
 mod switches;
+mod switchover;

@@ -86,6 +86,7 @@ fn database_node() -> Node {
         socket: "/run/mysqld/mysqld.sock".into(),
         login: DatabaseLogin::default(),
         heartbeat: None,
+        replication: DatabaseLogin::default(),
         heartbeat_utc: false,
     };
     node.database = Some(database);

@@ -21,7 +21,8 @@ use vakt::{
 #[test]
 fn every_plan_of_the_corpus_is_sound() {
     for (name, cluster, line) in corpus() {
-        assert_eq!(lint(&plan_of(&cluster, line), &inventory()), [], "{name}");
+        let (_, inventory) = cluster.world();
+        assert_eq!(lint(&plan_of(&cluster, line), &inventory), [], "{name}");
     }
 }
 
@@ -77,7 +78,9 @@ const BREAKS: &[(&str, Rule, Break)] = &[
         let before = write(body, 0).before.clone();
         write(body, 0).after.checks = before;
     }),
-    ("no undo and no reason", Rule::NoUndo, |body| write(body, 0).undo = Undo::Irreversible { why: "".into() }),
+    ("no undo and no reason", Rule::NoUndo, |body| {
+        write(body, 0).undo = Undo::Irreversible { why: "".into(), is_whole: false }
+    }),
     ("a point of no return too late", Rule::PointOfNoReturn, |body| body.point_of_no_return = Some(6)),
     ("no point of no return", Rule::PointOfNoReturn, |body| body.point_of_no_return = None),
     ("a wait without pause", Rule::Endless, |body| wait(body, 2).until.poll_ms = 0),

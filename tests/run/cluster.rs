@@ -1,5 +1,6 @@
-//! Two load balancers in memory that behave as HAProxy 2.6 was measured to: what plans are made of and runs act on.
+//! Two load balancers, and where it matters three databases, in memory that behave as HAProxy 2.6 was measured to: what plans are made of and runs act on.
 
+use super::databases::{self, SimDatabase};
 use std::{cell::RefCell, collections::HashMap, path::Path};
 use vakt::{
     config::{self, FileMetadata},
@@ -16,7 +17,7 @@ use vakt::{
     },
     wire::{
         probe::Facts,
-        request::{Call, Request},
+        request::{Call, Reply, Request},
     },
 };
 
@@ -39,6 +40,9 @@ type Change = Box<dyn Fn(&mut SimServer)>;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Cluster {
     pub(crate) balancers: Vec<Balancer>,
+    pub(crate) databases: Vec<SimDatabase>,
+    /// Writes that clients were told are done: the server, and its number.
+    pub(crate) acknowledged: Vec<(u32, u64)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -244,10 +248,51 @@ impl Cluster {
                 ],
             }
         };
-        let mut cluster = Self { balancers: vec![balancer("lb01"), balancer("lb02")] };
+        let balancers = vec![balancer("lb01"), balancer("lb02")];
+        let mut cluster = Self { balancers, databases: Vec::new(), acknowledged: Vec::new() };
         cluster.on("lb01").server("web03").sessions = 3;
         cluster.on("lb02").server("web03").sessions = 1;
         cluster
+    }
+
+    /// The same with three databases behind mysql_rw.
+    pub(crate) fn with_databases() -> Self {
+        let mut cluster = Self { databases: databases::healthy(), ..Self::healthy() };
+        for balancer in &mut cluster.balancers {
+            balancer.server("db01").sessions = 2;
+        }
+        cluster
+    }
+
+    pub(crate) fn database(&mut self, name: &str) -> &mut SimDatabase {
+        self.databases.iter_mut().find(|database| database.name == name).unwrap()
+    }
+
+    /// The node cannot be reached any more.
+    pub(crate) fn vanish(&mut self, name: &str) {
+        match self.databases.iter_mut().find(|database| database.name == name) {
+            Some(database) => database.reachable = false,
+            None => self.on(name).reachable = false,
+        }
+    }
+
+    pub(crate) fn is_reachable(&self, name: &str) -> bool {
+        let databases = self.databases.iter().map(|database| (database.name, database.reachable));
+        let balancers = self.balancers.iter().map(|balancer| (balancer.name, balancer.reachable));
+        databases.chain(balancers).any(|(known, reachable)| known == name && reachable)
+    }
+
+    /// The process of a run has died, and with it every session that it had.
+    pub(crate) fn process_died(&mut self) {
+        self.databases.iter_mut().for_each(SimDatabase::session_ends);
+    }
+
+    /// Every write that was acknowledged is on the server that takes writes.
+    pub(crate) fn nothing_is_lost(&self) {
+        let Some(primary) = self.databases.iter().find(|database| !database.read_only) else { return };
+        for (server, number) in &self.acknowledged {
+            assert!(primary.state.get(server).is_some_and(|last| last >= number), "0-{server}-{number} is lost");
+        }
     }
 
     /// Changes the server on every load balancer.
@@ -276,27 +321,43 @@ impl Cluster {
                 }
             }
         }
+        let balancers = &self.balancers;
+        let is_sent_to = |name: &str| {
+            balancers.iter().flat_map(|one| &one.servers).any(|server| server.name == name && server.takes_traffic())
+        };
+        databases::pass(&mut self.databases, is_sent_to, &mut self.acknowledged);
     }
 
     pub(crate) fn facts(&self, node: &NodeName) -> Option<Facts> {
+        if let Some(database) = self.databases.iter().find(|database| database.name == node.as_str()) {
+            return database.reachable.then(|| Facts::Switchover(Box::new(database.sample())));
+        }
         let balancer = self.balancers.iter().find(|balancer| balancer.name == node.as_str())?;
         balancer.reachable.then(|| Facts::Haproxy(Box::new(balancer.sample())))
     }
 
     /// Sends a write; `None` when the node cannot be reached.
-    pub(crate) fn send(&mut self, node: &NodeName, request: &Request) -> Option<String> {
+    pub(crate) fn send(&mut self, node: &NodeName, request: &Request) -> Option<Reply> {
+        if let Some(database) = self.databases.iter_mut().find(|database| database.name == node.as_str()) {
+            let reply = database.send(request);
+            databases::one_takes_writes(&self.databases);
+            return reply;
+        }
         let Call::Haproxy { command, .. } = &request.call else { panic!("{request}") };
         let balancer = self.on(node.as_str());
-        balancer.reachable.then(|| balancer.command(command))
+        balancer.reachable.then(|| Reply { bytes: balancer.command(command).into(), ..Reply::default() })
     }
 
     /// The world as the console would know it 300 ms after reading.
     pub(crate) fn world(&self) -> (World, Inventory) {
-        let inventory = inventory();
+        let inventory = if self.databases.is_empty() { inventory() } else { inventory_with_databases() };
         let mut world = World::new(&inventory);
+        let at = Now { mono: Mono(START.mono.0 - 300), wall: Wall(START.wall.0 - 300) };
+        for database in self.databases.iter().filter(|database| database.reachable) {
+            world.node_mut(&NodeName::from(database.name)).unwrap().switchover.take(database.sample(), at);
+        }
         for balancer in &self.balancers {
             let facts = HaproxyFacts { sample: balancer.sample(), ..HaproxyFacts::default() };
-            let at = Now { mono: Mono(START.mono.0 - 300), wall: Wall(START.wall.0 - 300) };
             let node = world.node_mut(&NodeName::from(balancer.name)).unwrap();
             if balancer.reachable {
                 node.haproxy.take(facts, at);
@@ -312,12 +373,28 @@ impl Cluster {
             .flat_map(|balancer| {
                 balancer.servers.iter().map(|server| (balancer.name, server.name, server.told, server.weight))
             })
+            .chain(self.databases.iter().map(|database| {
+                let (name, source, read_only, bits) = database.setting();
+                (name, source, if read_only { AdminState::Maint } else { AdminState::Ready }, bits)
+            }))
             .collect()
     }
 }
 
 pub(crate) fn inventory() -> Inventory {
-    let text = r#"
+    loaded(BALANCED)
+}
+
+pub(crate) fn inventory_with_databases() -> Inventory {
+    loaded(&format!("{BALANCED}{DATABASES}"))
+}
+
+fn loaded(text: &str) -> Inventory {
+    let metadata = FileMetadata { mode: Some(0o600), home: None };
+    config::load(Path::new("vakt.toml"), text, &metadata).unwrap_or_else(|problems| panic!("{problems:?}")).inventory
+}
+
+const BALANCED: &str = r#"
 [cluster]
 name = "oslo-prod"
 [[node]]
@@ -333,6 +410,27 @@ name = "web03"
 roles = ["web"]
 management = "10.99.0.23"
 "#;
-    let metadata = FileMetadata { mode: Some(0o600), home: None };
-    config::load(Path::new("vakt.toml"), text, &metadata).unwrap_or_else(|problems| panic!("{problems:?}")).inventory
-}
+
+const DATABASES: &str = r#"
+[[node]]
+name = "db01"
+roles = ["database"]
+management = "10.99.0.31"
+private = "10.10.0.31"
+jurisdiction = "NO"
+[[node]]
+name = "db02"
+roles = ["database"]
+management = "10.99.0.32"
+private = "10.10.0.32"
+jurisdiction = "NO"
+[[node]]
+name = "db03"
+roles = ["database"]
+management = "10.99.0.33"
+private = "10.10.0.33"
+jurisdiction = "SE"
+[mysql]
+replication_user = "replica"
+replication_password_env = "VAKT_REPLICATION_PASSWORD"
+"#;

@@ -13,7 +13,7 @@ use vakt::{
         Direction, Ending, EndingKind, Entry, Machine, Operator, Outcome, Record, Recovery, RunCommand, RunEvent,
         journal::{self, Writer},
     },
-    wire::request::{Reply, Request},
+    wire::request::{Call, Reply, Request},
 };
 
 /// What goes wrong with one write.
@@ -127,6 +127,7 @@ impl Harness {
         let read = journal::read(&self.journal);
         assert!(!matches!(read.tail, journal::Tail::Damaged(_)), "a crash leaves no damage: {:?}", read.tail);
         self.journal.truncate(read.whole_bytes);
+        self.cluster.process_died();
         let operator = Operator { login: "ola".into(), ssh_client: None, sudo_user: None };
         let machine = Machine::recover(&read.records, choice, operator).ok()?;
         let later = Now { mono: Mono(self.now.mono.0 + 60_000), wall: self.now.wall };
@@ -239,12 +240,19 @@ impl Harness {
 
     /// Invariant 5: a write leaves only for the step that was journalled last, and once.
     fn must_be_announced(&mut self, request: &Request) {
-        let last = self.records.iter().rev().find(|record| matches!(record.entry, Entry::StepBegun { .. }));
-        let Some(Record { seq, entry: Entry::StepBegun { request: announced, .. }, .. }) = last else {
-            panic!("{request} was sent without a record")
+        let begun = self.records.iter().rev().take_while(|record| !matches!(record.entry, Entry::StepEnded { .. }));
+        let open = begun.filter_map(|record| match &record.entry {
+            Entry::StepBegun { request, .. } if !self.announced_and_sent.contains(&record.seq) => {
+                Some((record.seq, request))
+            }
+            _ => None,
+        });
+        // Those of one breath leave in the order in which they were announced.
+        let Some((seq, announced)) = open.last() else {
+            panic!("{request} was sent without a record, or twice for one")
         };
         assert_eq!(announced, request, "something else was announced");
-        assert!(self.announced_and_sent.insert(*seq), "{request} was sent twice for one record");
+        self.announced_and_sent.insert(seq);
     }
 
     fn deliver(
@@ -255,6 +263,12 @@ impl Harness {
         fault: Option<Fault>,
     ) -> Option<RunEvent> {
         let lost = |why: &str| Some(RunEvent::ReplyLost { ticket, why: why.into() });
+        if let Call::SqlWrite { statements, .. } = &request.call {
+            // An answer that must say something does not come without its effect.
+            let is_seen_through = statements.iter().any(|statement| statement.answer.is_some());
+            let fault = if fault == Some(Fault::NoEffect) && is_seen_through { Some(Fault::Objection) } else { fault };
+            return self.deliver_statements(ticket, node, request, fault);
+        }
         let replied =
             |text: &str| Some(RunEvent::Replied { ticket, reply: Reply { bytes: text.into(), ..Reply::default() } });
         match fault {
@@ -270,7 +284,7 @@ impl Harness {
             Some(Fault::LostAfterEffect) => lost("connection reset"),
             Some(Fault::Silence) => None,
             Some(Fault::Gone) => {
-                self.cluster.on(node.as_str()).reachable = false;
+                self.cluster.vanish(node.as_str());
                 lost("connection reset")
             }
             Some(Fault::WrongState) => {
@@ -287,7 +301,55 @@ impl Harness {
                 }
                 replied("\n")
             }
-            _ => replied(&answer),
+            _ => Some(RunEvent::Replied { ticket, reply: answer }),
+        }
+    }
+
+    /// The same for statements: any doubt ends their session, here as in the transport.
+    fn deliver_statements(
+        &mut self,
+        ticket: u64,
+        node: &vakt::model::ids::NodeName,
+        request: &Request,
+        fault: Option<Fault>,
+    ) -> Option<RunEvent> {
+        let lost = Some(RunEvent::ReplyLost { ticket, why: "connection reset".into() });
+        let refused = || {
+            let reply = Reply { exit: Some(1), stderr: "statement 1 was refused".into(), ..Reply::default() };
+            Some(RunEvent::Replied { ticket, reply })
+        };
+        let good = || Some(RunEvent::Replied { ticket, reply: Reply { exit: Some(0), ..Reply::default() } });
+        let has_effect =
+            !matches!(fault, Some(Fault::NotSent | Fault::Objection | Fault::NoEffect | Fault::LostBeforeEffect));
+        let answer = if has_effect { Some(self.cluster.send(node, request)) } else { None };
+        let database = self.cluster.database(node.as_str());
+        match fault {
+            None | Some(Fault::NotSent | Fault::NoEffect | Fault::WrongState) => {}
+            Some(_) => database.session_ends(),
+        }
+        match fault {
+            None => match answer.flatten() {
+                Some(reply) => Some(RunEvent::Replied { ticket, reply }),
+                None => lost,
+            },
+            Some(Fault::NotSent) => Some(RunEvent::NotSent { ticket, why: "no connection".into() }),
+            Some(Fault::Objection | Fault::ObjectionAfterEffect) => refused(),
+            Some(Fault::NoEffect) => good(),
+            Some(Fault::LostBeforeEffect | Fault::LostAfterEffect) => lost,
+            Some(Fault::Silence) => None,
+            Some(Fault::Gone) => {
+                self.cluster.vanish(node.as_str());
+                lost
+            }
+            Some(Fault::WrongState) => {
+                let words = request.to_string();
+                if words.contains("change master") {
+                    (database.source, database.receives, database.applies) = (Some("10.10.0.99"), false, false);
+                } else if words.contains("start slave") {
+                    (database.receives, database.applies) = (true, false);
+                }
+                good()
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Runs: the machine against every fault, the journal against every flipped bit.
 
 pub(crate) mod cluster;
+pub(crate) mod databases;
 mod faults;
 pub(crate) mod harness;
 mod journal;
 mod ledger;
 mod progress;
+mod switchover;

@@ -101,6 +101,7 @@ impl Bureau {
             last_at: at(journal.records.last()),
             records: journal.records.len() as u64,
             state,
+            former: journal.plan.body.subject.former().cloned(),
         }
     }
 

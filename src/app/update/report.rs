@@ -73,6 +73,7 @@ pub(super) fn report(app: &mut App, report: Report) {
             let facts = history::private_network::derive(node.private_network.last(), *sample);
             node.private_network.take(facts, now);
         }
+        Ok(Facts::Switchover(sample)) => node.switchover.take(*sample, now),
         Err(trouble) => failed(app, &name, probe, &trouble),
     }
     complaints.truncate(COMPLAINTS_MAX);
@@ -162,6 +163,7 @@ fn failed(app: &mut App, name: &NodeName, probe: ProbeId, trouble: &Trouble) {
         ProbeId::Memcached => node.memcached.fail(reason, now),
         ProbeId::Certificates => node.certificates.fail(reason, now),
         ProbeId::PrivateNetwork => node.private_network.fail(reason, now),
+        ProbeId::Switchover => node.switchover.fail(reason, now),
         ProbeId::Haproxy => {
             node.haproxy.fail(reason, now);
             app.history.push_haproxy_gap(name, now.mono);

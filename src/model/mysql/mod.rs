@@ -9,6 +9,7 @@ mod rates;
 mod replication;
 mod server;
 mod sessions;
+mod switchover;
 
 pub use innodb::{BufferPool, CheckpointSource, InnodbIo, InnodbSample, InnodbSettings, Redo, RowLocks};
 pub use rates::{
@@ -21,6 +22,9 @@ pub use replication::{
 };
 pub use server::{Capabilities, Dialect, Identity, MemorySettings, ServerSample, StatementCounters, WorkCounters};
 pub use sessions::{Deadlock, DeadlockParty, LockWait, Process, Transaction, root_blockers};
+pub use switchover::{
+    AccountSessions, LEASE, Replicator, SwitchoverSample, SwitchoverSettings, SwitchoverState, SwitchoverWork,
+};
 
 use super::figure::Figure;
 use serde::{Deserialize, Serialize};

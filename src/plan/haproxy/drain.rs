@@ -168,7 +168,10 @@ pub(super) fn close(field: &Field<'_>, seat: &Seat<'_>, when: When) -> Step {
             done: vec![ServerExpect::Empty],
             also_after: Vec::new(),
             deadline_ms: limits::CLOSE_DEADLINE_MS,
-            undo: Undo::Irreversible { why: "a closed session does not come back; its client connects again".into() },
+            undo: Undo::Irreversible {
+                why: "a closed session does not come back; its client connects again".into(),
+                is_whole: false,
+            },
         },
     )
 }

@@ -108,7 +108,7 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         Change::HaproxyMaint { .. } => maint::plan(field, reasons),
         Change::HaproxyWeight { weight, .. } => Some(weight::plan(field, *weight, reasons)),
         Change::HaproxyKillSessions { .. } => Some(kill_sessions::plan(field, reasons)),
-        Change::VipMove { .. } => None,
+        Change::VipMove { .. } | Change::MysqlSwitchover { .. } => None,
     }
 }
 
@@ -120,7 +120,7 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         Change::HaproxyMaint { .. } => format!("Put {server} into maintenance"),
         Change::HaproxyWeight { weight, .. } => format!("Give {server} the weight {weight}"),
         Change::HaproxyKillSessions { .. } => format!("Close the sessions of {server}"),
-        Change::VipMove { .. } => change.id().to_owned(),
+        Change::VipMove { .. } | Change::MysqlSwitchover { .. } => change.id().to_owned(),
     })
 }
 
@@ -214,6 +214,7 @@ impl Seat<'_> {
         let checks = |list: &[ServerExpect]| list.iter().map(|is| self.check(path, *is)).collect::<Vec<_>>();
         let after = [&what.done[..], &what.also_after].concat();
         Step {
+            at_once: false,
             title: Clean::line(&format!("{}: {}", self.node.name, what.title)),
             when: what.when,
             action: Action::Write(Box::new(Write {
@@ -286,7 +287,7 @@ struct Tell<'a> {
 
 /// A step that waits until `until` holds on every one of `seats`, while `guards` hold on them.
 fn wait(title: &str, when: When, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
-    Step { title: Clean::line(title), when, action: Action::Wait(Wait { until, guards, on_late }) }
+    Step { title: Clean::line(title), when, action: Action::Wait(Wait { until, guards, on_late }), at_once: false }
 }
 
 /// The last step of a plan: every load balancer is looked at once more.

@@ -395,7 +395,12 @@ fn one_holder<'a>(scene: &Scene<'a>, vip: &Vip, seats: &[Seat<'a>], reasons: &mu
 }
 
 /// Facts with their age, if they are fresh.
-fn sight<'w, T>(observed: &'w Observed<T>, name: &NodeName, now: Now, limit_ms: u64) -> Result<(&'w T, u64), Clean> {
+pub(in crate::plan) fn sight<'w, T>(
+    observed: &'w Observed<T>,
+    name: &NodeName,
+    now: Now,
+    limit_ms: u64,
+) -> Result<(&'w T, u64), Clean> {
     match (observed.fresh(now.mono, limit_ms), observed.age_ms(now.mono), observed.failure()) {
         (Some(facts), Some(age_ms), _) => Ok((facts, age_ms)),
         (_, _, Some(failure)) => {

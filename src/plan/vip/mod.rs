@@ -12,6 +12,7 @@ mod way;
 
 pub use expect::VipExpect;
 pub(super) use expect::words;
+pub(super) use field::sight;
 
 use super::{
     expect::{Check, Expect},
@@ -235,6 +236,7 @@ fn write(field: &Field<'_>, lift: &Lift<'_>) -> Step {
     let done = vec![says(lift.to)];
     let name = &seat.node.name;
     Step {
+        at_once: false,
         title: Clean::line(&format!("{name}: priority {} becomes {}", lift.priority_before, lift.priority)),
         when: When::Always,
         action: Action::Write(Box::new(Write {
@@ -306,5 +308,10 @@ fn prove(field: &Field<'_>) -> Step {
 }
 
 fn step(title: &str, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
-    Step { title: Clean::line(title), when: When::Always, action: Action::Wait(Wait { until, guards, on_late }) }
+    Step {
+        title: Clean::line(title),
+        when: When::Always,
+        action: Action::Wait(Wait { until, guards, on_late }),
+        at_once: false,
+    }
 }

@@ -97,7 +97,7 @@ impl Ledger {
                     }
                 }
             }
-            Change::HaproxyKillSessions { .. } | Change::VipMove { .. } => {}
+            Change::HaproxyKillSessions { .. } | Change::VipMove { .. } | Change::MysqlSwitchover { .. } => {}
         }
     }
 
@@ -274,6 +274,6 @@ fn note(check: &Check, told: &mut BTreeMap<NodeName, AdminState>, weights: &mut 
 fn expected(check: &Check) -> Option<ServerExpect> {
     match &check.expect {
         Expect::Server { is, .. } => Some(*is),
-        Expect::Vip { .. } => None,
+        Expect::Vip { .. } | Expect::Database(_) => None,
     }
 }

@@ -209,7 +209,8 @@ impl Ledger {
                     Change::HaproxyDrain { .. }
                     | Change::HaproxyMaint { .. }
                     | Change::HaproxyKillSessions { .. }
-                    | Change::VipMove { .. } => false,
+                    | Change::VipMove { .. }
+                    | Change::MysqlSwitchover { .. } => false,
                 }
         };
         self.wishes.iter().filter(goes).cloned().collect()

@@ -4,7 +4,7 @@
 //! Doing and undoing are the same but for two things: which state is the target, and what a failure means.
 
 use super::{
-    Direction, Entry, GRACE_MS, Machine, Mono, Outcome, Phase, Poll, SETTLE_DEADLINE_MS, SETTLE_LOOKS, SETTLE_POLL_MS,
+    Breath, Direction, Entry, Machine, Mono, Outcome, Phase, Poll, SETTLE_DEADLINE_MS, SETTLE_LOOKS, SETTLE_POLL_MS,
     StepState, sources_of,
 };
 use crate::{
@@ -13,10 +13,7 @@ use crate::{
         expect::Check,
         parts::{Need, Undo},
     },
-    run::{
-        event::RunCommand,
-        look::{Judgement, Tri},
-    },
+    run::look::{Judgement, Tri},
     wire::{
         haproxy::commands,
         request::{Call, Reply, Request},
@@ -30,6 +27,8 @@ pub(super) struct Act {
     pub(super) direction: Direction,
     pub(super) stage: Stage,
     pub(super) began: Mono,
+    /// What is sent with it in one breath; nothing for most writes, and for every undo.
+    pub(super) breath: Breath,
 }
 
 /// How far it is.
@@ -60,13 +59,15 @@ impl Machine {
     /// Begins a step in that direction.
     pub(super) fn look_before(&mut self, step: usize, direction: Direction) {
         let Some(write) = self.write(step) else { return self.give_up("A step is no write.") };
-        let binds = write.binds.iter().map(|bind| &bind.from);
-        let checks = write.before.iter().chain(&write.done).chain(&write.guards).chain(binds);
-        let (sources, until) = (sources_of(checks), &write.after);
-        let (poll_ms, deadline_ms) = (until.poll_ms, until.deadline_ms);
+        let (poll_ms, deadline_ms) = (write.after.poll_ms, write.after.deadline_ms);
+        let breath = match direction {
+            Direction::Forward => self.breath_of(step),
+            Direction::Back => Breath::default(),
+        };
+        let sources = sources_of(&self.checks_before(step, &breath));
         let poll = self.look(sources, poll_ms, deadline_ms);
         let began = self.now.mono;
-        self.phase = Phase::Act(Act { step, direction, stage: Stage::Look(poll), began });
+        self.phase = Phase::Act(Act { step, direction, stage: Stage::Look(poll), began, breath });
     }
 
     pub(super) fn saw_act(&mut self, act: Act) {
@@ -85,7 +86,7 @@ impl Machine {
         let request = match (act.direction, &write.undo) {
             (Direction::Forward, _) => &write.request,
             (Direction::Back, Undo::Send { request, .. }) => request,
-            (Direction::Back, Undo::Irreversible { why }) => {
+            (Direction::Back, Undo::Irreversible { why, .. }) => {
                 let why = format!("Step {} cannot be undone: {why}.", act.step + 1);
                 return self.needs_operator(&why);
             }
@@ -103,7 +104,11 @@ impl Machine {
             bindings: self.bindings.clone(),
             seen,
         };
-        let seq = self.record(entry);
+        let first = self.record(entry);
+        let seq = match self.announce_rest(&mut act) {
+            Ok(last) => last.unwrap_or(first),
+            Err(hole) => return self.give_up(&format!("A step has no value for {hole}.")),
+        };
         act.began = self.now.mono;
         act.stage = Stage::Announced { seq, request };
         self.phase = Phase::Act(act);
@@ -124,11 +129,7 @@ impl Machine {
         let Some(node) = self.write(act.step).map(|write| write.node.clone()) else {
             return self.give_up("A step is no write.");
         };
-        let ticket = self.ticket();
-        let until = self.now.mono.plus_ms(request.deadline_ms + GRACE_MS);
-        self.sent = true;
-        self.out.push(RunCommand::Send { ticket, node, request });
-        self.wait_until(until);
+        let (ticket, until) = self.out(node, request);
         act.stage = Stage::Sent { ticket, until };
         self.phase = Phase::Act(act);
     }
@@ -144,7 +145,7 @@ impl Machine {
     }
 
     pub(super) fn replied(&mut self, ticket: u64, reply: &Reply) {
-        let Some(act) = self.take_sent(ticket) else { return };
+        let Some(mut act) = self.take_sent(ticket) else { return };
         let objection = match self.write(act.step).map(|write| &write.request.call) {
             Some(Call::Haproxy { .. }) => commands::objection(reply),
             _ => reply
@@ -155,6 +156,8 @@ impl Machine {
         match objection {
             // What it says is one thing, what is true another.
             Some(words) => self.settle(act, Then::Fail, &format!("The node answered: {words}")),
+            // Whoever wants it to stop waits for the end of a breath.
+            None if self.send_next(&mut act) => self.phase = Phase::Act(act),
             None => match self.abort.clone() {
                 Some(why) if act.direction == Direction::Forward => self.settle(act, Then::Fail, why.as_str()),
                 _ => self.verify(act),
@@ -168,8 +171,9 @@ impl Machine {
     }
 
     pub(super) fn not_sent(&mut self, ticket: u64, why: &Clean) {
-        let Some(act) = self.take_sent(ticket) else { return };
+        let Some(mut act) = self.take_sent(ticket) else { return };
         let words = format!("Step {} could not be sent: {why}.", act.step + 1);
+        self.break_off(&mut act, &words);
         match act.direction {
             Direction::Forward => self.refrain(&act, &words),
             Direction::Back => {
@@ -193,16 +197,16 @@ impl Machine {
     }
 
     fn verify(&mut self, mut act: Act) {
-        let Some(write) = self.write(act.step) else { return self.give_up("A step is no write.") };
-        let until = write.after.clone();
         let sources = sources_of(self.target(&act).0.iter());
-        act.stage = Stage::Verify(self.look(sources, until.poll_ms, until.deadline_ms));
+        let (poll_ms, deadline_ms) = self.times_after(&act);
+        act.stage = Stage::Verify(self.look(sources, poll_ms, deadline_ms));
         self.phase = Phase::Act(act);
     }
 
     /// What is to be seen after doing or undoing, how many of it, and in how many looks.
     fn target(&self, act: &Act) -> (Vec<Check>, Need, u32) {
         match (self.write(act.step), act.direction) {
+            (Some(_), Direction::Forward) if !act.breath.answered.is_empty() => (self.checks_after(act), Need::All, 1),
             (Some(write), Direction::Forward) => (write.after.checks.clone(), write.after.need, write.after.holds),
             (Some(write), Direction::Back) => (write.before.clone(), Need::All, 1),
             (None, _) => (Vec::new(), Need::All, 1),
@@ -215,7 +219,7 @@ impl Machine {
         poll.held = if judged.verdict == Tri::Holds { poll.held + 1 } else { 0 };
         if poll.held >= holds {
             let how = Clean::line(&judged.seen.iter().map(Clean::as_str).collect::<Vec<_>>().join("; "));
-            return self.is_done(&act, &how);
+            return self.is_done(&mut act, &how);
         }
         if self.is_late(&poll) {
             return self.settle(act, Then::Fail, &format!("It was not seen in time: {}", judged.trouble));
@@ -226,6 +230,7 @@ impl Machine {
 
     /// Finds out whether a write took effect.
     pub(super) fn settle(&mut self, mut act: Act, then: Then, why: &str) {
+        self.break_off(&mut act, why);
         let Some(write) = self.write(act.step) else { return self.give_up("A step is no write.") };
         let sources = sources_of(write.before.iter().chain(&write.done));
         let poll = self.look(sources, SETTLE_POLL_MS, SETTLE_DEADLINE_MS);
@@ -245,7 +250,8 @@ impl Machine {
             return self.took_effect(act, then, why);
         }
         // A step that cannot be undone may have had a part of its effect: only *done* is certain of it.
-        let is_certain = origin.verdict == Tri::Holds && !matches!(write.undo, Undo::Irreversible { .. });
+        let may_be_partly = matches!(write.undo, Undo::Irreversible { is_whole: false, .. });
+        let is_certain = origin.verdict == Tri::Holds && !may_be_partly;
         poll.held = if is_certain { poll.held + 1 } else { 0 };
         if poll.held >= SETTLE_LOOKS {
             let how = Clean::line(&format!("{why}; the world shows no effect"));
@@ -259,9 +265,9 @@ impl Machine {
         self.phase = Phase::Act(act);
     }
 
-    fn took_effect(&mut self, act: Act, then: Then, why: &Clean) {
+    fn took_effect(&mut self, mut act: Act, then: Then, why: &Clean) {
         match (act.direction, then) {
-            (Direction::Back, _) => self.is_done(&act, &Clean::line(&format!("{why}; the world shows it undone"))),
+            (Direction::Back, _) => self.is_done(&mut act, &Clean::line(&format!("{why}; the world shows it undone"))),
             (Direction::Forward, Then::Verify) if self.abort.is_none() => self.verify(act),
             (Direction::Forward, _) => {
                 self.step_ended(act.step, act.direction, Outcome::Done, why, act.began);
@@ -271,7 +277,8 @@ impl Machine {
         }
     }
 
-    fn is_done(&mut self, act: &Act, how: &Clean) {
+    fn is_done(&mut self, act: &mut Act, how: &Clean) {
+        self.breath_is_seen(act);
         self.step_ended(act.step, act.direction, Outcome::Done, how, act.began);
         match act.direction {
             Direction::Forward => {

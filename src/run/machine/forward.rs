@@ -74,23 +74,24 @@ impl Machine {
             self.steps[step] = StepState::Found;
             return self.next_step();
         }
-        let moved = [&before, &guards].into_iter().find(|judged| judged.verdict == Tri::Fails);
+        let rest = self.judge_rest(&mut act);
+        let moved = [&before, &guards, &rest].into_iter().find(|judged| judged.verdict == Tri::Fails);
         if let Some(Judgement { trouble, .. }) = moved {
             let why = format!("The world changed before step {}: {trouble}.", step + 1);
             return self.refrain(&act, &why);
         }
         let bound = self.bind(step);
-        if before.verdict == Tri::Holds && guards.verdict == Tri::Holds && bound.is_ok() {
+        if [&before, &guards, &rest].into_iter().all(|judged| judged.verdict == Tri::Holds) && bound.is_ok() {
             // A slow answer aged them; nothing is written down or sent yet, so looking once more costs nothing.
             if self.too_old().is_some() && self.premises_left > 0 {
                 self.premises_left -= 1;
                 return self.look_at_premises();
             }
-            let seen = [before.seen, guards.seen].concat();
+            let seen = [before.seen, guards.seen, rest.seen].concat();
             return self.announce(act, seen);
         }
         if self.is_late(&poll) {
-            let unknown = bound.err().unwrap_or_else(|| look_words(&[before, guards]));
+            let unknown = bound.err().unwrap_or_else(|| look_words(&[before, guards, rest]));
             let why = format!("Before step {}, the world cannot be read: {unknown}.", step + 1);
             return self.refrain(&act, &why);
         }
@@ -116,6 +117,8 @@ impl Machine {
     /// A step that is not sent: everything before it is undone.
     pub(super) fn refrain(&mut self, act: &Act, why: &str) {
         let how = Clean::line(why);
+        let mut act = act.clone();
+        self.break_off(&mut act, why);
         self.step_ended(act.step, act.direction, Outcome::NotDone, &how, act.began);
         self.steps[act.step] = StepState::NotDone;
         self.fail(why);

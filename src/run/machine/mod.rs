@@ -5,6 +5,7 @@
 
 mod act;
 mod back;
+mod breath;
 mod finish;
 mod forward;
 mod recover;
@@ -25,6 +26,7 @@ use crate::{
     plan::{Plan, hole::Bindings, limits, parts::Write},
 };
 use act::{Act, Stage, look_words};
+use breath::Breath;
 use std::collections::BTreeSet;
 
 /// Added to a request's own deadline before its answer is given up: the executor should have told by then.
@@ -304,6 +306,11 @@ impl Machine {
         }
         if self.is_beyond_return() {
             return "A step that cannot be undone is done: stopping leaves the rest to you.".into();
+        }
+        if let Phase::Act(Act { breath, stage: Stage::Announced { .. } | Stage::Sent { .. }, .. }) = &self.phase
+            && !(breath.answered.is_empty() && breath.rest.is_empty())
+        {
+            return "Several requests leave in one breath: stopping waits for their end.".into();
         }
         let is_undoable = |state: &StepState| matches!(state, StepState::Done | StepState::InDoubt(_));
         let mut numbers: Vec<usize> =

@@ -1,12 +1,13 @@
 //! Taking up a run whose process died: the journal says what was begun, the world says what is done.
 //!
 //! On each node only the last step that was begun can be in doubt: a later one was announced only after an earlier one
-//! had been verified. That one is judged by the world; those before it are as the journal says.
+//! had been verified. That one is judged by the world; those before it are as the journal says. Of several that were
+//! announced in one breath all are in doubt; behind one that was not done only what the world shows was.
 
 use super::{Direction, Entry, Machine, Opened, Operator, Outcome, Poll, StepState};
 use crate::{
     model::text::Clean,
-    plan::parts::{Action, Need},
+    plan::parts::{Action, Need, Undo},
     run::{
         ending::Ending,
         look::Tri,
@@ -128,21 +129,34 @@ impl Machine {
     pub(super) fn saw_after_crash(&mut self, poll: Poll) {
         let mut unclear = Vec::new();
         let mut judged = self.steps.clone();
-        for step in self.in_question() {
+        let mut questions = self.in_question();
+        questions.sort_unstable();
+        // A breath that broke off at this step.
+        let mut broken_at: Option<usize> = None;
+        for step in questions {
             let Some(write) = self.write(step) else { continue };
+            let is_behind = broken_at.is_some_and(|at| self.is_one_breath(at, step));
             let done = self.readings.judge(&write.done, Need::All);
             let before = self.readings.judge(&write.before, Need::All);
+            // What leaves no state behind looks done wherever there was nothing to do.
+            let leaves_none = matches!(write.undo, Undo::Irreversible { is_whole: false, .. });
             judged[step] = match (done.verdict, before.verdict, self.steps[step]) {
+                (.., StepState::InDoubt(Direction::Forward)) if is_behind && leaves_none => StepState::Pending,
                 (Tri::Holds, ..) => StepState::Done,
                 (_, Tri::Holds, StepState::InDoubt(Direction::Back)) => StepState::Undone,
                 // Never took effect, or was forgotten since (a reload).
                 (_, Tri::Holds, _) => StepState::Pending,
+                (_, _, StepState::InDoubt(Direction::Forward)) if is_behind => StepState::Pending,
                 _ => {
                     unclear.push(format!("step {}: {}", step + 1, super::look_words(&[done, before])));
                     StepState::Unknown
                 }
             };
+            if judged[step] == StepState::Pending && self.steps[step] == StepState::InDoubt(Direction::Forward) {
+                broken_at = broken_at.filter(|at| self.is_one_breath(*at, step)).or(Some(step));
+            }
         }
+        self.keep_what_has_served(&mut judged);
         if unclear.is_empty() {
             self.write_judgement(&judged);
             self.steps = judged;
@@ -155,6 +169,27 @@ impl Machine {
         }
         let poll = self.pause(poll);
         self.phase = super::Phase::Recovering(poll);
+    }
+
+    /// What was done before a step that cannot be undone, and is gone since, has served its end: a session that held
+    /// something until then. It is not done again.
+    fn keep_what_has_served(&self, judged: &mut [StepState]) {
+        let is_return = |index: &usize| {
+            let write = self.write(*index);
+            judged[*index] == StepState::Done
+                && write.is_some_and(|write| matches!(write.undo, Undo::Irreversible { is_whole: true, .. }))
+        };
+        let Some(beyond) = (0..judged.len()).find(is_return) else { return };
+        for (now, was) in judged.iter_mut().zip(&self.steps).take(beyond) {
+            if (*now, *was) == (StepState::Pending, StepState::Done) {
+                *now = StepState::Done;
+            }
+        }
+    }
+
+    /// Whether every step behind `first` up to `last` is sent at once.
+    fn is_one_breath(&self, first: usize, last: usize) -> bool {
+        first < last && self.plan.body.steps[first + 1..=last].iter().all(|step| step.at_once)
     }
 
     /// What the world says goes into the journal: the next crash must not find the same doubt again.

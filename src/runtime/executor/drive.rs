@@ -61,8 +61,9 @@ pub(super) struct Drive {
     outcomes_in: mpsc::Sender<Outcome>,
     /// When the machine wants a tick.
     waits: BTreeSet<Mono>,
-    /// The word of the journal for the write that was announced last; used up by sending it.
-    permit: Option<Permit>,
+    /// The word of the journal for each write that was announced, in order; used up by sending it. What was announced
+    /// before it and not sent never will be.
+    permits: VecDeque<(NodeName, Request, Permit)>,
     /// Held back until the connections are up: the time that they take is not the world's.
     held: Option<RunEvent>,
     is_connected: bool,
@@ -100,7 +101,7 @@ impl Drive {
             outcomes,
             outcomes_in,
             waits: BTreeSet::new(),
-            permit: None,
+            permits: VecDeque::new(),
             held: None,
             is_connected: false,
             connecting: None,
@@ -118,9 +119,19 @@ impl Drive {
         loop {
             while let Some(event) = events.pop_front() {
                 let now = self.parts.clock.now();
-                for command in self.parts.machine.on(now, event) {
+                let mut commands = self.parts.machine.on(now, event).into_iter().peekable();
+                while let Some(command) = commands.next() {
                     match command {
-                        RunCommand::Journal(record) => events.extend(self.write_down(&record)),
+                        RunCommand::Journal(record) => {
+                            // What follows in a row becomes durable at once.
+                            let mut records = vec![*record];
+                            while let Some(RunCommand::Journal(more)) =
+                                commands.next_if(|next| matches!(next, RunCommand::Journal(_)))
+                            {
+                                records.push(*more);
+                            }
+                            events.extend(self.write_down(records));
+                        }
                         RunCommand::Read { ticket, node, probe, requests } => self.read(ticket, node, probe, requests),
                         RunCommand::Send { ticket, node, request } => events.extend(self.send(ticket, node, request)),
                         RunCommand::Wait { until } => _ = self.waits.insert(until),
@@ -204,24 +215,27 @@ impl Drive {
         self.held.take()
     }
 
-    fn write_down(&mut self, record: &Record) -> Option<RunEvent> {
+    fn write_down(&mut self, records: Vec<Record>) -> Option<RunEvent> {
         if self.journal_failed {
             return None;
         }
+        let last = records.last()?.seq;
         self.parts.boundaries.pass();
-        let permit = match self.parts.journal.append(record) {
-            Ok(permit) => permit,
+        let permits = match self.parts.journal.append_all(&records) {
+            Ok(permits) => permits,
             Err(trouble) => {
                 self.journal_failed = true;
                 return Some(RunEvent::JournalFailed { why: Clean::line(&trouble.to_string()) });
             }
         };
         self.parts.boundaries.pass();
-        if matches!(record.entry, Entry::StepBegun { .. }) {
-            self.permit = Some(permit);
+        for (record, permit) in records.into_iter().zip(permits) {
+            if let Entry::StepBegun { node, request, .. } = record.entry {
+                self.permits.push_back((node, request, permit));
+            }
         }
-        self.parts.control.tell(|told| told.records = record.seq + 1);
-        let event = RunEvent::Journalled { seq: record.seq };
+        self.parts.control.tell(|told| told.records = last + 1);
+        let event = RunEvent::Journalled { seq: last };
         if let Some(opened) = self.opened.take() {
             opened();
             if !self.is_connected {
@@ -254,7 +268,9 @@ impl Drive {
 
     fn send(&mut self, ticket: u64, node: NodeName, request: Request) -> Option<RunEvent> {
         self.parts.boundaries.pass();
-        let Some(permit) = self.permit.take() else {
+        let announced = self.permits.iter().position(|(on, what, _)| *on == node && *what == request);
+        let announced = announced.and_then(|place| self.permits.drain(..=place).next_back());
+        let Some((_, _, permit)) = announced else {
             // The machine announces every write; this is the second look at that promise.
             return Some(RunEvent::NotSent { ticket, why: "no record announced it; this is a fault of vakt".into() });
         };

@@ -32,17 +32,27 @@ impl JournalFile {
     /// Seals the record, writes it and waits until the disk has it. After a failure nothing is appended any more: what
     /// the file holds is known only to the next process that reads it.
     pub fn append(&mut self, record: &Record) -> Result<Permit, AppendTrouble> {
+        let mut permits = self.append_all(std::slice::from_ref(record))?;
+        permits.pop().ok_or(AppendTrouble::Broken)
+    }
+
+    /// The same for several, which the disk has together; one permit each.
+    pub fn append_all(&mut self, records: &[Record]) -> Result<Vec<Permit>, AppendTrouble> {
         if self.broken {
             return Err(AppendTrouble::Broken);
         }
-        let line = self.writer.append(record)?;
+        let mut lines = Vec::new();
+        for record in records {
+            lines.extend(self.writer.append(record)?);
+        }
         let written =
-            self.is_still_there().and_then(|()| (&*self.file).write_all(&line)).and_then(|()| self.file.sync_data());
+            self.is_still_there().and_then(|()| (&*self.file).write_all(&lines)).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
             self.broken = true;
-            return Err(AppendTrouble::Disk { record: record.seq, source });
+            let record = records.first().map_or(0, |record| record.seq);
+            return Err(AppendTrouble::Disk { record, source });
         }
-        Ok(Permit { record: record.seq })
+        Ok(records.iter().map(|record| Permit { record: record.seq }).collect())
     }
 
     /// A file without a name takes every record and keeps none.

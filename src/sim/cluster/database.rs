@@ -1,8 +1,9 @@
-//! The databases of the cluster: the first one takes writes, the others replicate from it.
+//! The databases of the cluster: at first the first one takes writes, the others replicate from it.
 //!
 //! Answers are captures of a MariaDB 10.11 (`tests/captures/mysql-replies`) with the figures of the simulation in them.
 //! What is not modelled stays as the captured servers had it.
 
+use super::switchover::Held;
 use crate::{model::time::Now, sim::fault::DatabaseFault, wire::mysql::StatementId};
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -27,15 +28,19 @@ const WAITING: u64 = 6;
 pub(super) struct Database {
     /// Its machine.
     pub(super) host: usize,
-    /// `server_id`.
-    id: u64,
+    /// `server_id`, and the last number of its address.
+    pub(super) id: u64,
     name: String,
-    is_writable: bool,
-    receiver_runs: bool,
+    pub(super) is_writable: bool,
+    /// From whom it replicates.
+    pub(super) source: Option<usize>,
+    /// What a session of vakt holds.
+    pub(super) held: Held,
+    pub(super) receiver_runs: bool,
     /// Its connection to the source was cut, and nobody told it.
     is_cut_off: bool,
-    applier_runs: bool,
-    acknowledges: bool,
+    pub(super) applier_runs: bool,
+    pub(super) acknowledges: bool,
     /// Transactions that nobody else has.
     errant: u64,
     /// Row locks pile up since.
@@ -43,8 +48,8 @@ pub(super) struct Database {
     /// Its applier is slow since: it applies a tenth.
     lagging_at: Option<u64>,
     /// The number up to which it has applied, where that is not the primary's.
-    applied: Option<u64>,
-    received: Option<u64>,
+    pub(super) applied: Option<u64>,
+    pub(super) received: Option<u64>,
     /// When its source was heard last, microseconds.
     heard_us: u64,
     questions: f64,
@@ -55,10 +60,14 @@ pub(super) struct Database {
 /// All of them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Databases {
-    servers: Vec<Database>,
+    pub(super) servers: Vec<Database>,
+    /// Who is the primary.
+    pub(super) primary: usize,
+    /// Who wrote from which number on, the first one first.
+    pub(super) eras: Vec<(u64, u64)>,
     /// Number of the last transaction of the primary.
-    sequence: f64,
-    stepped_us: u64,
+    pub(super) sequence: f64,
+    pub(super) stepped_us: u64,
     started_us: u64,
 }
 
@@ -70,6 +79,8 @@ impl Databases {
             id: 31 + place as u64,
             name,
             is_writable: place == 0,
+            source: (place > 0).then_some(0),
+            held: Held::default(),
             receiver_runs: true,
             is_cut_off: false,
             applier_runs: true,
@@ -83,7 +94,9 @@ impl Databases {
             questions: 0.0,
             waited_ms: 0.0,
         });
-        Self { servers: servers.collect(), sequence: SEQUENCE_FIRST as f64, stepped_us: now_us, started_us: now_us }
+        let eras = vec![(31, 1)];
+        let sequence = SEQUENCE_FIRST as f64;
+        Self { servers: servers.collect(), primary: 0, eras, sequence, stepped_us: now_us, started_us: now_us }
     }
 
     /// Time passes. `is_alive` says which machines answer their neighbours; `load` is the traffic of the usual one.
@@ -93,9 +106,11 @@ impl Databases {
             return;
         }
         self.stepped_us = now_us;
-        let Some(primary) = self.servers.first() else { return };
+        self.end_silent_sessions(now_us);
+        let of_primary = self.primary;
+        let Some(primary) = self.servers.get(of_primary) else { return };
         let primary_lives = is_alive(primary.host);
-        if primary_lives && primary.is_writable {
+        if primary_lives && primary.is_writable && !primary.held.is_frozen {
             self.sequence += passed_s * COMMITS_PER_S * load;
         }
         let sequence = self.sequence as u64;
@@ -106,11 +121,11 @@ impl Databases {
             if server.locked_at.is_some() {
                 server.waited_ms += passed_s * 1000.0 * WAITING as f64;
             }
-            server.questions += passed_s * if place == 0 { QUESTIONS_PER_S * load } else { 6.0 };
+            server.questions += passed_s * if place == of_primary { QUESTIONS_PER_S * load } else { 6.0 };
             if primary_lives {
                 server.heard_us = now_us;
             }
-            if place == 0 {
+            if place == of_primary || server.source.is_none() {
                 continue;
             }
             let received = if server.receiver_runs && primary_lives && !server.is_cut_off {
@@ -152,7 +167,7 @@ impl Databases {
     pub(super) fn heal(&mut self, host: usize) {
         for (place, server) in self.servers.iter_mut().enumerate() {
             if server.host == host {
-                server.is_writable = place == 0;
+                server.is_writable = place == self.primary;
                 (server.receiver_runs, server.applier_runs, server.acknowledges) = (true, true, true);
                 server.is_cut_off = false;
                 (server.errant, server.locked_at, server.lagging_at) = (0, None, None);
@@ -164,7 +179,7 @@ impl Databases {
     pub(super) fn answer(&self, host: usize, statement: StatementId, now: Now) -> Option<String> {
         let place = self.servers.iter().position(|server| server.host == host)?;
         let server = &self.servers[place];
-        let mould = Mould::of(if place == 0 { PRIMARY } else { REPLICA }, statement);
+        let mould = Mould::of(if server.source.is_none() { PRIMARY } else { REPLICA }, statement);
         Some(match statement {
             StatementId::Variables => mould.named(&variables(server)),
             StatementId::Status => mould.named(&self.status(place, server)),
@@ -173,7 +188,13 @@ impl Databases {
             StatementId::LockWaits => self.lock_waits(server),
             StatementId::Transactions => self.transactions(server),
             StatementId::Processes => self.processes(server, &mould),
-            _ => mould.text(),
+            StatementId::SwitchoverChannels => {
+                let mould =
+                    Mould::of(if server.source.is_none() { PRIMARY } else { REPLICA }, StatementId::Replication);
+                let text = mould.columns(&self.replication(server, now));
+                text.replacen(StatementId::Replication.word(), statement.word(), 1)
+            }
+            _ => self.about_switchover(place, statement).unwrap_or_else(|| mould.text()),
         })
     }
 
@@ -181,10 +202,10 @@ impl Databases {
         let questions = 1_000_000.0 + server.questions;
         let share = |share: f64| ((questions * share) as u64).to_string();
         let up_s = UPTIME_FIRST_S + self.stepped_us.saturating_sub(self.started_us) / 1_000_000;
-        let acknowledging = self.servers.iter().skip(1).filter(|replica| replica.acknowledges && replica.receiver_runs);
-        let acknowledging = if place == 0 { acknowledging.count() } else { 0 };
+        let is_primary = place == self.primary;
+        let acknowledging = self.acknowledging(place);
         let waiting = if server.locked_at.is_some() { WAITING } else { 0 };
-        let active = if place == 0 { acknowledging > 0 } else { false };
+        let active = is_primary && acknowledging > 0;
         BTreeMap::from([
             ("uptime", up_s.to_string()),
             ("questions", share(1.0)),
@@ -193,7 +214,7 @@ impl Databases {
             ("com_update", share(0.05)),
             ("com_delete", share(0.01)),
             ("com_commit", share(0.13)),
-            ("threads_connected", if place == 0 { "14".into() } else { "2".into() }),
+            ("threads_connected", if is_primary { "14".into() } else { "2".into() }),
             ("threads_running", (2 + waiting).to_string()),
             ("innodb_buffer_pool_read_requests", share(9.0)),
             ("innodb_data_fsyncs", share(0.2)),
@@ -201,30 +222,37 @@ impl Databases {
             ("innodb_row_lock_time", (server.waited_ms as u64).to_string()),
             ("rpl_semi_sync_master_clients", acknowledging.to_string()),
             ("rpl_semi_sync_master_status", on(active)),
-            ("rpl_semi_sync_slave_status", on(place > 0 && server.acknowledges && server.receiver_runs)),
+            ("rpl_semi_sync_slave_status", on(!is_primary && server.acknowledges && server.receiver_runs)),
         ])
     }
 
-    /// What it has, in MariaDB's words.
-    fn position(&self, place: usize, server: &Database) -> String {
+    /// The number up to which it has everything.
+    pub(super) fn applied(&self, place: usize) -> u64 {
         let sequence = self.sequence as u64;
-        let applied = if place == 0 { sequence } else { server.applied.unwrap_or(sequence) };
+        if place == self.primary { sequence } else { self.servers[place].applied.unwrap_or(sequence) }
+    }
+
+    /// Replicas that acknowledge what that server commits.
+    pub(super) fn acknowledging(&self, place: usize) -> usize {
+        let replicas = self.servers.iter().filter(|one| one.source == Some(place));
+        let replicas = replicas.filter(|replica| replica.acknowledges && replica.receiver_runs);
+        if place == self.primary { replicas.count() } else { 0 }
+    }
+
+    /// What it has, in MariaDB's words.
+    pub(super) fn position(&self, place: usize, server: &Database) -> String {
+        let applied = self.applied(place);
         let own = (server.errant > 0).then(|| format!("0-{}-{}", server.id, applied + server.errant));
-        own.unwrap_or_else(|| format!("0-31-{applied}"))
+        own.unwrap_or_else(|| format!("0-{}-{applied}", self.writer_of(applied)))
     }
 
     fn role(&self, place: usize, server: &Database) -> BTreeMap<&'static str, String> {
         let position = self.position(place, server);
-        let state = if server.errant > 0 {
-            let applied = server.applied.unwrap_or(self.sequence as u64);
-            format!("0-31-{applied},{position}")
-        } else {
-            position.clone()
-        };
+        let state = self.state(place);
         BTreeMap::from([
             ("read_only", u8::from(!server.is_writable).to_string()),
             ("gtid_binlog_state", state),
-            ("gtid_slave_pos", if place == 0 { String::new() } else { position.clone() }),
+            ("gtid_slave_pos", if server.source.is_none() { String::new() } else { position.clone() }),
             ("gtid_current_pos", position),
         ])
     }
@@ -254,11 +282,12 @@ impl Databases {
             ("seconds_behind_master", if runs { seconds.to_string() } else { "\\N".to_owned() }),
             ("last_io_errno", code.to_owned()),
             ("last_io_error", error.to_owned()),
-            ("gtid_io_pos", format!("0-31-{}", server.received.unwrap_or(sequence))),
+            ("gtid_io_pos", format!("0-{}-{arrived}", self.writer_of(arrived))),
+            ("master_host", server.source.map_or_else(String::new, |source| self.address(source))),
         ])
     }
 
-    fn waiting_s(&self, server: &Database) -> Option<u64> {
+    pub(super) fn waiting_s(&self, server: &Database) -> Option<u64> {
         Some(self.stepped_us.saturating_sub(server.locked_at?) / 1_000_000)
     }
 

@@ -14,6 +14,7 @@ mod process;
 mod server;
 mod stats;
 mod switch;
+mod switchover;
 mod template;
 
 pub use guest::{GuestState, LibvirtState};
@@ -377,6 +378,10 @@ impl Cluster {
             Call::Sql { statement, .. } => {
                 let bytes = self.databases.answer(index, *statement, now)?;
                 Some(Text { bytes, exit: None })
+            }
+            Call::SqlWrite { session, statements, .. } => {
+                let exit = self.databases.carry_out(index, *session, statements)?;
+                Some(Text { bytes: String::new(), exit: Some(exit) })
             }
             call if PresenceProbe::asks(call) => {
                 Some(Text { bytes: self.hosts[index].presence(&self.vips, &self.answering()), exit: Some(0) })

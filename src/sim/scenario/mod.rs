@@ -123,6 +123,9 @@ impl Scenario {
         for vip in &self.vips {
             let _ = write!(text, "\n[[vip]]\naddress = \"{vip}\"\nnodes = [{}]\n", holders.join(", "));
         }
+        if self.nodes.iter().any(|node| node.role == Role::Database) {
+            text.push_str("\n[mysql]\nreplication_user = \"replica\"\n");
+        }
         text
     }
 

@@ -26,6 +26,7 @@ mod mysql;
 mod mysql_bridge;
 mod mysql_frames;
 mod mysql_login;
+mod mysql_writing;
 mod operator;
 mod ovs_daemon;
 mod ovsdb;

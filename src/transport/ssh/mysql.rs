@@ -8,7 +8,9 @@ use super::{
     conversations::{self, Conversations},
     mysql_bridge::Bridge,
     mysql_frames::FrameFault,
-    mysql_login, route,
+    mysql_login::{self, Purpose},
+    mysql_writing::Kept as KeptSessions,
+    route,
     session::{Session, micros},
 };
 use crate::{
@@ -30,7 +32,11 @@ const ENDED_CODES: [u16; 4] = [1053, 1317, 1927, 4031];
 
 /// The conversations, by socket.
 #[derive(Debug, Default)]
-pub(super) struct Databases(Conversations<Kept>);
+pub(super) struct Databases {
+    reading: Conversations<Kept>,
+    /// Sessions that hold something for a run; only the executor has any.
+    pub(super) writing: KeptSessions,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -73,7 +79,7 @@ enum Outcome {
 impl Databases {
     /// Ends the conversations that nobody has used for `idle_max`.
     pub(super) fn release_idle(&self, idle_max: Duration) {
-        self.0.release_idle(idle_max);
+        self.reading.release_idle(idle_max);
     }
 
     /// One statement, one answer.
@@ -82,7 +88,7 @@ impl Databases {
         if !route::is_usable_path(socket) {
             return Err(internal("the socket's path is not absolute, or has characters other than A-Za-z0-9/._-+@"));
         }
-        let slot = self.0.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
+        let slot = self.reading.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
         // The caller's deadline costs the SSH connection, in the end. This one costs the conversation.
         let limit = Duration::from_millis(request.deadline_ms.saturating_mul(9) / 10);
         let mut kept = slot.lock().await;
@@ -117,7 +123,7 @@ impl Kept {
         loop {
             let conversation = match self.conversation.take() {
                 Some(conversation) => conversation,
-                None => mysql_login::open(session, socket, login, limit / 2).await?,
+                None => mysql_login::open(session, socket, login, limit / 2, Purpose::Reading).await?,
             };
             sent.store(true, std::sync::atomic::Ordering::Relaxed);
             match conversation.ask(*statement, sql, request.cap_bytes).await {

@@ -53,6 +53,23 @@ const SETTINGS: [&str; 7] = [
     "set session wait_timeout = 300",
 ];
 
+/// The same for a session that changes something: what it must not do without an end is bounded.
+const WRITING_SETTINGS: [&str; 4] = [
+    "set session autocommit = 1",
+    "set session lock_wait_timeout = 1",
+    "set session innodb_lock_wait_timeout = 1",
+    "set session wait_timeout = 60",
+];
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It can only look.
+    Reading,
+    /// It changes something.
+    Writing,
+}
+
 /// Why one way did not lead to a conversation.
 enum WayFault {
     /// This way does not work; another may.
@@ -69,12 +86,13 @@ pub(super) async fn open(
     socket: &str,
     login: &DatabaseLogin,
     limit: Duration,
+    purpose: Purpose,
 ) -> Result<Conversation, Trouble> {
     if let Some(trouble) = session.routes.resting(socket) {
         return Err(trouble);
     }
-    let password = password(login)?;
-    let seeker = Seeker { session, socket, login, password, limit: limit.min(GREETING_WAIT_MAX) };
+    let password = password(login.password.as_ref())?;
+    let seeker = Seeker { session, socket, login, password, limit: limit.min(GREETING_WAIT_MAX), purpose };
     let result = seeker.find().await;
     let way = result.as_ref().map(|(way, _)| *way).map_err(Clone::clone);
     if let Err(trouble) = &way {
@@ -99,6 +117,7 @@ struct Seeker<'a> {
     password: Option<SecretString>,
     /// For each step.
     limit: Duration,
+    purpose: Purpose,
 }
 
 impl Seeker<'_> {
@@ -188,10 +207,14 @@ impl Seeker<'_> {
             .max_allowed_packet(Some(PACKET_BYTES_MAX))
             .wait_timeout(Some(300))
             .stmt_cache_size(Some(0));
+        let settings: &[&str] = match self.purpose {
+            Purpose::Reading => &SETTINGS,
+            Purpose::Writing => &WRITING_SETTINGS,
+        };
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
             let mut conn = Conn::new(opts).await?;
-            for setting in SETTINGS {
-                match conn.query_drop(setting).await {
+            for setting in settings {
+                match conn.query_drop(*setting).await {
                     Ok(()) | Err(LibraryError::Server(_)) => {}
                     Err(error) => return Err(error),
                 }
@@ -308,9 +331,9 @@ async fn greeting(stream: &mut Drained) -> std::io::Result<Vec<u8>> {
 }
 
 /// The password of a configured account, read when it is needed.
-fn password(login: &DatabaseLogin) -> Result<Option<SecretString>, Trouble> {
+pub(super) fn password(source: Option<&PasswordSource>) -> Result<Option<SecretString>, Trouble> {
     let unusable = |cause: String, cure: &str| Trouble::new(TroubleKind::LoginRefused, cause, cure);
-    match &login.password {
+    match source {
         None => Ok(None),
         Some(PasswordSource::Variable(name)) => std::env::var(name).map(|value| Some(value.into())).map_err(|_| {
             unusable(format!("the variable {name} of password_env is not set"), "set it before vakt is started")
@@ -355,11 +378,11 @@ mod tests {
         fs::write(&path, "s3cr3t\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let login = DatabaseLogin { user: Some("vakt".into()), password: Some(PasswordSource::File(path.clone())) };
-        let trouble = password(&login).unwrap_err();
+        let trouble = password(login.password.as_ref()).unwrap_err();
         assert!(trouble.to_string().contains("others may read") && !trouble.to_string().contains("s3cr3t"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(password(&login).unwrap().unwrap().expose_secret(), "s3cr3t");
+        assert_eq!(password(login.password.as_ref()).unwrap().unwrap().expose_secret(), "s3cr3t");
         let absent = DatabaseLogin { password: Some(PasswordSource::File(folder.path().join("no"))), ..login };
-        assert_eq!(password(&absent).unwrap_err().kind, TroubleKind::LoginRefused);
+        assert_eq!(password(absent.password.as_ref()).unwrap_err().kind, TroubleKind::LoginRefused);
     }
 }

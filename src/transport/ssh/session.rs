@@ -246,6 +246,12 @@ impl Session {
                 self.ovs_daemon.ask(self, folder, *talk, limit, sent).await
             }
             Call::Sql { .. } => self.databases.ask(self, request, sent).await,
+            // The fleet that looks refuses every write before it comes here.
+            Call::SqlWrite { .. } => Err(Trouble::new(
+                TroubleKind::Internal,
+                "statements that change something are no question",
+                "report this as a bug of vakt",
+            )),
             Call::Libvirt { socket, question } => {
                 let limit = Duration::from_millis(request.deadline_ms);
                 self.libvirt.ask(self, socket, *question, cap, limit, sent).await
@@ -263,6 +269,7 @@ impl Session {
             }
             // Once its channel has its turn it may run, whatever is heard of it afterwards.
             Call::Exec { .. } => timeout(limit, self.perform(request, &left)).await,
+            Call::SqlWrite { .. } => timeout(limit, self.databases.writing.send(self, request, limit, &left)).await,
             _ => return Sent::NotSent(Clean::line(&format!("this transport has no way to send it: {request}"))),
         };
         let why = match outcome {
@@ -294,6 +301,7 @@ impl Session {
             Call::OvsDaemon { .. } => " of the switch's daemon".to_owned(),
             Call::Tcp { port, .. } => format!(" on port {port}"),
             Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
+            Call::SqlWrite { .. } => " to statements for the database".to_owned(),
             Call::Libvirt { .. } => " of libvirt".to_owned(),
         };
         Trouble::new(

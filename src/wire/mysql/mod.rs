@@ -24,6 +24,7 @@ mod server;
 mod sessions;
 mod statements;
 mod status_text;
+mod switchover;
 
 pub use capabilities::capabilities;
 pub use mask::{Literals, masked};
@@ -33,6 +34,7 @@ pub use reply::ReplyWriter;
 pub use rows::{Answer, Answers, Rows};
 pub use statements::{HeartbeatTable, ROWS_MAX, Statement, StatementId, poll, probe};
 pub use status_text::readable as readable_status_text;
+pub use switchover::{SwitchoverProbe, requests_of_plan};
 
 use super::{complaints::Complaints, probe::Complaint};
 use crate::model::{

@@ -99,7 +99,7 @@ pub fn status_text_lines(reply: &Reply, lines_max: usize) -> Result<(Vec<Clean>,
     Ok((kept, lines.next().is_some()))
 }
 
-fn request(database: &Database, deadline_ms: u64, repeat: Repeat, statement: Statement) -> Request {
+pub(super) fn request(database: &Database, deadline_ms: u64, repeat: Repeat, statement: Statement) -> Request {
     let Statement { id, sql, cap_bytes } = statement;
     let call = Call::Sql { socket: database.socket.clone(), login: database.login.clone(), statement: id, sql, repeat };
     Request::read(call, deadline_ms, cap_bytes)
@@ -147,7 +147,7 @@ impl Wants {
 }
 
 /// What the replies say, and what is odd about them.
-fn answers(replies: &[Reply]) -> (Answers, Vec<Complaint>) {
+pub(super) fn answers(replies: &[Reply]) -> (Answers, Vec<Complaint>) {
     let mut answers = Answers::default();
     let mut odd = Vec::new();
     for reply in replies {

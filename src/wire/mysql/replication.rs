@@ -13,7 +13,7 @@ use crate::{
         mysql::{
             Capabilities, Channel, Coordinates, Dialect, GtidState, Lags, Replication, SemiSync, SemiSyncReplica,
             SemiSyncSource, ThreadError, ThreadState, Worker, Workers,
-            gtid::{GtidError, Gtids, TEXT_BYTES_MAX},
+            gtid::{GtidError, Gtids, MariadbGtids, TEXT_BYTES_MAX},
         },
         text::Clean,
     },
@@ -56,6 +56,25 @@ pub(super) fn replication(
         },
         heartbeat_age_ms,
     }
+}
+
+/// The channels of a MariaDB server, from an answer of `show all slaves status`.
+pub(super) fn channels_of_mariadb(
+    answers: &Answers,
+    id: StatementId,
+    complaints: &mut Complaints,
+) -> Figure<Vec<Channel>> {
+    let of = Capabilities { dialect: Dialect::Mariadb, ..Capabilities::default() };
+    let received = Figure::Unknown(Unknown::NotOffered);
+    let applying = Applying { of: &of, workers: Figure::Unknown(Unknown::NotOffered), received: &received };
+    let heartbeat = Figure::Unknown(Unknown::NotOffered);
+    let table = answers.table(id);
+    table.map(|table| table.rows().map(|row| channel(row, &of, &applying, heartbeat, complaints)).collect())
+}
+
+/// A set of transactions of MariaDB in that column.
+pub(super) fn parsed(row: Figure<Row<'_>>, name: &str, complaints: &mut Complaints) -> Figure<MariadbGtids> {
+    row.and_then(|row| row.lossy(&[name], TEXT_BYTES_MAX + 1)).and_then(|text| set(&text, name, complaints))
 }
 
 fn channel(

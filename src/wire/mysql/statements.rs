@@ -55,11 +55,23 @@ pub enum StatementId {
     LockWaits,
     /// Sessions.
     Processes,
+    /// Settings that a switchover rests on.
+    SwitchoverSettings,
+    /// Whether it takes writes, how far it is, and who holds vakt's lock: in one row.
+    SwitchoverState,
+    /// What it replicates from, for a switchover.
+    SwitchoverChannels,
+    /// What a switchover would hurt or wait for.
+    SwitchoverWork,
+    /// Logins with sessions, and which of them may write past `read_only`.
+    SwitchoverAccounts,
+    /// Accounts that may replicate.
+    SwitchoverReplicators,
 }
 
 impl StatementId {
     /// Every statement there is.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::Variables,
         Self::Views,
         Self::Status,
@@ -73,6 +85,12 @@ impl StatementId {
         Self::Transactions,
         Self::LockWaits,
         Self::Processes,
+        Self::SwitchoverSettings,
+        Self::SwitchoverState,
+        Self::SwitchoverChannels,
+        Self::SwitchoverWork,
+        Self::SwitchoverAccounts,
+        Self::SwitchoverReplicators,
     ];
 
     /// Its word in an answer's first line.
@@ -91,6 +109,12 @@ impl StatementId {
             Self::Transactions => "transactions",
             Self::LockWaits => "lock_waits",
             Self::Processes => "processes",
+            Self::SwitchoverSettings => "switchover_settings",
+            Self::SwitchoverState => "switchover_state",
+            Self::SwitchoverChannels => "switchover_channels",
+            Self::SwitchoverWork => "switchover_work",
+            Self::SwitchoverAccounts => "switchover_accounts",
+            Self::SwitchoverReplicators => "switchover_replicators",
         }
     }
 
@@ -110,6 +134,12 @@ impl StatementId {
             Self::Transactions => "transactions",
             Self::LockWaits => "lock waits",
             Self::Processes => "process list",
+            Self::SwitchoverSettings => "settings for a switchover",
+            Self::SwitchoverState => "state for a switchover",
+            Self::SwitchoverChannels => "replication status for a switchover",
+            Self::SwitchoverWork => "work in the way of a switchover",
+            Self::SwitchoverAccounts => "logins with sessions",
+            Self::SwitchoverReplicators => "accounts that replicate",
         }
     }
 }

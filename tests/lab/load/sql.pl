@@ -11,8 +11,8 @@ use IO::Select;
 use Socket qw(:DEFAULT SOCK_NONBLOCK);
 use Time::HiRes qw(time sleep);
 
-my ($host, $rate, $seconds, $file) = @ARGV;
-die "usage: sql.pl HOST RATE SECONDS FILE\n" unless $file;
+my ($host, $rate, $seconds, $file, $first) = @ARGV;
+die "usage: sql.pl HOST RATE SECONDS FILE [FIRST-ID]\n" unless $file;
 my $patience = 5;
 my $stop = 0;
 $SIG{TERM} = $SIG{INT} = sub { $stop = 1 };
@@ -75,7 +75,7 @@ sub connect_server {
 
 my $end = time + $seconds;
 my $next = time;
-my $id = int(time * 1000) * 100;
+my $id = $first // int(time * 1000) * 100;
 while (!$stop && time < $end) {
     my $now = time;
     if ($now < $next) {
@@ -98,5 +98,6 @@ while (!$stop && time < $end) {
         close $socket if $socket;
         undef $socket;
     }
-    printf $log "%.0f\t%d\t%s\t%.1f\n", $start * 1000, $id, $result, (time - $start) * 1000;
+    # Whoever reads the records has ended.
+    printf $log "%.0f\t%d\t%s\t%.1f\n", $start * 1000, $id, $result, (time - $start) * 1000 or last;
 }

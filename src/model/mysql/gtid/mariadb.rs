@@ -78,6 +78,12 @@ impl MariadbGtids {
         all
     }
 
+    /// What that server wrote.
+    #[must_use]
+    pub fn of_server(&self, server: u32) -> Self {
+        Self(self.0.iter().filter(|(series, _)| series.server == server).map(|(id, last)| (*id, *last)).collect())
+    }
+
     /// For each series what `self` has beyond `other`.
     pub fn subtract(&self, other: &Self) -> Vec<MariadbRange> {
         let beyond = self.entries().filter_map(|(series, last)| {

@@ -1,0 +1,50 @@
+//! Verbs about databases. None of them acts: each makes an intent and opens its plan.
+
+use super::VERBS;
+use crate::{
+    app::{
+        App, changes,
+        command::{Command, Danger, Here},
+        planning,
+        rows::RowId,
+    },
+    model::{
+        ids::NodeName,
+        intent::{Change, Intent},
+    },
+};
+
+pub(in crate::app) const COMMANDS: &[Command] = &[Command {
+    id: "change.switchover",
+    title: "Make this database the primary",
+    hint: "",
+    doc: "Opens the plan of a planned switchover to the database of this node, with every check of every replica.",
+    scope: VERBS,
+    danger: Danger::Primary,
+    available: |here| {
+        changes::not_now(here.app)?;
+        meant(here).map(|_| ())
+    },
+    act: |app| {
+        match meant(&Here::of(app)) {
+            Ok(to) => planning::open(app, Intent { change: Change::MysqlSwitchover { to }, reason: None }),
+            Err(reason) => app.notify(reason),
+        }
+        Vec::new()
+    },
+}];
+
+/// The node of the row, if it runs a database.
+fn meant(here: &Here<'_>) -> Result<NodeName, String> {
+    let app: &App = here.app;
+    let name = match &here.row {
+        Some(RowId::Node(name)) => name.clone(),
+        Some(RowId::Server(_, server) | RowId::Share(_, server, _)) => NodeName::new(server.as_str()),
+        Some(RowId::Finding(_, subject)) => NodeName::new(subject.as_str()),
+        _ => return Err("No database is chosen here.".to_owned()),
+    };
+    match app.inventory.node(&name) {
+        Some(node) if node.database.is_some() => Ok(name),
+        _ => Err("No database is chosen here.".to_owned()),
+    }
+}

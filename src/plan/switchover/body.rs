@@ -1,0 +1,170 @@
+//! The plan around the steps: what will happen in sentences, what it rests on, how it is read.
+
+use super::{
+    Scene, candidate,
+    expect::DatabaseExpect,
+    field::{Field, Seat},
+    statements, steps,
+};
+use crate::{
+    model::{haproxy::AdminState, intent::Intent, text::Clean},
+    plan::{
+        expect::{Check, ServerExpect},
+        haproxy::list_words,
+        parts::{Body, ConfirmBy, Confirmation, Premise, Source, Step, Subject},
+        text::seconds,
+    },
+    wire::{mysql, probe::ProbeId},
+};
+
+/// Everything but the name. `None` when a step cannot be written down.
+pub(super) fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Option<Body> {
+    let (from, to) = (field.primary.name(), field.target.name());
+    let steps = steps::all(field)?;
+    let mut endpoints: Vec<_> = field.endpoints.iter().flat_map(|one| [one.old.clone(), one.new.clone()]).collect();
+    endpoints.sort();
+    endpoints.dedup();
+    let ages = field.seats().map(|seat| seat.age_ms).chain(field.endpoints.iter().map(|one| one.age_ms));
+    Some(Body {
+        cluster: scene.inventory.cluster.clone(),
+        intent: intent.clone(),
+        title: Clean::line(&format!("Switch the primary over from {from} to {to}")),
+        effect: effect(field, &steps).iter().map(|text| Clean::line(text)).collect(),
+        goal: Clean::line(&format!("{to} is the primary, and {from} replicates from it")),
+        subject: Subject::Primary { from: from.clone(), to: to.clone(), endpoints },
+        made_at: scene.now,
+        facts_age_ms: ages.max().unwrap_or(0),
+        premises: premises(field),
+        sources: sources(scene, field),
+        point_of_no_return: steps.iter().position(Step::is_irreversible),
+        steps,
+        confirmation: Confirmation {
+            by: ConfirmBy::Target(Clean::line(to.as_str())),
+            why: Clean::line(&format!("writes stand still for a moment, and clients of {from} are disconnected")),
+        },
+        runbook: Clean::line(intent.change.id()),
+    })
+}
+
+/// Logins whose sessions end, those with a plain name.
+pub(super) fn sessions_users<'f>(field: &'f Field<'_>) -> Vec<&'f str> {
+    let plain = |user: &&str| user.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    let accounts = field.primary.sample.accounts.as_ref().known().map_or(&[][..], Vec::as_slice);
+    let foreign = accounts.iter().filter(|account| !account.is_own).map(|account| account.user.as_str());
+    foreign.filter(plain).collect()
+}
+
+fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
+    let (from, to) = (field.primary.name(), field.target.name());
+    let mut effect = vec![format!("{to} becomes the primary instead of {from}, which becomes its replica.")];
+    if !field.siblings.is_empty() {
+        let names = list_words(field.siblings.iter().map(|seat| seat.node.name.as_str()));
+        effect.push(format!("{names} moves under {to} before anything stands still."));
+    }
+    effect.push(format!(
+        "Writes wait while {to} applies the last transactions ({} behind now), at most {}; then they go on there, or, \
+         whatever fails, on {from}.",
+        candidate::lag_words(field),
+        seconds(steps::CATCH_UP_MS),
+    ));
+    let names = list_words(field.endpoints.iter().map(|one| one.node.name.as_str()));
+    let sessions: Option<u64> = field.endpoints.iter().map(|one| one.sessions).sum();
+    let sessions = sessions.map_or_else(|| "The".to_owned(), |sessions| format!("The {sessions}"));
+    let paths: std::collections::BTreeSet<String> = field.endpoints.iter().map(|one| one.old.to_string()).collect();
+    let paths = list_words(paths.iter().map(String::as_str));
+    effect.push(format!("{sessions} sessions through {paths} on {names} end; clients connect anew and reach {to}."));
+    let number = |wanted: &dyn Fn(&Step) -> bool| steps.iter().position(wanted).map_or(0, |at| at + 1);
+    let is_fence = |step: &Step| {
+        step.write().is_some_and(|write| write.done.contains(&steps::check(&field.primary, DatabaseExpect::ReadOnly)))
+    };
+    effect.push(format!(
+        "If vakt dies while {from} stands still, its session ends and writes go on there: at once, or after {} s where \
+         the connection is silent.",
+        statements::LEASE_S
+    ));
+    // The last but one of the breath lets the last load balancer in.
+    let last_in = steps.iter().rposition(|step| step.at_once).unwrap_or(0);
+    effect.push(format!(
+        "If it dies between steps {} and {last_in}, which take some milliseconds, nobody can write until vakt runs resume, \
+         or, before step {}, vakt runs rollback.",
+        number(&is_fence),
+        number(&Step::is_irreversible)
+    ));
+    effect.push(format!(
+        "{from} stays read-only for as long as it runs; after a restart its file decides, which vakt does not change."
+    ));
+    effect.extend(field.left_alone.iter().cloned());
+    let differences = candidate::differences(field);
+    if !differences.is_empty() {
+        effect.push(format!("{to} differs: {}.", differences.join("; ")));
+    }
+    effect.extend(candidate::words(field).iter().map(ToString::to_string));
+    effect
+}
+
+fn premises(field: &Field<'_>) -> Vec<Premise> {
+    let (primary, target) = (&field.primary, &field.target);
+    let other = Some((&primary.facts, None));
+    let mut premises = Vec::new();
+    let mut hold = |seat: &Seat<'_>, is: DatabaseExpect| {
+        let seen = is.judge(&seat.facts, None, other).seen().clone();
+        let check = steps::check(seat, is);
+        premises.push(Premise { check, seen, age_ms: seat.age_ms, age_ms_max: field.stale_after_ms });
+    };
+    for is in [
+        DatabaseExpect::Writable,
+        DatabaseExpect::FollowsNobody,
+        DatabaseExpect::NotHeld,
+        DatabaseExpect::NothingInTheWay,
+        DatabaseExpect::NobodyPassesReadOnly,
+        DatabaseExpect::NoAutomation,
+    ] {
+        hold(primary, is);
+    }
+    for seat in field.replicas() {
+        for is in [
+            DatabaseExpect::ReadOnly,
+            steps::follows(primary),
+            DatabaseExpect::NothingBeyond(primary.name().clone()),
+            DatabaseExpect::NotHeld,
+        ] {
+            hold(seat, is);
+        }
+    }
+    let lag_ms = field.lag_ms_max;
+    hold(target, DatabaseExpect::LagAtMost { ms: lag_ms });
+    for seat in &field.others {
+        hold(seat, DatabaseExpect::ReadOnly);
+    }
+    for endpoint in &field.endpoints {
+        let told = [
+            endpoint.check(&endpoint.old, ServerExpect::Told(AdminState::Ready)),
+            endpoint.check(&endpoint.new, ServerExpect::Told(endpoint.new_told)),
+        ];
+        premises.extend(told.map(|check: Check| {
+            let seen = check.judge(&endpoint.facts, None).seen().clone();
+            Premise { check, seen, age_ms: endpoint.age_ms, age_ms_max: field.stale_after_ms }
+        }));
+    }
+    premises
+}
+
+fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
+    let deadline_ms = scene.inventory.settings.poll.deadline_ms;
+    let databases = field.seats().map(|seat| Source {
+        node: seat.node.name.clone(),
+        probe: ProbeId::Switchover,
+        requests: mysql::requests_of_plan(seat.node, deadline_ms),
+    });
+    let mut sources: Vec<Source> = databases.collect();
+    for endpoint in &field.endpoints {
+        if sources.iter().all(|source| source.node != *endpoint.name() || source.probe != ProbeId::Haproxy) {
+            sources.push(Source {
+                node: endpoint.name().clone(),
+                probe: ProbeId::Haproxy,
+                requests: ProbeId::Haproxy.probe().requests(endpoint.node, deadline_ms),
+            });
+        }
+    }
+    sources
+}

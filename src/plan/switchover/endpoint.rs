@@ -1,0 +1,207 @@
+//! Where writes go in: the servers of load balancers that lead to the old and to the new primary.
+
+use super::{
+    Reason, ReasonKind, Scene,
+    field::{Field, is_called},
+};
+use crate::{
+    model::{
+        haproxy::{AdminState, Backend, Server},
+        ids::NodeName,
+        intent::ServerPath,
+        inventory::Node,
+        text::Clean,
+    },
+    plan::{
+        expect::{Check, Expect, ServerExpect, server_words, takes_traffic},
+        haproxy::list_words,
+        vip::sight,
+    },
+    wire::{
+        haproxy::commands::ServerCommands,
+        probe::{Facts, ProbeId},
+        request::Request,
+    },
+};
+
+/// One backend of one load balancer that sends writes to the primary.
+pub(super) struct Endpoint<'a> {
+    pub(super) node: &'a Node,
+    pub(super) old: ServerPath,
+    pub(super) new: ServerPath,
+    /// What the new one is told now; the switch tells it ready.
+    pub(super) new_told: AdminState,
+    pub(super) facts: Facts,
+    pub(super) age_ms: u64,
+    pub(super) sessions: Option<u64>,
+    socket: &'a str,
+}
+
+impl Endpoint<'_> {
+    pub(super) fn name(&self) -> &NodeName {
+        &self.node.name
+    }
+
+    pub(super) fn check(&self, server: &ServerPath, is: ServerExpect) -> Check {
+        let expect = Expect::Server { server: server.clone(), is };
+        Check { node: self.node.name.clone(), probe: ProbeId::Haproxy, expect }
+    }
+
+    /// Tells a server its state. `None` for a state that cannot be told, or an unsafe name, both of which are refused.
+    pub(super) fn tell(&self, server: &ServerPath, state: AdminState) -> Option<Request> {
+        ServerCommands::new(self.socket, &server.backend, &server.server)?.set_state(state)
+    }
+
+    pub(super) fn shutdown(&self, server: &ServerPath) -> Option<Request> {
+        Some(ServerCommands::new(self.socket, &server.backend, &server.server)?.shutdown_sessions())
+    }
+
+    fn evidence(&self) -> Vec<Clean> {
+        let line =
+            |path: &ServerPath| Clean::line(&format!("{}: {path} {}", self.node.name, server_words(&self.facts, path)));
+        vec![line(&self.old), line(&self.new)]
+    }
+}
+
+/// Every endpoint, and what is left alone, in sentences.
+pub(super) fn find<'a>(
+    field: &Field<'a>,
+    scene: &Scene<'a>,
+    reasons: &mut Vec<Reason>,
+) -> (Vec<Endpoint<'a>>, Vec<String>) {
+    let (mut endpoints, mut left_alone) = (Vec::new(), Vec::new());
+    let limit_ms = scene.inventory.settings.poll.stale_after_ms;
+    let mut is_blind = false;
+    for node in &scene.inventory.nodes {
+        let (Some(socket), Some(facts)) = (node.haproxy_socket.as_deref(), scene.world.node(&node.name)) else {
+            continue;
+        };
+        let (sample, age_ms) = match sight(&facts.haproxy, &node.name, scene.now, limit_ms) {
+            Ok((facts, age_ms)) => (&facts.sample, age_ms),
+            Err(why) => {
+                is_blind = true;
+                reasons.push(Reason::new(
+                    ReasonKind::StaleFacts,
+                    format!("HAProxy on {} is not known well enough.", node.name),
+                    vec![why],
+                    format!(
+                        "Mend the connection to {}, or take it out of the configuration; then plan again.",
+                        node.name
+                    ),
+                ));
+                continue;
+            }
+        };
+        for backend in &sample.backends {
+            let at = Place { node, socket, age_ms, facts: &|| Facts::Haproxy(Box::new(sample.clone())), backend };
+            match at.judge(field, reasons) {
+                Found::Nothing => {}
+                Found::LeftAlone(words) => left_alone.push(words),
+                Found::Endpoint(endpoint) => endpoints.push(endpoint),
+            }
+        }
+    }
+    if endpoints.is_empty() && !is_blind && reasons.iter().all(|reason| reason.kind != ReasonKind::LessService) {
+        reasons.push(Reason::new(
+            ReasonKind::NoLoadBalancer,
+            format!("No load balancer sends writes to {}: clients would not follow.", field.primary.node.name),
+            left_alone.iter().map(|words| Clean::line(words)).collect(),
+            "Give HAProxy a backend with the primary ready and the replicas in maintenance (disabled). A virtual address \
+             or a hook as the way of writes is not built yet.",
+        ));
+    }
+    (endpoints, left_alone)
+}
+
+enum Found<'a> {
+    Nothing,
+    LeftAlone(String),
+    Endpoint(Endpoint<'a>),
+}
+
+/// One backend of one load balancer.
+struct Place<'a, 'p> {
+    node: &'a Node,
+    socket: &'a str,
+    age_ms: u64,
+    facts: &'p dyn Fn() -> Facts,
+    backend: &'a Backend,
+}
+
+impl<'a> Place<'a, '_> {
+    /// The server of this backend that leads to that node.
+    fn server(&self, node: &Node) -> Option<&'a Server> {
+        let leads = |server: &&Server| {
+            let address = server.address.as_ref().known().map(Clean::as_str);
+            address.and_then(|address| address.rsplit_once(':')).is_some_and(|(host, _)| is_called(node, host))
+        };
+        self.backend.servers.iter().find(leads)
+    }
+
+    fn judge(&self, field: &Field<'_>, reasons: &mut Vec<Reason>) -> Found<'a> {
+        let (primary, target) = (&field.primary, &field.target);
+        let Some(old) = self.server(primary.node) else { return Found::Nothing };
+        let name = format!("{} on {}", self.backend.name, self.node.name);
+        if !takes_traffic(old) {
+            return Found::LeftAlone(format!("{name} sends nothing to {} and is left alone.", primary.name()));
+        }
+        let Some(new) = self.server(target.node) else {
+            let servers = self.backend.servers.iter().take(20).map(|server| server.name.as_str());
+            reasons.push(Reason::new(
+                ReasonKind::LessService,
+                format!("{name} has no server for {}: its clients would have nobody.", target.name()),
+                vec![Clean::line(&list_words(servers))],
+                "Add it to haproxy.cfg as a disabled server first.",
+            ));
+            return Found::Nothing;
+        };
+        if takes_traffic(new) {
+            return Found::LeftAlone(format!("{name} sends to both, as for reads, and is left alone."));
+        }
+        let path = |server: &Server| ServerPath { backend: self.backend.name.clone(), server: server.name.clone() };
+        let endpoint = Endpoint {
+            node: self.node,
+            old: path(old),
+            new: path(new),
+            new_told: new.admin.known().unwrap_or(AdminState::MaintInherited),
+            facts: (self.facts)(),
+            age_ms: self.age_ms,
+            sessions: old.traffic.sessions_current.known(),
+            socket: self.socket,
+        };
+        let strangers = field.siblings.iter().chain(&field.others);
+        let strangers: Vec<&str> = strangers
+            .filter(|seat| self.server(seat.node).is_some_and(takes_traffic))
+            .map(|seat| seat.node.name.as_str())
+            .collect();
+        if !strangers.is_empty() {
+            reasons.push(Reason::new(
+                ReasonKind::Disagreement,
+                format!("{name} sends to {} as well: it is not known what goes there.", list_words(strangers)),
+                endpoint.evidence(),
+                "Keep exactly one server ready where writes go in.",
+            ));
+        }
+        if ServerCommands::new(self.socket, &endpoint.old.backend, &endpoint.old.server).is_none()
+            || ServerCommands::new(self.socket, &endpoint.new.backend, &endpoint.new.server).is_none()
+        {
+            reasons.push(Reason::new(
+                ReasonKind::UnsafeName,
+                format!("A name of {name} is not safe to send to HAProxy."),
+                endpoint.evidence(),
+                "Use names of letters, digits and _ . : - only.",
+            ));
+        }
+        let told = old.admin.known();
+        let can_be_told = matches!(endpoint.new_told, AdminState::Maint | AdminState::Drain);
+        if told != Some(AdminState::Ready) || !can_be_told {
+            reasons.push(Reason::new(
+                ReasonKind::Inherited,
+                format!("{name} cannot be switched: {} and {} are not ready and in maintenance.", old.name, new.name),
+                endpoint.evidence(),
+                format!("Put {} into maintenance first: vakt do haproxy.maint {}.", new.name, endpoint.new),
+            ));
+        }
+        Found::Endpoint(endpoint)
+    }
+}

@@ -1,0 +1,79 @@
+//! `mysql.switchover`: another database is the primary, planned, without losing a write.
+//!
+//! `field` is who is what, `candidate` the table of replicas with every check, `endpoint` where writes go in, `steps` the
+//! order of things, `statements` MariaDB's words for them.
+//!
+//! Deliberately absent: failing over from a dead primary, MySQL's words, Galera and group replication (each refused with
+//! the right way), a virtual address or a hook as the way of writes, and moving events.
+
+mod body;
+mod candidate;
+mod endpoint;
+mod expect;
+mod field;
+mod statements;
+mod steps;
+
+pub use expect::DatabaseExpect;
+
+use super::{
+    parts::Plan,
+    refusal::{AlreadyThere, Planned, Reason, ReasonKind, Refusal},
+    vip::Scene,
+};
+use crate::{
+    model::{
+        ids::NodeName,
+        intent::{Intent, ServerPath},
+        text::Clean,
+    },
+    wire::probe::Facts,
+};
+use field::Field;
+
+/// Plans a switchover.
+pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, to: &NodeName) -> Result<Planned, Refusal> {
+    let mut reasons = Vec::new();
+    if scene.policy.read_only {
+        reasons.push(Reason::new(
+            ReasonKind::ReadOnly,
+            "This console is read-only.",
+            Vec::new(),
+            "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
+        ));
+    }
+    let mut found = Vec::new();
+    let field = Field::survey(scene, to, &mut found);
+    reasons.extend(found);
+    if let Some(field) = field.as_ref().filter(|field| reasons.is_empty() && field.is_there()) {
+        return Ok(Planned::AlreadyThere(AlreadyThere {
+            intent: intent.clone(),
+            what: Clean::line(&format!("{to} is the primary already: it takes writes, and no other database does.")),
+            evidence: field.evidence(),
+        }));
+    }
+    let body = field.as_ref().filter(|_| reasons.is_empty()).and_then(|field| body::body(scene, intent, field));
+    if let Some(body) = body {
+        return Ok(Planned::Plan(Box::new(Plan::new(body))));
+    }
+    if reasons.is_empty() {
+        let what = "A step cannot be written down; this is a fault of vakt.";
+        reasons.push(Reason::new(ReasonKind::Internal, what, Vec::new(), "Report this."));
+    }
+    reasons.sort_by_key(|reason| reason.kind);
+    let title = Clean::line(&format!("Switch the primary over to {to}"));
+    Err(Refusal { intent: intent.clone(), title, reasons })
+}
+
+/// A node in one line, for what is true after a run.
+pub(super) fn words(facts: &Facts, endpoints: &[ServerPath]) -> Clean {
+    match facts {
+        Facts::Haproxy(_) => {
+            let told = endpoints.iter().filter(|path| super::expect::find(facts, path).is_ok());
+            let told: Vec<String> =
+                told.map(|path| format!("{path} is {}", super::expect::server_words(facts, path))).collect();
+            Clean::line(&format!("is reached by {}", told.join("; ")))
+        }
+        _ => expect::words(facts),
+    }
+}

@@ -1,0 +1,175 @@
+//! A switchover there and back while four programs write through HAProxy: how long nobody could, that no write that was
+//! acknowledged is lost, and that no two servers took writes at one moment.
+
+mod kills;
+mod refusals;
+mod scene;
+
+use super::lab;
+use crate::program::{now, pause};
+use scene::{DATABASES, Lines, Scene, sql};
+use std::{collections::BTreeSet, fs::File, process::Stdio, time::Duration};
+
+/// What the operators of other programs are promised is seconds; the bar of this one.
+const GAP_P95_MS: f64 = 1_000.0;
+const WRITERS: [(&str, u64); 4] = [("web01", 1), ("web02", 2), ("web03", 3), ("web01", 4)];
+/// Inserts per second of each writer.
+const RATE: &str = "50";
+/// Longer than a round takes; they end when nobody reads what they say.
+const SECONDS_PER_ROUND: usize = 60;
+
+/// One program that writes numbers of its own, and what it was told about each.
+struct Writer(Lines);
+
+impl Writer {
+    fn start(node: &str, number: u64, seconds: usize) -> Self {
+        let script = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/load/sql.pl")).unwrap();
+        let seconds = seconds.to_string();
+        // The lab's own load counts from the time of day; these do not meet it.
+        let first = (first_id() + number * 10_000_000).to_string();
+        let args = ["perl", "-", "10.10.0.100", RATE, &seconds, "/dev/stdout", &first];
+        Self(Lines::of(node, Stdio::from(script), &args))
+    }
+
+    /// When each write that was acknowledged was, milliseconds, and its number.
+    fn acknowledged(&self) -> Vec<(f64, u64)> {
+        let lines = self.0.lines.lock().unwrap().clone();
+        let good = lines.iter().filter_map(|line| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [start, id, result, took] = fields[..] else { return None };
+            (result == "ok")
+                .then(|| (start.parse::<f64>().unwrap() + took.parse::<f64>().unwrap(), id.parse().unwrap()))
+        });
+        good.collect()
+    }
+
+    fn failed(&self) -> usize {
+        self.0.lines.lock().unwrap().iter().filter(|line| !line.contains("\tok\t")).count()
+    }
+}
+
+/// A base that no earlier run of the test has used.
+fn first_id() -> u64 {
+    let seconds: u64 = sql("db01", "select unix_timestamp()").parse().unwrap();
+    seconds * 1_000_000_000
+}
+
+/// Whether each server took writes by its own word, again and again, on the one clock of the machine.
+struct Watch(Vec<(&'static str, Lines)>);
+
+impl Watch {
+    fn start() -> Self {
+        let script = "perl -e '$| = 1; while (1) { print q(select round(unix_timestamp(now(6)) * 1000, 1), @@read_only;), \
+            chr(10); select(undef, undef, undef, 0.008) }' | mariadb -N --unbuffered";
+        Self(DATABASES.map(|(node, _)| (node, Lines::of(node, Stdio::null(), &["sh", "-c", script]))).into())
+    }
+
+    /// Moments in milliseconds at which a server took writes, in order.
+    fn writable(&self) -> Vec<(f64, &'static str)> {
+        let mut seen: Vec<(f64, &'static str)> = Vec::new();
+        for (node, lines) in &self.0 {
+            for line in lines.lines.lock().unwrap().iter() {
+                let Some((at, read_only)) = line.split_once('\t') else { continue };
+                if read_only == "0" {
+                    seen.push((at.parse().unwrap(), *node));
+                }
+            }
+        }
+        seen.sort_by(|one, other| one.0.total_cmp(&other.0));
+        seen
+    }
+}
+
+/// The moments at which another server takes writes; fails when two of them took turns, which means that both did.
+fn handovers(seen: &[(f64, &'static str)]) -> Vec<(f64, &'static str)> {
+    seen.windows(2).filter(|pair| pair[0].1 != pair[1].1).map(|pair| (pair[1].0, pair[1].1)).collect()
+}
+
+fn of(values: &[f64], percent: usize) -> f64 {
+    values[(values.len() - 1) * percent / 100]
+}
+
+#[test]
+fn a_switchover_there_and_back_under_load_loses_no_acknowledged_write_and_never_has_two_writable_servers() {
+    let Some(scene) = Scene::take() else { return };
+    if !scene::is_mariadb() {
+        let text = scene.refusal("db02");
+        assert!(text.contains("vakt does not know the sequence for MySQL yet"), "{text}");
+        return;
+    }
+    let rounds: usize = std::env::var("VAKT_SOAK_ROUNDS").map_or(2, |rounds| rounds.parse().unwrap());
+    let watch = Watch::start();
+    let seconds = rounds * SECONDS_PER_ROUND;
+    let writers = WRITERS.map(|(node, number)| Writer::start(node, number, seconds));
+    let started = now();
+    while writers.iter().any(|writer| writer.acknowledged().len() < 20) {
+        assert!(started.elapsed() < Duration::from_secs(10), "the writers do not write");
+        pause();
+    }
+    for _ in 0..rounds {
+        for target in ["db02", "db01"] {
+            scene.switch_to(target);
+            assert!(scene::is_settled(target), "{:?}", scene::state());
+            let (before, at) = (writers[0].acknowledged().len(), now());
+            while writers[0].acknowledged().len() < before + 30 {
+                assert!(at.elapsed() < Duration::from_secs(10), "nobody writes after the switchover to {target}");
+                pause();
+            }
+        }
+    }
+    let seen = watch.writable();
+    drop(watch);
+    let moved = handovers(&seen);
+    assert_eq!(moved.len(), 2 * rounds, "each switchover is one hand-over, at no moment two: {moved:?}");
+    let mut acknowledged: Vec<(f64, u64)> = writers.iter().flat_map(Writer::acknowledged).collect();
+    let failed: usize = writers.iter().map(Writer::failed).sum();
+    drop(writers);
+    acknowledged.sort_by(|one, other| one.0.total_cmp(&other.0));
+    nothing_is_lost(&acknowledged);
+    told(&acknowledged, &moved, failed);
+}
+
+/// Every write that was acknowledged is on every server.
+fn nothing_is_lost(acknowledged: &[(f64, u64)]) {
+    let ids: BTreeSet<u64> = acknowledged.iter().map(|(_, id)| *id).collect();
+    assert_eq!(ids.len(), acknowledged.len(), "a number was acknowledged twice");
+    let lowest = ids.first().unwrap();
+    let position = sql("db01", "select @@gtid_binlog_pos");
+    for (node, _) in DATABASES {
+        if node != "db01" {
+            assert_eq!(sql(node, &format!("select master_gtid_wait('{position}', 10)")), "0", "{node}");
+        }
+        let rows = sql(node, &format!("select id from lab.writes where id >= {lowest}"));
+        let there: BTreeSet<u64> = rows.lines().map(|id| id.parse().unwrap()).collect();
+        let lost: Vec<&u64> = ids.difference(&there).collect();
+        assert!(lost.is_empty(), "{node} lacks {} acknowledged writes: {lost:?}", lost.len());
+    }
+}
+
+/// Prints how long no write was acknowledged around each switchover.
+fn told(acknowledged: &[(f64, u64)], moved: &[(f64, &'static str)], failed: usize) {
+    let gap = |(moment, _): &(f64, &'static str)| {
+        let near = acknowledged.iter().map(|(at, _)| *at).filter(|at| (at - moment).abs() < 2_000.0);
+        let near: Vec<f64> = near.collect();
+        near.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max)
+    };
+    let mut gaps: Vec<f64> = moved.iter().map(gap).collect();
+    gaps.sort_by(f64::total_cmp);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    println!(
+        "{} switchovers, {} writes acknowledged, 0 lost, {failed} not acknowledged; no write for p50 {:.0} ms, p95 {:.0} \
+         ms, at most {:.0} ms; load {}",
+        gaps.len(),
+        acknowledged.len(),
+        of(&gaps, 50),
+        of(&gaps, 95),
+        of(&gaps, 100),
+        load.split(' ').next().unwrap(),
+    );
+    assert!(of(&gaps, 95) <= GAP_P95_MS, "{gaps:?}");
+}
+
+/// A verb of the lab that breaks something until the guard goes.
+fn fault(scene: &Scene, words: &[&str], heal: &'static [&'static str]) -> lab::Fault {
+    scene.lab().fault(words, heal)
+}

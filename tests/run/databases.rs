@@ -1,0 +1,237 @@
+//! Three databases in memory that understand the statements of a switchover as MariaDB 10.11 was seen to: a lock and a
+//! named lock end with their session, an applier that is stopped applies nothing, and nobody writes past `read_only`.
+
+use std::collections::BTreeMap;
+use vakt::{
+    model::{
+        figure::Figure,
+        mysql::{
+            AccountSessions, Channel, Dialect, Lags, Replicator, SwitchoverSample, SwitchoverSettings, SwitchoverWork,
+            ThreadState,
+        },
+    },
+    wire::request::{Call, Reply, Request, SqlSession},
+};
+
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a server")]
+pub(crate) struct SimDatabase {
+    pub(crate) name: &'static str,
+    pub(crate) host: &'static str,
+    pub(crate) server: u32,
+    pub(crate) reachable: bool,
+    pub(crate) read_only: bool,
+    /// Nobody commits: a session holds the read lock.
+    pub(crate) frozen: bool,
+    /// A session holds the named lock.
+    pub(crate) lease: bool,
+    /// The session that stays open lives.
+    pub(crate) session: bool,
+    pub(crate) source: Option<&'static str>,
+    pub(crate) receives: bool,
+    pub(crate) applies: bool,
+    /// The last transaction of each server.
+    pub(crate) state: BTreeMap<u32, u64>,
+    /// What stands still: settings, work, accounts.
+    pub(crate) base: SwitchoverSample,
+    /// Seconds behind, by its own word.
+    pub(crate) lag_ms: u64,
+}
+
+const HOSTS: [(&str, &str, u32); 3] =
+    [("db01", "10.10.0.31", 31), ("db02", "10.10.0.32", 32), ("db03", "10.10.0.33", 33)];
+
+/// db01 is the primary, the others follow it; commits wait for one acknowledgement.
+pub(crate) fn healthy() -> Vec<SimDatabase> {
+    HOSTS
+        .into_iter()
+        .map(|(name, host, server)| SimDatabase {
+            name,
+            host,
+            server,
+            reachable: true,
+            read_only: name != "db01",
+            frozen: false,
+            lease: false,
+            session: false,
+            source: (name != "db01").then_some("10.10.0.31"),
+            receives: true,
+            applies: true,
+            state: BTreeMap::from([(31, 207)]),
+            base: base(server, name == "db01"),
+            lag_ms: 0,
+        })
+        .collect()
+}
+
+fn base(server: u32, is_primary: bool) -> SwitchoverSample {
+    SwitchoverSample {
+        dialect: Figure::Known(Dialect::Mariadb),
+        settings: SwitchoverSettings {
+            version: Figure::Known("10.11.6-MariaDB-log".into()),
+            server_id: Figure::Known(server),
+            port: Figure::Known(3306),
+            binary_log: Figure::Known(true),
+            logs_applied: Figure::Known(true),
+            binlog_format: Figure::Known("ROW".into()),
+            gtid_strict: Figure::Known(true),
+            gtid_domain: Figure::Known(0),
+            filters: Figure::Known("".into()),
+            semi_sync_source: Figure::Known(is_primary),
+            semi_sync_replica: Figure::Known(true),
+            event_scheduler: Figure::Known(false),
+            galera: Figure::Known(false),
+            group_replication: Figure::Known(false),
+            sql_mode: Figure::Known("STRICT_TRANS_TABLES".into()),
+            connections_max: Figure::Known(200),
+            buffer_pool_bytes: Figure::Known(64 << 20),
+        },
+        work: Figure::Known(SwitchoverWork {
+            semi_sync_active: Some(is_primary),
+            semi_sync_clients: Some(if is_primary { 2 } else { 0 }),
+            ..SwitchoverWork::default()
+        }),
+        accounts: Figure::Known(vec![
+            AccountSessions { user: "root".into(), sessions: 2, is_own: true, passes_read_only: true },
+            AccountSessions { user: "shop".into(), sessions: 4, is_own: false, passes_read_only: false },
+        ]),
+        replicators: Figure::Known(vec![Replicator { user: "replica".into(), host: "10.10.0.%".into() }]),
+        ..SwitchoverSample::default()
+    }
+}
+
+impl SimDatabase {
+    fn position(&self) -> (u32, u64) {
+        self.state
+            .iter()
+            .map(|(server, last)| (*server, *last))
+            .max_by_key(|(_, last)| *last)
+            .unwrap_or((self.server, 0))
+    }
+
+    pub(crate) fn sample(&self) -> SwitchoverSample {
+        let mut sample = self.base.clone();
+        let entries: Vec<String> = self.state.iter().map(|(server, last)| format!("0-{server}-{last}")).collect();
+        let (server, last) = self.position();
+        sample.state.read_only = Figure::Known(self.read_only);
+        sample.state.binlog_state = Figure::Known(entries.join(",").parse().unwrap());
+        sample.state.current_pos = Figure::Known(format!("0-{server}-{last}").parse().unwrap());
+        sample.state.lease = Figure::Known(self.lease.then_some(77));
+        let thread = |runs| Figure::Known(if runs { ThreadState::Running } else { ThreadState::Stopped });
+        let channel = |host: &'static str| Channel {
+            source_host: Figure::Known(host.into()),
+            source_port: Figure::Known(3306),
+            receiver: thread(self.receives),
+            applier: thread(self.applies),
+            by_gtid: Figure::Known("Slave_Pos".into()),
+            delay_s: Figure::Known(0),
+            lags: Lags { applied_ms: Figure::Known(self.lag_ms), ..Lags::default() },
+            ..Channel::default()
+        };
+        sample.channels = Figure::Known(self.source.into_iter().map(channel).collect());
+        sample
+    }
+
+    /// What a process of vakt held ends with it.
+    pub(crate) fn session_ends(&mut self) {
+        (self.lease, self.frozen, self.session) = (false, false, false);
+    }
+
+    /// Carries statements out; `None` when the server cannot be reached.
+    pub(crate) fn send(&mut self, request: &Request) -> Option<Reply> {
+        let Call::SqlWrite { session, statements, .. } = &request.call else { panic!("{request}") };
+        let failed = |words: &str| Some(Reply { exit: Some(1), stderr: words.into(), ..Reply::default() });
+        if !self.reachable {
+            return None;
+        }
+        if *session == SqlSession::Within && !self.session {
+            return failed("the session that was open is gone");
+        }
+        self.session |= *session == SqlSession::Opens;
+        for statement in statements {
+            let answer = self.run(&statement.sql);
+            if statement.answer.as_ref().is_some_and(|wanted| *wanted != answer) {
+                self.session_ends();
+                return failed("another answer than it must be");
+            }
+        }
+        if *session == SqlSession::Ends {
+            self.session_ends();
+        }
+        Some(Reply { exit: Some(0), ..Reply::default() })
+    }
+
+    fn run(&mut self, sql: &str) -> String {
+        match sql {
+            "flush tables with read lock" => self.frozen = true,
+            "unlock tables" => self.frozen = false,
+            "select get_lock('vakt.switchover', 0)" => {
+                let is_free = !self.lease;
+                self.lease = true;
+                return u8::from(is_free).to_string();
+            }
+            "select release_lock('vakt.switchover')" => self.lease = false,
+            "set global read_only = 1" => self.read_only = true,
+            "set global read_only = 0" => self.read_only = false,
+            "select @@global.read_only" => return u8::from(self.read_only).to_string(),
+            "stop slave sql_thread" => self.applies = false,
+            "stop slave" => (self.receives, self.applies) = (false, false),
+            "start slave" => (self.receives, self.applies) = (true, true),
+            "reset slave all" => self.source = None,
+            sql if sql.starts_with("change master to ") => {
+                let host = sql.split('\'').nth(1).unwrap();
+                self.source = HOSTS.iter().map(|(_, known, _)| *known).find(|known| *known == host);
+                (self.receives, self.applies) = (false, false);
+            }
+            sql if sql.starts_with("set session ")
+                || sql.starts_with("set global rpl_semi_sync_master_enabled = ")
+                || sql.starts_with("set global gtid_slave_pos = ")
+                || sql.starts_with("kill connection user '") => {}
+            other => panic!("not a statement of a switchover: {other}"),
+        }
+        String::new()
+    }
+
+    /// What operators set, without what moves by itself.
+    pub(crate) fn setting(&self) -> (&'static str, &'static str, bool, u64) {
+        let runs = self.source.is_none() || (self.receives && self.applies);
+        let bits = u64::from(runs) + 2 * u64::from(self.lease) + 4 * u64::from(self.frozen);
+        (self.name, self.source.unwrap_or("nobody"), self.read_only, bits)
+    }
+}
+
+/// Time passes: whoever takes writes and is sent to gets one, replicas apply what their source had before.
+pub(crate) fn pass(
+    databases: &mut [SimDatabase],
+    is_sent_to: impl Fn(&str) -> bool,
+    acknowledged: &mut Vec<(u32, u64)>,
+) {
+    let before: BTreeMap<&str, BTreeMap<u32, u64>> =
+        databases.iter().filter(|one| one.reachable).map(|one| (one.host, one.state.clone())).collect();
+    for database in databases {
+        if !database.reachable {
+            // Its server ends a session that has become silent.
+            database.session_ends();
+        }
+        if let Some(state) = database.source.and_then(|source| before.get(source))
+            && database.receives
+            && database.applies
+        {
+            for (server, last) in state {
+                let own = database.state.entry(*server).or_insert(0);
+                *own = (*own).max(*last);
+            }
+        }
+        if !database.read_only && !database.frozen && is_sent_to(database.name) {
+            let (_, last) = database.position();
+            database.state.insert(database.server, last + 1);
+            acknowledged.push((database.server, last + 1));
+        }
+    }
+}
+
+/// At no moment two of them take writes.
+pub(crate) fn one_takes_writes(databases: &[SimDatabase]) {
+    let writable: Vec<&str> = databases.iter().filter(|one| !one.read_only).map(|one| one.name).collect();
+    assert!(writable.len() <= 1, "{writable:?} take writes");
+}
