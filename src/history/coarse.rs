@@ -19,7 +19,7 @@ pub struct Coarse {
 }
 
 /// One length of step.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 struct Tier {
     step_ms: u64,
@@ -48,6 +48,22 @@ impl PartialEq for Tier {
             tier.rows.iter().map(|row| row.iter().map(|value| known(*value)).collect()).collect()
         };
         (self.step_ms, self.newest) == (other.step_ms, other.newest) && rows(self) == rows(other)
+    }
+}
+
+/// With the same room as the original: the console is copied every few minutes for its recording, and a copy that grew
+/// with every step would let the program's memory grow for hours.
+impl Clone for Tier {
+    fn clone(&self) -> Self {
+        let copied = |row: &Vec<f32>| {
+            let mut copy = Vec::with_capacity(row.capacity());
+            copy.extend_from_slice(row);
+            copy
+        };
+        let mut rows = VecDeque::with_capacity(self.rows_max.max(self.rows.len()));
+        rows.extend(self.rows.iter().map(copied));
+        let spare = self.spare.iter().map(copied).collect();
+        Self { step_ms: self.step_ms, rows_max: self.rows_max, newest: self.newest, rows, spare }
     }
 }
 
@@ -160,6 +176,25 @@ fn known(figure: f32) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_takes_as_much_memory_as_the_original_whatever_is_in_it() {
+        let room = |coarse: &Coarse| -> Vec<usize> {
+            let rows = coarse.tiers.iter().flat_map(|tier| tier.rows.iter().chain(&tier.spare));
+            let mut room: Vec<usize> = rows.map(Vec::capacity).collect();
+            room.sort_unstable();
+            room
+        };
+        let mut coarse = Coarse::default();
+        coarse.push(&[Some(1.0); 50], Mono(0));
+        let first = room(&coarse.clone());
+        assert_eq!((first.len(), &first), (STEPS[0].1 + STEPS[1].1, &room(&coarse)));
+        for step in 1..1000 {
+            coarse.push(&[Some(2.0); 50], Mono(step * STEPS[0].0));
+        }
+        assert_eq!(room(&coarse.clone()), first);
+        assert_eq!(coarse.clone(), coarse);
+    }
     use proptest::prelude::*;
 
     fn filled(seconds: u64) -> Coarse {
