@@ -3,9 +3,10 @@
 //!
 //! The memory is taken at once, with the first row: what runs for days takes no more than what runs for a minute.
 
+use super::series::{empty, forget, known, write_rows};
 use crate::model::time::Mono;
 use serde::{Deserialize, Serialize};
-use std::{collections::VecDeque, ops::Range};
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 /// Length of a step in milliseconds and how many steps are kept: 72 minutes, four hours.
 pub const STEPS: [(u64, usize); 2] = [(10_000, 432), (60_000, 240)];
@@ -19,22 +20,28 @@ pub struct Coarse {
 }
 
 /// One length of step.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Written")]
 struct Tier {
     step_ms: u64,
     /// Rows that are kept.
     rows_max: usize,
     /// Number of the newest row's step since the start of the clock.
     newest: u64,
-    /// Oldest first; the newest still grows. Not a number is a gap; a row may be shorter than the newest.
-    rows: VecDeque<Vec<f32>>,
+    /// Oldest first; the newest still grows. Not a number is a gap; a row may be shorter than the newest. Copies share
+    /// them.
+    #[serde(serialize_with = "write_rows")]
+    rows: VecDeque<Arc<Vec<f32>>>,
     /// Rows of no use yet, with room for figures.
-    spare: Vec<Vec<f32>>,
+    #[serde(skip)]
+    spare: Vec<Arc<Vec<f32>>>,
+    /// Figures of a row, for rows that are made anew because a copy still shows the old one.
+    #[serde(skip)]
+    width: usize,
 }
 
 /// How a tier is written down: gaps as nothing.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Written {
     step_ms: u64,
     rows_max: usize,
@@ -48,22 +55,6 @@ impl PartialEq for Tier {
             tier.rows.iter().map(|row| row.iter().map(|value| known(*value)).collect()).collect()
         };
         (self.step_ms, self.newest) == (other.step_ms, other.newest) && rows(self) == rows(other)
-    }
-}
-
-/// With the same room as the original: the console is copied every few minutes for its recording, and a copy that grew
-/// with every step would let the program's memory grow for hours.
-impl Clone for Tier {
-    fn clone(&self) -> Self {
-        let copied = |row: &Vec<f32>| {
-            let mut copy = Vec::with_capacity(row.capacity());
-            copy.extend_from_slice(row);
-            copy
-        };
-        let mut rows = VecDeque::with_capacity(self.rows_max.max(self.rows.len()));
-        rows.extend(self.rows.iter().map(copied));
-        let spare = self.spare.iter().map(copied).collect();
-        Self { step_ms: self.step_ms, rows_max: self.rows_max, newest: self.newest, rows, spare }
     }
 }
 
@@ -81,10 +72,7 @@ impl Coarse {
 
     /// Makes the figures at these places unknown in every row: they will stand for something else.
     pub fn blank(&mut self, places: &Range<usize>) {
-        for row in self.tiers.iter_mut().flat_map(|tier| &mut tier.rows) {
-            let end = places.end.min(row.len());
-            row.get_mut(places.start..end).into_iter().flatten().for_each(|figure| *figure = f32::NAN);
-        }
+        self.tiers.iter_mut().flat_map(|tier| &mut tier.rows).for_each(|row| forget(row, places));
     }
 
     /// The largest sample of that place from `from` to before `to`, in the finest step that reaches so far back; `None`
@@ -97,8 +85,8 @@ impl Coarse {
 
 impl Tier {
     fn new(step_ms: u64, rows_max: usize, width: usize) -> Self {
-        let spare = (0..rows_max).map(|_| Vec::with_capacity(width)).collect();
-        Self { step_ms, rows_max, newest: 0, rows: VecDeque::with_capacity(rows_max), spare }
+        let spare = (0..rows_max).map(|_| empty(None, width)).collect();
+        Self { step_ms, rows_max, newest: 0, rows: VecDeque::with_capacity(rows_max), spare, width }
     }
 
     fn push(&mut self, figures: &[Option<f32>], at: Mono) {
@@ -106,12 +94,10 @@ impl Tier {
         let missed = if self.rows.is_empty() { 1 } else { step.saturating_sub(self.newest) };
         for _ in 0..missed.min(self.rows_max as u64) {
             let oldest = if self.rows.len() >= self.rows_max { self.rows.pop_front() } else { self.spare.pop() };
-            let mut row = oldest.unwrap_or_default();
-            row.clear();
-            self.rows.push_back(row);
+            self.rows.push_back(empty(oldest, self.width));
         }
         self.newest = step.max(self.newest);
-        let Some(row) = self.rows.back_mut() else { return };
+        let Some(row) = self.rows.back_mut().map(Arc::make_mut) else { return };
         if row.len() < figures.len() {
             row.resize(figures.len(), f32::NAN);
         }
@@ -145,13 +131,6 @@ impl Tier {
     }
 }
 
-impl From<Tier> for Written {
-    fn from(tier: Tier) -> Self {
-        let rows = tier.rows.iter().map(|row| row.iter().map(|value| known(*value)).collect()).collect();
-        Self { step_ms: tier.step_ms, rows_max: tier.rows_max, newest: tier.newest, rows }
-    }
-}
-
 impl From<Written> for Tier {
     fn from(written: Written) -> Self {
         // What is read from a file keeps the bounds of this program.
@@ -160,8 +139,9 @@ impl From<Written> for Tier {
         let mut tier = Self::new(written.step_ms.max(1), rows_max, width);
         let beyond = written.rows.len().saturating_sub(rows_max);
         for row in written.rows.into_iter().skip(beyond) {
-            let mut kept = tier.spare.pop().unwrap_or_default();
-            kept.extend(row.into_iter().map(|value| value.filter(|value| value.is_finite()).unwrap_or(f32::NAN)));
+            let mut kept = empty(tier.spare.pop(), width);
+            Arc::make_mut(&mut kept)
+                .extend(row.into_iter().map(|value| value.filter(|value| value.is_finite()).unwrap_or(f32::NAN)));
             tier.rows.push_back(kept);
         }
         tier.newest = written.newest;
@@ -169,32 +149,10 @@ impl From<Written> for Tier {
     }
 }
 
-fn known(figure: f32) -> Option<f32> {
-    (!figure.is_nan()).then_some(figure)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_copy_takes_as_much_memory_as_the_original_whatever_is_in_it() {
-        let room = |coarse: &Coarse| -> Vec<usize> {
-            let rows = coarse.tiers.iter().flat_map(|tier| tier.rows.iter().chain(&tier.spare));
-            let mut room: Vec<usize> = rows.map(Vec::capacity).collect();
-            room.sort_unstable();
-            room
-        };
-        let mut coarse = Coarse::default();
-        coarse.push(&[Some(1.0); 50], Mono(0));
-        let first = room(&coarse.clone());
-        assert_eq!((first.len(), &first), (STEPS[0].1 + STEPS[1].1, &room(&coarse)));
-        for step in 1..1000 {
-            coarse.push(&[Some(2.0); 50], Mono(step * STEPS[0].0));
-        }
-        assert_eq!(room(&coarse.clone()), first);
-        assert_eq!(coarse.clone(), coarse);
-    }
     use proptest::prelude::*;
 
     fn filled(seconds: u64) -> Coarse {
@@ -244,6 +202,19 @@ mod tests {
         // A small vector may take a little more room than it is asked for.
         assert!(room(&first) <= rows * (24 + 4 * size_of::<f32>()), "{}", room(&first));
         assert_eq!(BYTES_PER_FIGURE, 2_688);
+    }
+
+    #[test]
+    fn a_copy_shares_its_rows_and_stays_as_it_was() {
+        let mut coarse = filled(3_600);
+        let copy = coarse.clone();
+        let rows = |coarse: &Coarse| coarse.tiers.iter().flat_map(|tier| tier.rows.clone()).collect::<Vec<_>>();
+        assert!(rows(&coarse).iter().zip(rows(&copy)).all(|(row, shared)| Arc::ptr_eq(row, &shared)));
+        coarse.push(&[Some(9_999.0), None], Mono(3_599_500));
+        coarse.blank(&(1..2));
+        let largest = |coarse: &Coarse, place| coarse.largest(place, Mono(0), Mono(3_600_000));
+        assert_eq!((largest(&copy, 0), largest(&copy, 1)), (Some(3_599.0), Some(1.0)));
+        assert_eq!((largest(&coarse, 0), largest(&coarse, 1)), (Some(9_999.0), None));
     }
 
     #[test]

@@ -4,25 +4,27 @@
 //! thousand places; [`Series`] is the view of one figure over time.
 
 use crate::model::time::Mono;
-use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use serde::{Deserialize, Serialize, Serializer};
+use std::{collections::VecDeque, sync::Arc};
 
 /// How many samples a series keeps: ten minutes at one a second.
 pub const SAMPLES_MAX: usize = 600;
 
-/// The last [`SAMPLES_MAX`] rows. It takes 4 bytes for each figure of each row, and 32 for the row.
+/// The last [`SAMPLES_MAX`] rows. It takes 4 bytes for each figure of each row, and 56 for the row. A copy shares the rows:
+/// the console is copied every few minutes for its recording, and copies of every row would scatter the program's memory.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
+#[serde(from = "Written")]
 pub struct Ring {
     /// Oldest first. Not a number stands for a gap; it never leaves this module. A row may be shorter than the newest:
     /// what it lacks was not there yet.
-    rows: VecDeque<Vec<f32>>,
+    #[serde(serialize_with = "write_rows")]
+    rows: VecDeque<Arc<Vec<f32>>>,
     /// Rows ever pushed: columns of a chart are cut at multiples of it, so that they do not flicker as time goes on.
     pushed: u64,
 }
 
 /// How a ring is written down: gaps as nothing.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Written {
     pushed: u64,
     rows: Vec<Vec<Option<f32>>>,
@@ -30,7 +32,7 @@ struct Written {
 
 impl PartialEq for Ring {
     fn eq(&self, other: &Self) -> bool {
-        let row = |row: &Vec<f32>| row.iter().map(|figure| known(*figure)).collect::<Vec<_>>();
+        let row = |row: &Arc<Vec<f32>>| row.iter().map(|figure| known(*figure)).collect::<Vec<_>>();
         self.pushed == other.pushed && self.rows.iter().map(row).eq(other.rows.iter().map(row))
     }
 }
@@ -38,12 +40,12 @@ impl PartialEq for Ring {
 impl Ring {
     /// Appends a row; the oldest leaves when the ring is full. What is not finite is a gap.
     pub fn push(&mut self, figures: impl IntoIterator<Item = Option<f32>>) {
-        // The oldest row's memory serves the newest.
-        let mut row = if self.rows.len() >= SAMPLES_MAX { self.rows.pop_front() } else { None }.unwrap_or_default();
-        row.clear();
+        let oldest = if self.rows.len() >= SAMPLES_MAX { self.rows.pop_front() } else { None };
+        let mut kept = empty(oldest, 0);
+        let row = Arc::make_mut(&mut kept);
         row.extend(figures.into_iter().map(|figure| figure.filter(|value| value.is_finite()).unwrap_or(f32::NAN)));
         row.shrink_to(row.len().saturating_mul(2)); // after a reload with far fewer servers
-        self.rows.push_back(row);
+        self.rows.push_back(kept);
         self.pushed = self.pushed.saturating_add(1);
     }
 
@@ -68,18 +70,40 @@ impl Ring {
 
     /// Makes the figures at these places unknown in every row: they will stand for something else.
     pub fn blank(&mut self, places: std::ops::Range<usize>) {
-        for row in &mut self.rows {
-            let end = places.end.min(row.len());
-            row.get_mut(places.start..end).into_iter().flatten().for_each(|figure| *figure = f32::NAN);
-        }
+        self.rows.iter_mut().for_each(|row| forget(row, &places));
     }
 }
 
-impl From<Ring> for Written {
-    fn from(ring: Ring) -> Self {
-        let row = |row: &Vec<f32>| row.iter().map(|figure| known(*figure)).collect();
-        Self { pushed: ring.pushed, rows: ring.rows.iter().map(row).collect() }
+/// That row without figures, whose memory serves again; a new one with that room while a copy still shows the old one.
+pub(super) fn empty(row: Option<Arc<Vec<f32>>>, width: usize) -> Arc<Vec<f32>> {
+    let mut row = row.unwrap_or_default();
+    match Arc::get_mut(&mut row) {
+        Some(figures) => figures.clear(),
+        None => row = Arc::default(),
     }
+    if row.capacity() < width {
+        Arc::make_mut(&mut row).reserve_exact(width);
+    }
+    row
+}
+
+/// Makes the figures at these places unknown.
+pub(super) fn forget(row: &mut Arc<Vec<f32>>, places: &std::ops::Range<usize>) {
+    let end = places.end.min(row.len());
+    if places.start < end {
+        Arc::make_mut(row)[places.start..end].fill(f32::NAN);
+    }
+}
+
+/// Writes rows down as lists in which a gap is nothing, without a copy of them.
+pub(super) fn write_rows<S: Serializer>(rows: &VecDeque<Arc<Vec<f32>>>, serializer: S) -> Result<S::Ok, S::Error> {
+    struct Row<'a>(&'a [f32]);
+    impl Serialize for Row<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.iter().map(|figure| known(*figure)))
+        }
+    }
+    serializer.collect_seq(rows.iter().map(|row| Row(row)))
 }
 
 impl From<Written> for Ring {
@@ -94,7 +118,7 @@ impl From<Written> for Ring {
 /// One figure over time, oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct Series<'a> {
-    rows: &'a VecDeque<Vec<f32>>,
+    rows: &'a VecDeque<Arc<Vec<f32>>>,
     place: usize,
     pushed: u64,
 }
@@ -167,7 +191,7 @@ impl Series<'_> {
     }
 }
 
-fn known(figure: f32) -> Option<f32> {
+pub(super) fn known(figure: f32) -> Option<f32> {
     (!figure.is_nan()).then_some(figure)
 }
 
@@ -211,6 +235,18 @@ mod tests {
         assert!(ring.rows.iter().all(|row| row.capacity() <= 8));
         ring.blank(1..9);
         assert_eq!((ring.series(0).min(), ring.series(1).max()), (Some(1.0), None));
+    }
+
+    #[test]
+    fn a_copy_shares_the_rows_and_keeps_them_as_they_were() {
+        let mut ring = Ring::default();
+        (0..SAMPLES_MAX).for_each(|_| ring.push([Some(1.0), Some(2.0)]));
+        let copy = ring.clone();
+        assert!(ring.rows.iter().zip(&copy.rows).all(|(row, shared)| Arc::ptr_eq(row, shared)));
+        (0..SAMPLES_MAX).for_each(|_| ring.push([Some(3.0)]));
+        ring.blank(0..1);
+        assert_eq!((copy.series(0).max(), copy.series(1).min()), (Some(1.0), Some(2.0)));
+        assert_eq!((ring.series(0).max(), ring.series(1).max()), (None, None));
     }
 
     proptest! {
