@@ -41,6 +41,8 @@ pub(super) struct Readings(BTreeMap<SourceKey, Reading>);
 struct Reading {
     now: Result<Facts, Clean>,
     before: Option<Facts>,
+    /// When it was asked for; none once something was sent to its node.
+    asked_at: Option<Mono>,
 }
 
 /// What checks say together.
@@ -63,12 +65,28 @@ pub(super) enum Tri {
 
 impl Readings {
     /// A new look begins: what was new is now the look before.
-    pub(super) fn turn(&mut self, sources: &BTreeSet<SourceKey>) {
+    pub(super) fn turn(&mut self, sources: &BTreeSet<SourceKey>, at: Mono) {
         for source in sources {
             let earlier = self.0.remove(source);
             let before = earlier.and_then(|reading| reading.now.ok().or(reading.before));
-            self.0.insert(source.clone(), Reading { now: Err("not answered in time".into()), before });
+            self.0.insert(
+                source.clone(),
+                Reading { now: Err("not answered in time".into()), before, asked_at: Some(at) },
+            );
         }
+    }
+
+    /// Something was sent to that node: what was read of it before says little now.
+    pub(super) fn touched(&mut self, node: &NodeName) {
+        for (_, reading) in self.0.iter_mut().filter(|((of, _), _)| of == node) {
+            reading.asked_at = None;
+        }
+    }
+
+    /// Whether that source answered a question that is at most so old.
+    pub(super) fn is_young(&self, source: &SourceKey, now: Mono, age_ms_max: u64) -> bool {
+        let reading = self.0.get(source).filter(|reading| reading.now.is_ok());
+        reading.and_then(|reading| reading.asked_at).is_some_and(|at| now.since_ms(at) <= age_ms_max)
     }
 
     /// An answer arrived.
@@ -89,7 +107,7 @@ impl Readings {
     /// What another node says, where a check compares with it.
     fn other(&self, check: &Check) -> Option<(&Facts, Option<&Facts>)> {
         match self.0.get(&(check.other()?.clone(), check.probe)) {
-            Some(Reading { now: Ok(facts), before }) => Some((facts, before.as_ref())),
+            Some(Reading { now: Ok(facts), before, .. }) => Some((facts, before.as_ref())),
             _ => None,
         }
     }
@@ -100,7 +118,7 @@ impl Readings {
             .iter()
             .map(|check| {
                 let verdict = match self.0.get(&(check.node.clone(), check.probe)) {
-                    Some(Reading { now: Ok(facts), before }) => {
+                    Some(Reading { now: Ok(facts), before, .. }) => {
                         check.judge_against(facts, before.as_ref(), self.other(check))
                     }
                     Some(Reading { now: Err(why), .. }) => Verdict::Unknown(why.clone()),
@@ -141,4 +159,25 @@ pub(super) fn sources_of<'c>(checks: impl IntoIterator<Item = &'c Check>) -> BTr
     let own_and_other =
         |check: &'c Check| std::iter::once(&check.node).chain(check.other()).map(|node| (node.clone(), check.probe));
     checks.into_iter().flat_map(own_and_other).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::mysql::SwitchoverSample;
+
+    #[test]
+    fn a_reading_is_young_until_its_time_is_up_or_its_node_is_touched() {
+        let source: SourceKey = ("db01".into(), ProbeId::Switchover);
+        let other: SourceKey = ("db02".into(), ProbeId::Switchover);
+        let mut readings = Readings::default();
+        readings.turn(&BTreeSet::from([source.clone(), other.clone()]), Mono(1_000));
+        assert!(!readings.is_young(&source, Mono(1_001), 250), "not answered");
+        let facts = || Ok(Facts::Switchover(Box::<SwitchoverSample>::default()));
+        readings.take(&source, facts());
+        readings.take(&other, facts());
+        assert!(readings.is_young(&source, Mono(1_250), 250) && !readings.is_young(&source, Mono(1_251), 250));
+        readings.touched(&source.0);
+        assert!(!readings.is_young(&source, Mono(1_001), 250) && readings.is_young(&other, Mono(1_001), 250));
+    }
 }

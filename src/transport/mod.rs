@@ -33,6 +33,13 @@ pub trait Connections: fmt::Debug + Send + Sync {
 pub trait WritingConnections: Connections {
     /// Sends one write, once. Its record is durable: `permit` says so.
     fn send<'a>(&'a self, node: &'a NodeName, request: &'a Request, permit: Permit) -> BoxFuture<'a, Sent>;
+
+    /// Opens what this write would have to open first, so that it leaves at once when its time has come. Nothing is
+    /// written; whoever cannot do it, or fails, opens it with the write.
+    fn stand_ready<'a>(&'a self, node: &'a NodeName, request: &'a Request) -> BoxFuture<'a, ()> {
+        let _ = (node, request);
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Connections on which a program can be kept, which holds a lock on the node for as long as this end lives. Only the

@@ -8,7 +8,7 @@ use super::{
 use std::fs;
 use vakt::{
     model::{link::Way, text::Clean, trouble::TroubleKind},
-    transport::{Permit, Sent, ssh::WritingFleet},
+    transport::{Permit, Sent, WritingConnections, ssh::WritingFleet},
     wire::request::{Access, Request},
 };
 
@@ -135,6 +135,32 @@ async fn a_write_has_a_conversation_of_its_own_and_is_sent_once() {
         assert_eq!(fake.written(), [DRAIN]);
         assert_eq!(fake.connections(), 2);
     }
+}
+
+#[tokio::test]
+async fn what_stands_ready_takes_several_writes_and_a_reload_is_not_missed() {
+    let bed = Bed::in_process();
+    let fake = FakeHaproxy::start(bed.scratch.path());
+    let fleet = WritingFleet::new(Watched::up(&bed).await.fleet, false);
+    let request =
+        Request { access: Access::Write, call: haproxy(fake.socket(), DRAIN), deadline_ms: 5000, cap_bytes: 4096 };
+    let node = NODE.into();
+    fleet.stand_ready(&node, &request).await;
+    assert_eq!((fake.connections(), fake.written().len()), (1, 0));
+    for _ in 0..2 {
+        let sent = fleet.send(&node, &request, Permit { record: 1 }).await;
+        assert!(matches!(sent, Sent::Replied(_)), "{sent:?}");
+    }
+    assert_eq!((fake.connections(), fake.written().len()), (1, 2));
+    // The conversation leads to the process that a reload has replaced: the write goes to the new one.
+    fake.set(Mood::Leaving);
+    let sent = fleet.send(&node, &request, Permit { record: 1 }).await;
+    assert!(matches!(sent, Sent::Replied(_)), "{sent:?}");
+    assert_eq!((fake.connections(), fake.written().len()), (2, 3));
+    // A read-only one opens nothing.
+    let fleet = WritingFleet::new(Watched::up(&bed).await.fleet, true);
+    fleet.stand_ready(&node, &request).await;
+    assert_eq!(fake.connections(), 2);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Between two looks while nobody can write.
-const QUICK_POLL_MS: u64 = 10;
+const QUICK_POLL_MS: u64 = 5;
 /// Longest wait for the target to have applied what was written before the standstill.
 pub(super) const CATCH_UP_MS: u64 = 1_500;
 /// Longest wait for the target to keep up before the standstill.
@@ -77,7 +77,6 @@ struct Parts<'s> {
     before: Vec<Check>,
     guards: Vec<Check>,
     done: Vec<Check>,
-    also_after: Vec<Check>,
     poll_ms: u64,
     deadline_ms: u64,
     undo: Undo,
@@ -93,7 +92,6 @@ impl<'s> Parts<'s> {
             before: Vec::new(),
             guards: Vec::new(),
             done: Vec::new(),
-            also_after: Vec::new(),
             poll_ms: limits::VERIFY_POLL_MS,
             deadline_ms: limits::VERIFY_DEADLINE_MS,
             undo,
@@ -112,7 +110,6 @@ impl<'s> Parts<'s> {
     }
 
     fn step(self) -> Step {
-        let checks = [&self.done[..], &self.also_after].concat();
         Step {
             title: Clean::line(&self.title),
             when: When::Always,
@@ -123,8 +120,8 @@ impl<'s> Parts<'s> {
                 binds: Vec::new(),
                 before: self.before,
                 guards: self.guards,
+                after: until(self.done.clone(), 1, self.poll_ms, self.deadline_ms),
                 done: self.done,
-                after: until(checks, 1, self.poll_ms, self.deadline_ms),
                 undo: self.undo,
             })),
         }
@@ -204,15 +201,23 @@ fn freeze(field: &Field<'_>) -> Step {
         freeze.guards.push(check(primary, is));
     }
     freeze.guards.push(check(&field.target, DatabaseExpect::Held));
-    freeze.also_after.push(check(primary, DatabaseExpect::Frozen));
+    // Read here, where nobody waits: the switch that follows within moments goes by it.
+    for endpoint in &field.endpoints {
+        freeze.guards.push(endpoint.check(&endpoint.old, ServerExpect::Told(AdminState::Ready)));
+        freeze.guards.push(endpoint.check(&endpoint.new, ServerExpect::Told(endpoint.new_told)));
+    }
     freeze.poll_ms = QUICK_POLL_MS;
     freeze.step()
 }
 
 fn catch_up(field: &Field<'_>) -> Step {
     let (primary, target) = (&field.primary, &field.target);
-    let until =
-        until(vec![check(target, DatabaseExpect::HasAllOf(primary.node.name.clone()))], 1, QUICK_POLL_MS, CATCH_UP_MS);
+    // The second look at the primary since it stands still: both must say the same.
+    let checks = vec![
+        check(primary, DatabaseExpect::Frozen),
+        check(target, DatabaseExpect::HasAllOf(primary.node.name.clone())),
+    ];
+    let until = until(checks, 1, QUICK_POLL_MS, CATCH_UP_MS);
     let guards = vec![check(primary, DatabaseExpect::Held)];
     wait(&format!("{}: wait until it has everything", target.name()), until, guards, OnLate::Fail)
 }

@@ -5,7 +5,7 @@
 
 use super::{
     Breath, Direction, Entry, Machine, Mono, Outcome, Phase, Poll, SETTLE_DEADLINE_MS, SETTLE_LOOKS, SETTLE_POLL_MS,
-    StepState, sources_of,
+    StepState, YOUNG_MS, sources_of,
 };
 use crate::{
     model::text::Clean,
@@ -13,7 +13,7 @@ use crate::{
         expect::Check,
         parts::{Need, Undo},
     },
-    run::look::{Judgement, Tri},
+    run::look::{Judgement, PollState, Tri},
     wire::{
         haproxy::commands,
         request::{Call, Reply, Request},
@@ -65,8 +65,15 @@ impl Machine {
             Direction::Back => Breath::default(),
         };
         let sources = sources_of(&self.checks_before(step, &breath));
-        let poll = self.look(sources, poll_ms, deadline_ms);
         let began = self.now.mono;
+        let is_seen = |source| self.readings.is_young(source, began, YOUNG_MS);
+        if !breath.rest.is_empty() && sources.iter().all(is_seen) {
+            let deadline = began.plus_ms(deadline_ms);
+            let state = PollState::Pausing { until: began };
+            let poll = Poll { sources, every_ms: poll_ms, deadline, held: 0, state };
+            return self.saw_before(Act { step, direction, stage: Stage::Look(poll.clone()), began, breath }, poll);
+        }
+        let poll = self.look(sources, poll_ms, deadline_ms);
         self.phase = Phase::Act(Act { step, direction, stage: Stage::Look(poll), began, breath });
     }
 

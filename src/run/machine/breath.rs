@@ -132,6 +132,7 @@ impl Machine {
         let ticket = self.ticket();
         let until = self.now.mono.plus_ms(request.deadline_ms + super::GRACE_MS);
         self.sent = true;
+        self.readings.touched(&node);
         self.out.push(RunCommand::Send { ticket, node, request });
         self.wait_until(until);
         (ticket, until)

@@ -39,6 +39,9 @@ const SETTLE_POLL_MS: u64 = 200;
 const STOPPED: &str = "The operator stopped it";
 /// Looks in a row that must show no effect: a request whose answer was lost may still be on its way.
 const SETTLE_LOOKS: u32 = 5;
+/// Before several writes in one breath nobody may have to wait for a look: what was read within so many milliseconds, of a
+/// node to which nothing was sent since, is that look.
+const YOUNG_MS: u64 = 250;
 
 /// A run in progress.
 #[derive(Debug, Clone, PartialEq)]
@@ -379,7 +382,7 @@ impl Machine {
 
     fn send_reads(&mut self, sources: &BTreeSet<SourceKey>) -> PollState {
         let ticket = self.ticket();
-        self.readings.turn(sources);
+        self.readings.turn(sources, self.now.mono);
         let mut longest_ms = 0;
         for (node, probe) in sources {
             let requests = self.plan.source(node, *probe).map(|source| source.requests.clone()).unwrap_or_default();

@@ -294,6 +294,10 @@ impl Drive {
             Some((source.node.clone(), request.clone()))
         });
         let nodes: Vec<(NodeName, Request)> = first.collect();
+        // What is sent in one breath may not wait for anything.
+        let breath = plan.body.steps.iter().filter(|step| step.at_once).filter_map(|step| step.write());
+        let breath: Vec<(NodeName, Request)> =
+            breath.map(|write| (write.node.clone(), write.request.clone())).collect();
         let (connections, outcomes) = (Arc::clone(&self.parts.connections), self.outcomes_in.clone());
         self.tasks.spawn(async move {
             let answers = futures::future::join_all(nodes.iter().map(|(node, request)| {
@@ -305,6 +309,9 @@ impl Drive {
                 }
             }));
             answers.await;
+            for (node, request) in &breath {
+                connections.stand_ready(node, request).await;
+            }
             let _ = outcomes.send(Outcome::Connected).await;
         })
     }

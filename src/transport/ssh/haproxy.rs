@@ -3,8 +3,9 @@
 //! HAProxy serves ten stats connections by default, and accepts more without ever answering them; so there is one
 //! per node, and none where nobody looks. It is lowered to the level that only reads.
 //!
-//! A write has a conversation of its own, which ends with it. HAProxy must greet on it before the write leaves: a
-//! command that waits in the queue of a full socket would take effect minutes later.
+//! Writes have a conversation of their own. HAProxy must greet on it before the write leaves: a command that waits in the
+//! queue of a full socket would take effect minutes later. Where writes must not wait for that ([`Haproxy::stand_ready`])
+//! it is opened beforehand and kept from one write to the next; otherwise it ends with the write.
 
 use super::{
     channel::{Drained, UNREAD_BYTES_MAX},
@@ -22,16 +23,24 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// A connection that HAProxy has accepted but not answered for so long waits in a full queue.
 const GREETING_WAIT_MAX: Duration = Duration::from_secs(2);
+/// A conversation that stands ready and does not answer in that time is given up for a new one.
+const STILL_THERE_WAIT_MAX: Duration = Duration::from_millis(300);
+/// Longest answer to `show info`.
+const INFO_BYTES_MAX: usize = 64 * 1024;
 /// A conversation nobody uses gives its place back.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(180);
 
 /// The conversations, by socket.
 #[derive(Debug, Default)]
-pub(super) struct Haproxy(Conversations<Kept>);
+pub(super) struct Haproxy {
+    reading: Conversations<Kept>,
+    /// Those that stand ready for writes.
+    writing: Conversations<Kept>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -48,7 +57,8 @@ impl conversations::Kept for Kept {
 impl Haproxy {
     /// Ends the conversations that nobody has used for `idle_max`.
     pub(super) fn release_idle(&self, idle_max: Duration) {
-        self.0.release_idle(idle_max);
+        self.reading.release_idle(idle_max);
+        self.writing.release_idle(idle_max);
     }
 
     /// One command, one answer.
@@ -62,7 +72,7 @@ impl Haproxy {
         sent: &AtomicBool,
     ) -> Result<Reply, Trouble> {
         check(socket, command)?;
-        let slot = self.0.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
+        let slot = self.reading.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
         let mut kept = slot.lock().await;
         let started = Instant::now();
         sent.store(true, Ordering::Relaxed);
@@ -89,8 +99,21 @@ impl Haproxy {
         Ok(Reply { bytes, stderr: Vec::new(), exit: None, elapsed_us: micros(started) })
     }
 
-    /// One write, once, on a conversation of its own. `left` becomes true when its first byte may have left.
+    /// Opens a conversation for writes to come.
+    pub(super) async fn stand_ready(&self, session: &Session, socket: &str, limit: Duration) -> Result<(), Trouble> {
+        let slot = self.writing.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
+        let mut kept = slot.lock().await;
+        if kept.cli.is_none() {
+            let mut cli = greeted(session, socket, GREETING_WAIT_MAX.min(limit / 2)).await?;
+            cli.stay().await.map_err(|fault| trouble(session, &fault, "prompt"))?;
+            *kept = Kept { cli: Some(cli), used: Some(Instant::now()) };
+        }
+        Ok(())
+    }
+
+    /// One write, once. `left` becomes true when its first byte may have left.
     pub(super) async fn send(
+        &self,
         session: &Session,
         socket: &str,
         command: &str,
@@ -99,12 +122,36 @@ impl Haproxy {
         left: &AtomicBool,
     ) -> Result<Reply, Trouble> {
         check(socket, command)?;
-        let mut cli = greeted(session, socket, GREETING_WAIT_MAX.min(limit / 2)).await?;
+        let slot = self.writing.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
+        let mut kept = slot.lock().await;
+        // Taken out: whatever goes wrong on it, it is not used again.
+        let ready = match kept.cli.take() {
+            Some(cli) => still_serves(cli).await,
+            None => None,
+        };
+        let stays = ready.is_some();
+        let mut cli = match ready {
+            Some(cli) => cli,
+            None => greeted(session, socket, GREETING_WAIT_MAX.min(limit / 2)).await?,
+        };
         let started = Instant::now();
         left.store(true, Ordering::Relaxed);
         let bytes = cli.ask(command, cap).await.map_err(|fault| trouble(session, &fault, command))?;
+        if stays {
+            *kept = Kept { cli: Some(cli), used: Some(Instant::now()) };
+        }
         Ok(Reply { bytes, stderr: Vec::new(), exit: None, elapsed_us: micros(started) })
     }
+}
+
+/// A conversation that was opened earlier, if it still leads to the process that serves: after a reload it would lead to
+/// the one that only finishes its connections.
+async fn still_serves(mut cli: HaproxyCli<Drained>) -> Option<HaproxyCli<Drained>> {
+    if cli.stream().unread() > 0 || cli.stream().is_ended() {
+        return None;
+    }
+    let info = timeout(STILL_THERE_WAIT_MAX, cli.ask("show info", INFO_BYTES_MAX)).await.ok()?.ok()?;
+    (info.starts_with(b"Name: ") && !is_leaving(&info)).then_some(cli)
 }
 
 /// Whether `show info` says that this process only finishes its connections: a reload has replaced it.
@@ -171,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn only_idle_conversations_are_let_go() {
         let haproxy = Haproxy::default();
-        let slot = haproxy.0.slot("/run/x.sock").unwrap();
+        let slot = haproxy.reading.slot("/run/x.sock").unwrap();
         slot.lock().await.used = Some(Instant::now());
         haproxy.release_idle(Duration::from_secs(3600));
         assert!(slot.lock().await.used.is_some());
@@ -194,8 +241,8 @@ mod tests {
     fn sockets_are_limited() {
         let haproxy = Haproxy::default();
         for index in 0..SOCKETS_MAX {
-            assert!(haproxy.0.slot(&format!("/run/{index}")).is_some());
+            assert!(haproxy.reading.slot(&format!("/run/{index}")).is_some());
         }
-        assert!(haproxy.0.slot("/run/one/more").is_none() && haproxy.0.slot("/run/0").is_some());
+        assert!(haproxy.reading.slot("/run/one/more").is_none() && haproxy.reading.slot("/run/0").is_some());
     }
 }

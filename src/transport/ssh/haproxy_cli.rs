@@ -59,10 +59,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HaproxyCli<S> {
         &self.stream
     }
 
+    /// Makes it a conversation that is kept.
+    pub(super) async fn stay(&mut self) -> Result<(), CliFault> {
+        // Without it HAProxy closes the connection after ten idle seconds. A socket of level `user` may refuse.
+        exchange(&mut self.stream, "set timeout cli 1h", GREETING_BYTES_MAX).await.map(drop)
+    }
+
     /// Makes it a conversation that is kept and only reads.
     pub(super) async fn settle(&mut self) -> Result<(), CliFault> {
-        // Without it HAProxy closes the connection after ten idle seconds. A socket of level `user` may refuse.
-        exchange(&mut self.stream, "set timeout cli 1h", GREETING_BYTES_MAX).await?;
+        self.stay().await?;
         // HAProxy itself then denies every write on it, and there is no way up again. All that vakt polls is open to
         // this level. HAProxy before 1.9 does not know the word and answers with its help.
         exchange(&mut self.stream, "user", GREETING_BYTES_MAX).await.map(drop)

@@ -265,7 +265,7 @@ impl Session {
         let left = AtomicBool::new(false);
         let outcome = match &request.call {
             Call::Haproxy { socket, command } => {
-                timeout(limit, Haproxy::send(self, socket, command, request.cap_bytes, limit, &left)).await
+                timeout(limit, self.haproxy.send(self, socket, command, request.cap_bytes, limit, &left)).await
             }
             // Once its channel has its turn it may run, whatever is heard of it afterwards.
             Call::Exec { .. } => timeout(limit, self.perform(request, &left)).await,
@@ -278,6 +278,18 @@ impl Session {
             Err(_) => Clean::line(&format!("{} gave no answer within {} ms", self.name, request.deadline_ms)),
         };
         if left.load(Ordering::Relaxed) { Sent::Lost(why) } else { Sent::NotSent(why) }
+    }
+
+    /// Opens what `request` would have to open first, so that it does not wait for it later. Nothing is written.
+    pub(super) async fn stand_ready(&self, request: &Request) -> Result<(), Trouble> {
+        let limit = Duration::from_millis(request.deadline_ms);
+        match &request.call {
+            Call::Haproxy { socket, .. } => {
+                let opened = timeout(limit, self.haproxy.stand_ready(self, socket, limit)).await;
+                opened.unwrap_or_else(|_| Err(self.deadline_missed(request, false)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn deadline_missed(&self, request: &Request, sent: bool) -> Trouble {

@@ -66,4 +66,18 @@ impl WritingConnections for WritingFleet {
     fn send<'a>(&'a self, node: &'a NodeName, request: &'a Request, permit: Permit) -> BoxFuture<'a, Sent> {
         Box::pin(self.send(node, request, permit))
     }
+
+    fn stand_ready<'a>(&'a self, node: &'a NodeName, request: &'a Request) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if self.read_only || request.access != Access::Write {
+                return;
+            }
+            if let Ok(session) = self.fleet.session(node)
+                && let Err(trouble) = session.stand_ready(request).await
+            {
+                // The write itself will tell what is wrong.
+                tracing::debug!(%node, %trouble, "nothing stands ready");
+            }
+        })
+    }
 }

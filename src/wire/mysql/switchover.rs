@@ -34,6 +34,8 @@ use crate::{
 const CAP_BYTES: usize = 1024 * 1024;
 /// While a run looks several times a second, what takes longer to ask stands for so long, milliseconds.
 const SLOW_MS: u64 = 300;
+/// While the console only watches, the same stands for so long: a plan that is made of it is read anew before it acts.
+const WATCHED_MS: u64 = 10_000;
 
 const SETTINGS: &str = "show global variables where variable_name in ('binlog_format', 'event_scheduler', \
     'group_replication_group_name', 'gtid_domain_id', 'gtid_executed', 'gtid_slave_pos', 'gtid_strict_mode', \
@@ -138,7 +140,8 @@ pub struct SwitchoverProbe;
 impl Probe for SwitchoverProbe {
     fn requests(&self, node: &Node, deadline_ms: u64) -> Vec<Request> {
         let Some(database) = &node.database else { return Vec::new() };
-        vec![probe::request(database, deadline_ms, Repeat::Always, statement(StatementId::SwitchoverSettings))]
+        let repeat = Repeat::Reuse { ms: WATCHED_MS };
+        vec![probe::request(database, deadline_ms, repeat, statement(StatementId::SwitchoverSettings))]
     }
 
     fn follow(&self, node: &Node, deadline_ms: u64, replies: &[Reply]) -> Vec<Request> {
@@ -148,8 +151,10 @@ impl Probe for SwitchoverProbe {
         if dialect(&settings).known() != Some(Dialect::Mariadb) {
             return Vec::new();
         }
-        let ids = FAST.into_iter().chain(SLOW);
-        ids.map(|id| probe::request(database, deadline_ms, Repeat::Always, statement(id))).collect()
+        let fast = FAST.into_iter().map(|id| (id, Repeat::Always));
+        fast.chain(SLOW.map(|id| (id, Repeat::Reuse { ms: WATCHED_MS })))
+            .map(|(id, repeat)| probe::request(database, deadline_ms, repeat, statement(id)))
+            .collect()
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {
