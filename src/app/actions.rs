@@ -130,6 +130,20 @@ pub const ALL: [Action; ACTIONS.len()] = [
         back: "mysql.switchover to the former primary",
         runbook: include_str!("../../assets/runbooks/mysql.switchover.md"),
     },
+    Action {
+        id: "mysql.kill",
+        title: "End a session of a database, or only its statement",
+        usage: "mysql.kill NODE/NUMBER [--only session|statement] [--reason TEXT]",
+        danger: Danger::Irreversible,
+        confirmation: "the number of the session",
+        refused: &[
+            "the session belongs to replication or to the server itself",
+            "it is being rolled back already",
+            "only a statement is to end, and it runs for less than a second",
+        ],
+        back: "nothing: an ended session does not come back",
+        runbook: include_str!("../../assets/runbooks/mysql.kill.md"),
+    },
 ];
 
 /// The action of that id.

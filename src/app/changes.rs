@@ -372,7 +372,8 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             Change::HaproxyDrain { .. }
             | Change::HaproxyMaint { .. }
             | Change::VipMove { .. }
-            | Change::MysqlSwitchover { .. },
+            | Change::MysqlSwitchover { .. }
+            | Change::MysqlKill { .. },
             _,
         ) => ready,
     };
@@ -384,6 +385,9 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
     let reason = || Some(Clean::line(&format!("undo of run {}", last.id)));
     if let (Change::MysqlSwitchover { .. }, Some(former)) = (&last.intent.change, &last.former) {
         return Ok(Intent { change: Change::MysqlSwitchover { to: former.clone() }, reason: reason() });
+    }
+    if let Change::MysqlKill { .. } = &last.intent.change {
+        return Err("The last run ended a session, and that does not come back.".to_owned());
     }
     let Change::VipMove { address, to } = &last.intent.change else {
         return Err(format!("No change takes this back: {}.", last.title));

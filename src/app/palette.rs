@@ -1,4 +1,5 @@
-//! The palette: every command, node and server by name, found by a few of its letters.
+//! The palette: every command, node and server by name, found by a few of its letters. Or a list of one kind to choose
+//! from, such as the sessions of a database.
 
 use super::{
     App, Overlay, actions, changes, command,
@@ -10,15 +11,21 @@ use super::{
     screen::{Place, ScreenId},
     traffic::Traffic,
 };
-use crate::model::{
-    ids::{NodeName, ProxyName, ServerName},
-    intent::Intent,
+use crate::{
+    model::{
+        ids::{NodeName, ProxyName, ServerName},
+        intent::{Change, Intent, SessionPart, SessionPath},
+        mysql::{MysqlFacts, Process, root_blockers},
+        text::Clean,
+    },
+    plan::session,
 };
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{CaseMatching, Normalization, Pattern},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use std::cmp::Reverse;
 
 /// More lines than anybody reads.
 const MATCHES_MAX: usize = 100;
@@ -30,6 +37,9 @@ pub(crate) struct Palette {
     pub(crate) query: String,
     /// The marked line.
     pub(crate) marked: usize,
+    /// Of which node's sessions one is chosen; none where everything is found.
+    #[serde(default)]
+    pub(crate) sessions_of: Option<NodeName>,
     entries: Vec<Entry>,
     /// Places of the entries that match, best first.
     matches: Vec<usize>,
@@ -77,6 +87,13 @@ impl Palette {
     /// A palette of what there is now.
     pub(crate) fn new(app: &App) -> Self {
         let mut palette = Self { entries: entries(app), ..Self::default() };
+        palette.search();
+        palette
+    }
+
+    /// The sessions of a database, to choose one that shall end; those that others wait for come first.
+    pub(crate) fn of_sessions(node: &NodeName, facts: &MysqlFacts) -> Self {
+        let mut palette = Self { entries: sessions(node, facts), sessions_of: Some(node.clone()), ..Self::default() };
         palette.search();
         palette
     }
@@ -197,6 +214,32 @@ fn entries(app: &App) -> Vec<Entry> {
         target: Target::Action(action.id.to_owned()),
     });
     commands.chain(nodes).chain(servers).chain(actions).collect()
+}
+
+/// Sessions of clients, the ones that hold most others up first, then those that are longest in their statement.
+fn sessions(node: &NodeName, facts: &MysqlFacts) -> Vec<Entry> {
+    let sample = &facts.sample;
+    let waits = sample.lock_waits.as_ref().known().map_or(&[][..], Vec::as_slice);
+    let roots = root_blockers(waits);
+    let behind = |id: u64| roots.iter().find(|(root, _)| *root == id).map_or(0, |(_, behind)| *behind);
+    let is_idle =
+        |process: &Process| process.command.as_ref().known().is_none_or(|command| command.as_str() == "Sleep");
+    let mut all: Vec<&Process> = sample.processes.as_ref().known().into_iter().flatten().collect();
+    all.retain(|process| session::is_of_client(process));
+    all.sort_by_key(|one| (Reverse(behind(one.id)), is_idle(one), Reverse(one.seconds.known()), one.id));
+    let entry = |process: &Process| {
+        let waiting = behind(process.id);
+        let path = SessionPath { node: node.clone(), id: process.id };
+        let change = Change::MysqlKill { session: path, part: SessionPart::Session };
+        let statement = process.statement.as_ref().known().map_or("", Clean::as_str);
+        Entry {
+            title: format!("{}  {statement}", session::words_of(process)).trim_end().to_owned(),
+            aside: if waiting > 0 { format!("{waiting} wait for it") } else { String::new() },
+            refused: None,
+            target: Target::Words(Ok(Box::new(Intent { change, reason: None }))),
+        }
+    };
+    all.into_iter().map(entry).collect()
 }
 
 /// What is typed, where it begins with an action and a space: one line that says what it is, or what is wrong with it.

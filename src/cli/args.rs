@@ -86,8 +86,8 @@ pub(super) enum Command {
     ///
     /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with
     /// every reason. ACTION is one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight,
-    /// haproxy.kill-sessions, whose TARGET is backend/server; vip.move, whose TARGET is an address; or
-    /// mysql.switchover, which has none.
+    /// haproxy.kill-sessions, whose TARGET is backend/server; vip.move, whose TARGET is an address;
+    /// mysql.kill, whose TARGET is node/number of a session; or mysql.switchover, which has none.
     Do(DoWanted),
     /// Look at runs: changes that were made, are being made, or were interrupted; take them up again
     Runs {
@@ -133,7 +133,7 @@ pub(super) enum Command {
 #[derive(Debug, Clone, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one option of the command line")]
 pub(super) struct DoWanted {
-    /// Action and target: haproxy.drain web_cluster/web03, vip.move 10.10.0.100, or mysql.switchover
+    /// Action and target: haproxy.drain web_cluster/web03, vip.move 10.10.0.100, mysql.kill db01/4711, or mysql.switchover
     #[arg(required = true, value_name = "ACTION TARGET")]
     pub(super) words: Vec<String>,
     /// How long sessions may take to end, or a check to pass [default: 60s]
@@ -148,6 +148,9 @@ pub(super) struct DoWanted {
     /// The node that takes over
     #[arg(long, value_name = "NODE")]
     pub(super) to: Option<String>,
+    /// What of a session ends: session, statement [default: session]
+    #[arg(long, value_name = "PART")]
+    pub(super) only: Option<String>,
     /// Why, for the journal and for whoever finds the cluster locked
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -176,6 +179,7 @@ impl DoWanted {
             ("--on-deadline", &self.on_deadline),
             ("--weight", &self.weight),
             ("--to", &self.to),
+            ("--only", &self.only),
             ("--reason", &self.reason),
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]));

@@ -43,6 +43,8 @@ pub(super) struct Gather {
     standing_due: bool,
     /// Whether a plan rests on databases, too.
     asks_databases: bool,
+    /// Whether it rests on what sessions they have.
+    asks_sessions: bool,
 }
 
 impl Gather {
@@ -56,7 +58,8 @@ impl Gather {
     /// Watches over a session that somebody else has started.
     pub(super) fn over(session: Session, inventory: Arc<Inventory>) -> Self {
         let second = Vec::new();
-        Self { session: Box::new(session), inventory, second, standing_due: false, asks_databases: false }
+        let (asks_databases, asks_sessions) = (false, false);
+        Self { session: Box::new(session), inventory, second, standing_due: false, asks_databases, asks_sessions }
     }
 
     /// Starts connecting to the nodes that a plan of that change looks at.
@@ -73,8 +76,9 @@ impl Gather {
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
         let asks_databases = matches!(change, Change::MysqlSwitchover { .. });
-        let second = Vec::new();
-        Self { session: Box::new(session), inventory: watched, second, standing_due: false, asks_databases }
+        let asks_sessions = matches!(change, Change::MysqlKill { .. });
+        let (inventory, second) = (watched, Vec::new());
+        Self { session: Box::new(session), inventory, second, standing_due: false, asks_databases, asks_sessions }
     }
 
     /// The same watch, which also hears how runs and wishes stand.
@@ -119,6 +123,8 @@ impl Gather {
             let presence = facts.presence.last().is_some() || facts.presence.failure().is_some();
             let database = facts.switchover.last().is_some() || facts.switchover.failure().is_some();
             let database = database || !self.asks_databases || node.database.is_none();
+            let sessions = facts.mysql.last().is_some() || facts.mysql.failure().is_some();
+            let database = database && (sessions || !self.asks_sessions);
             is_lost || (presence && database && (haproxy || node.haproxy_socket.is_none()))
         }) {
             if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
@@ -183,8 +189,11 @@ impl Gather {
 }
 
 /// The nodes that a plan of that change looks at: load balancers; of an address the nodes that may hold it, too, and some
-/// that may tell who answers for it; of a primary every database.
+/// that may tell who answers for it; of a primary every database; of a session its own.
 fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
+    if let Change::MysqlKill { session, .. } = change {
+        return BTreeSet::from([session.node.clone()]);
+    }
     let mut names: BTreeSet<NodeName> =
         inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
     if matches!(change, Change::MysqlSwitchover { .. }) {

@@ -57,6 +57,54 @@ impl ServerPath {
     }
 }
 
+/// One session of one database server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SessionPath {
+    /// On which node.
+    pub node: NodeName,
+    /// The number that the server gives it.
+    pub id: u64,
+}
+
+impl fmt::Display for SessionPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.node, self.id)
+    }
+}
+
+impl SessionPath {
+    /// From `node/number`.
+    pub fn parse(word: &str) -> Option<Self> {
+        let (node, id) = word.split_once('/')?;
+        let id = id.parse().ok().filter(|_| !node.is_empty())?;
+        Some(Self { node: NodeName::new(Clean::line(node).as_str()), id })
+    }
+}
+
+/// What of a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionPart {
+    /// All of it.
+    #[default]
+    Session,
+    /// Only the statement that it is in.
+    Statement,
+}
+
+impl SessionPart {
+    /// Every part.
+    pub const ALL: [Self; 2] = [Self::Session, Self::Statement];
+
+    /// The word of `--only`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Statement => "statement",
+        }
+    }
+}
+
 /// Every change there is. Adding an action adds a variant, its words below, and a file under `plan`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,6 +156,13 @@ pub enum Change {
         /// Which node's.
         to: NodeName,
     },
+    /// `mysql.kill`: a session of a database ends, or its statement does.
+    MysqlKill {
+        /// Which.
+        session: SessionPath,
+        /// What of it.
+        part: SessionPart,
+    },
 }
 
 /// What happens to a draining server that still has sessions at the deadline.
@@ -148,6 +203,7 @@ impl Change {
             Self::HaproxyKillSessions { .. } => "haproxy.kill-sessions",
             Self::VipMove { .. } => VIP_MOVE,
             Self::MysqlSwitchover { .. } => MYSQL_SWITCHOVER,
+            Self::MysqlKill { .. } => MYSQL_KILL,
         }
     }
 
@@ -155,6 +211,7 @@ impl Change {
     pub fn target(&self) -> String {
         match self {
             Self::VipMove { address, .. } => address.to_string(),
+            Self::MysqlKill { session, .. } => session.to_string(),
             _ => self.server().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -162,7 +219,7 @@ impl Change {
     /// The server of a load balancer that it is about; none where it is about something else.
     pub fn server(&self) -> Option<&ServerPath> {
         match self {
-            Self::VipMove { .. } | Self::MysqlSwitchover { .. } => None,
+            Self::VipMove { .. } | Self::MysqlSwitchover { .. } | Self::MysqlKill { .. } => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
@@ -193,6 +250,12 @@ pub enum NotAnIntent {
         /// The action.
         action: Clean,
     },
+    /// The session is missing or none.
+    #[error("{action} needs a session as node/number, such as db01/4711")]
+    NoSession {
+        /// The action.
+        action: Clean,
+    },
     /// An option that this action does not have.
     #[error("{action} has no option {option:?}; it has {known}")]
     UnknownOption {
@@ -214,7 +277,7 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 7] = [
+pub const ACTIONS: [&str; 8] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -222,11 +285,14 @@ pub const ACTIONS: [&str; 7] = [
     "haproxy.kill-sessions",
     VIP_MOVE,
     MYSQL_SWITCHOVER,
+    MYSQL_KILL,
 ];
 
 const VIP_MOVE: &str = "vip.move";
 const MYSQL_SWITCHOVER: &str = "mysql.switchover";
+const MYSQL_KILL: &str = "mysql.kill";
 const TO: &str = "--to";
+const ONLY: &str = "--only";
 
 const DEADLINE: &str = "--deadline";
 const ON_DEADLINE: &str = "--on-deadline";
@@ -237,6 +303,7 @@ const DEADLINE_NEEDS: &str = "a time between 1s and 24h, such as 1500ms, 60s or 
 const ON_DEADLINE_NEEDS: &str = "one of keep, maint, maint+close";
 const WEIGHT_NEEDS: &str = "a whole number from 0 to 256";
 const TO_NEEDS: &str = "the name of a node, such as db02";
+const ONLY_NEEDS: &str = "one of session, statement";
 const REASON_NEEDS: &str = "a sentence in quotes";
 
 /// The options of an action, in the order they are printed.
@@ -246,6 +313,7 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.ready" => &[DEADLINE, WEIGHT, REASON],
         "haproxy.weight" => &[WEIGHT, REASON],
         VIP_MOVE | MYSQL_SWITCHOVER => &[TO, REASON],
+        MYSQL_KILL => &[ONLY, REASON],
         _ => &[REASON],
     }
 }
@@ -264,6 +332,12 @@ impl Intent {
             let options = Options::parse(action, words)?;
             let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
             return Ok(Self { change: Change::MysqlSwitchover { to }, reason: options.reason });
+        }
+        if action == MYSQL_KILL {
+            let session = words.next().and_then(SessionPath::parse);
+            let session = session.ok_or_else(|| NotAnIntent::NoSession { action: Clean::line(action) })?;
+            let Options { part, reason, .. } = Options::parse(action, words)?;
+            return Ok(Self { change: Change::MysqlKill { session, part: part.unwrap_or_default() }, reason });
         }
         if action == VIP_MOVE {
             let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
@@ -315,7 +389,10 @@ impl Intent {
             }
             Change::HaproxyWeight { weight, .. } => option(WEIGHT, weight.to_string()),
             Change::VipMove { to, .. } | Change::MysqlSwitchover { to } => option(TO, to.to_string()),
-            Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } => {}
+            Change::MysqlKill { part: SessionPart::Statement, .. } => {
+                option(ONLY, SessionPart::Statement.word().to_owned());
+            }
+            Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } | Change::MysqlKill { .. } => {}
         }
         if let Some(reason) = &self.reason {
             option(REASON, reason.to_string());
@@ -330,6 +407,7 @@ struct Options {
     on_deadline: Option<OnDeadline>,
     weight: Option<u64>,
     to: Option<NodeName>,
+    part: Option<SessionPart>,
     reason: Option<Clean>,
 }
 
@@ -359,6 +437,10 @@ impl Options {
             TO => {
                 let node = Some(Clean::line(value.trim())).filter(|name| !name.is_empty());
                 (once(&mut self.to, node.map(|name| NodeName::new(name.as_str()))), TO_NEEDS)
+            }
+            ONLY => {
+                let part = SessionPart::ALL.into_iter().find(|part| part.word() == value);
+                (once(&mut self.part, part), ONLY_NEEDS)
             }
             WEIGHT => (once(&mut self.weight, value.parse().ok().filter(|weight| *weight <= WEIGHT_MAX)), WEIGHT_NEEDS),
             _ => {
@@ -421,6 +503,8 @@ mod tests {
             "vip.move 2001:db8::1 --to lb02",
             "mysql.switchover --to db02",
             "mysql.switchover --to db02 --reason kernel",
+            "mysql.kill db01/4711",
+            "mysql.kill db01/4711 --only statement --reason report",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -439,7 +523,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.kill",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -464,6 +548,8 @@ mod tests {
             ("haproxy.maint b/s --reason", "--reason needs a sentence in quotes"),
             ("vip.move lb02 --to lb01", "vip.move needs an address, such as 10.10.0.100"),
             ("vip.move 10.0.0.1", "--to needs the name of a node, such as db02"),
+            ("mysql.kill db01", "mysql.kill needs a session as node/number, such as db01/4711"),
+            ("mysql.kill db01/1 --only x", "--only needs one of session, statement"),
             ("mysql.switchover", "--to needs the name of a node, such as db02"),
         ];
         for (line, message) in cases {

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod lint;
 pub mod parts;
 pub mod refusal;
+pub mod session;
 pub mod switchover;
 pub mod text;
 pub mod vip;
@@ -51,6 +52,9 @@ pub fn plan(
         | Change::HaproxyKillSessions { .. } => haproxy::plan(world, inventory, intent, policy, now)?,
         Change::VipMove { address, to } => {
             vip::plan(&vip::Scene { world, inventory, policy, now }, intent, *address, to)?
+        }
+        Change::MysqlKill { session, part } => {
+            session::plan(&vip::Scene { world, inventory, policy, now }, intent, session, *part)?
         }
         Change::MysqlSwitchover { to } => switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?,
     };

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     model::{
         ids::{ClusterName, NodeName},
-        intent::{Intent, ServerPath},
+        intent::{Intent, ServerPath, SessionPath},
         text::Clean,
         time::Now,
     },
@@ -136,6 +136,8 @@ pub enum Subject {
         /// The servers of load balancers by which writes go to either.
         endpoints: Vec<ServerPath>,
     },
+    /// A session of a database.
+    Session(SessionPath),
 }
 
 impl Subject {
@@ -145,6 +147,7 @@ impl Subject {
             Self::Server(path) => super::expect::server_words(facts, path),
             Self::Vip { address, .. } => super::vip::words(facts, *address),
             Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
+            Self::Session(path) => super::session::words(path.id, facts),
         }
     }
 
@@ -152,15 +155,16 @@ impl Subject {
     pub fn former(&self) -> Option<&NodeName> {
         match self {
             Self::Primary { from, .. } => Some(from),
-            Self::Server(_) | Self::Vip { .. } => None,
+            Self::Server(_) | Self::Vip { .. } | Self::Session(_) => None,
         }
     }
 
-    /// The word that is typed to confirm.
+    /// Its short name.
     pub fn name(&self) -> &str {
         match self {
             Self::Server(path) => path.server.as_str(),
             Self::Vip { to, .. } | Self::Primary { to, .. } => to.as_str(),
+            Self::Session(path) => path.node.as_str(),
         }
     }
 }
@@ -171,6 +175,7 @@ impl fmt::Display for Subject {
             Self::Server(path) => path.fmt(f),
             Self::Vip { address, .. } => address.fmt(f),
             Self::Primary { .. } => f.write_str("database"),
+            Self::Session(path) => path.fmt(f),
         }
     }
 }

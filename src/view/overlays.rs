@@ -92,7 +92,11 @@ pub(super) fn scrolled(canvas: &mut Canvas<'_>, lines: &[Line], area: Area, offs
 
 fn draw_palette(canvas: &mut Canvas<'_>, palette: &Palette, body: Area) {
     let rows = u16::try_from(palette.count().max(1)).unwrap_or(u16::MAX).min(18);
-    let inside = dialog(canvas, body, 70, rows.saturating_add(4), "Find a command, node or server");
+    let heading = match &palette.sessions_of {
+        Some(node) => format!("End a session of {node}: which one?"),
+        None => "Find a command, node or server".to_owned(),
+    };
+    let inside = dialog(canvas, body, 70, rows.saturating_add(4), &heading);
     let query = [
         Span::new(": ", Meaning::Key),
         Span::new(palette.query.clone(), Meaning::Accent),

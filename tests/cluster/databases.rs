@@ -73,3 +73,35 @@ fn the_topology_is_what_the_servers_say_of_themselves() {
         assert_eq!(replica["errant_transactions"], 0, "{replica:#}");
     }
 }
+
+/// A client that does nothing but wait is ended; the session beside it goes on.
+#[test]
+fn a_session_is_ended_and_its_neighbour_is_not() {
+    let Some(lab) = Lab::take() else { return };
+    let held =
+        |seconds: u32| format!("select id from information_schema.processlist where info = 'select sleep({seconds})'");
+    let client = |seconds: u32| {
+        std::thread::spawn(move || {
+            let script = format!("$(command -v mariadb || command -v mysql) -e 'select sleep({seconds})' 2>&1; true");
+            answer(&["exec", "db02", "sh", "-c", &script])
+        })
+    };
+    let (ended, left) = (client(41), client(11));
+    let mut watch = lab.watch();
+    // The list of sessions is asked every five seconds.
+    watch.until("both sleep", Duration::from_secs(10), |_| {
+        !asked("db02", &held(41)).is_empty() && !asked("db02", &held(11)).is_empty()
+    });
+    let id = asked("db02", &held(41)).trim().to_owned();
+    let done = lab.vakt(&["do", "mysql.kill", &format!("db02/{id}"), "--yes", "--reason", "test"]);
+    assert!(
+        done.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
+    assert!(ended.join().unwrap().contains("ERROR"));
+    assert!(asked("db02", &held(41)).is_empty());
+    // It ends by itself, without an error.
+    assert!(!left.join().unwrap().contains("ERROR"));
+}

@@ -6,6 +6,7 @@ use crate::run::cluster::{Cluster, START};
 use std::{fs, path::PathBuf};
 use vakt::{
     model::{
+        figure::Figure,
         haproxy::AdminState,
         intent::Intent,
         inventory::{Confirm, Inventory, Policy},
@@ -121,6 +122,8 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("weight", healthy(), "haproxy.weight web_cluster/web03 --weight 50"),
         ("weight_zero", healthy(), "haproxy.weight web_cluster/web03 --weight 0"),
         ("kill_sessions", maintained_with_sessions, "haproxy.kill-sessions web_cluster/web03"),
+        ("kill_session", Cluster::with_databases(), "mysql.kill db01/42 --reason queue"),
+        ("kill_statement", Cluster::with_databases(), "mysql.kill db01/101 --only statement"),
         ("switchover", Cluster::with_databases(), "mysql.switchover --to db02"),
         (
             "switchover_idle",
@@ -167,6 +170,19 @@ fn every_refusal_reads_as_it_should() {
         ("refused_no_backend", healthy(), "haproxy.drain web/web03", &[ReasonKind::UnknownTarget]),
         ("refused_never_read", silent, "haproxy.drain web_cluster/web03", &[ReasonKind::StaleFacts]),
         ("refused_in_traffic", healthy(), "haproxy.kill-sessions web_cluster/web03", &[ReasonKind::InTraffic]),
+        ("refused_kill_replica", Cluster::with_databases(), "mysql.kill db01/5", &[ReasonKind::NotFit]),
+        ("refused_kill_idle", Cluster::with_databases(), "mysql.kill db01/42 --only statement", &[ReasonKind::NotFit]),
+        (
+            "refused_kill_killed",
+            {
+                let mut cluster = Cluster::with_databases();
+                cluster.database("db01").sessions[3].command = Figure::Known("Killed".into());
+                cluster
+            },
+            "mysql.kill db01/42",
+            &[ReasonKind::Busy],
+        ),
+        ("refused_kill_elsewhere", Cluster::with_databases(), "mysql.kill lb01/42", &[ReasonKind::UnknownTarget]),
         (
             "refused_inherited",
             healthy().with("web03", |server| server.told = AdminState::MaintInherited),
@@ -236,6 +252,7 @@ fn what_is_already_so_says_so() {
         ("already_ready", Cluster::healthy(), "haproxy.ready web_cluster/web03"),
         ("already_maint", in_maintenance(Cluster::healthy()), "haproxy.maint web_cluster/web03"),
         ("already_weight", Cluster::healthy(), "haproxy.weight web_cluster/web03 --weight 100"),
+        ("already_gone", Cluster::with_databases(), "mysql.kill db01/4711"),
         ("already_empty", drained(Cluster::healthy()), "haproxy.kill-sessions web_cluster/web03"),
     ] {
         let planned = planned(&cluster, line);

@@ -11,12 +11,13 @@ use vakt::{
         },
         ids::{NodeName, ProxyName, ServerName},
         inventory::Inventory,
+        mysql::MysqlFacts,
         text::Clean,
         time::{Mono, Now, Wall},
         world::World,
     },
     wire::{
-        probe::Facts,
+        probe::{Facts, ProbeId},
         request::{Call, Reply, Request},
     },
 };
@@ -328,9 +329,12 @@ impl Cluster {
         databases::pass(&mut self.databases, is_sent_to, &mut self.acknowledged);
     }
 
-    pub(crate) fn facts(&self, node: &NodeName) -> Option<Facts> {
+    pub(crate) fn facts(&self, node: &NodeName, probe: ProbeId) -> Option<Facts> {
         if let Some(database) = self.databases.iter().find(|database| database.name == node.as_str()) {
-            return database.reachable.then(|| Facts::Switchover(Box::new(database.sample())));
+            return database.reachable.then(|| match probe {
+                ProbeId::Mysql => Facts::Mysql(Box::new(database.status())),
+                _ => Facts::Switchover(Box::new(database.sample())),
+            });
         }
         let balancer = self.balancers.iter().find(|balancer| balancer.name == node.as_str())?;
         balancer.reachable.then(|| Facts::Haproxy(Box::new(balancer.sample())))
@@ -354,7 +358,9 @@ impl Cluster {
         let mut world = World::new(&inventory);
         let at = Now { mono: Mono(START.mono.0 - 300), wall: Wall(START.wall.0 - 300) };
         for database in self.databases.iter().filter(|database| database.reachable) {
-            world.node_mut(&NodeName::from(database.name)).unwrap().switchover.take(database.sample(), at);
+            let node = world.node_mut(&NodeName::from(database.name)).unwrap();
+            node.switchover.take(database.sample(), at);
+            node.mysql.take(MysqlFacts { sample: database.status(), ..MysqlFacts::default() }, at);
         }
         for balancer in &self.balancers {
             let facts = HaproxyFacts { sample: balancer.sample(), ..HaproxyFacts::default() };

@@ -6,8 +6,8 @@ use vakt::{
     model::{
         figure::Figure,
         mysql::{
-            AccountSessions, Channel, Dialect, Lags, Replicator, SwitchoverSample, SwitchoverSettings, SwitchoverWork,
-            ThreadState,
+            AccountSessions, Channel, Dialect, Lags, LockWait, MysqlSample, Process, Replicator, SwitchoverSample,
+            SwitchoverSettings, SwitchoverWork, ThreadState, Transaction,
         },
     },
     wire::request::{Call, Reply, Request, SqlSession},
@@ -36,6 +36,9 @@ pub(crate) struct SimDatabase {
     pub(crate) base: SwitchoverSample,
     /// Seconds behind, by its own word.
     pub(crate) lag_ms: u64,
+    /// Its sessions, and who waits for whom.
+    pub(crate) sessions: Vec<Process>,
+    pub(crate) waits: Vec<(u64, u64)>,
 }
 
 const HOSTS: [(&str, &str, u32); 3] =
@@ -60,8 +63,30 @@ pub(crate) fn healthy() -> Vec<SimDatabase> {
             state: BTreeMap::from([(31, 207)]),
             base: base(server, name == "db01"),
             lag_ms: 0,
+            sessions: sessions(),
+            waits: vec![(101, 42), (102, 42)],
         })
         .collect()
+}
+
+/// A replica, a session that holds rows and does nothing, two that wait for it.
+fn sessions() -> Vec<Process> {
+    let text = |text: &str| Figure::Known(text.into());
+    let session = |id, user: &str, host: &str, command: &str, seconds, statement: &str| Process {
+        id,
+        user: text(user),
+        host: text(host),
+        command: text(command),
+        seconds: Figure::Known(seconds),
+        statement: text(statement),
+        ..Process::default()
+    };
+    vec![
+        session(5, "replica", "10.10.0.32:43186", "Binlog Dump", 1790, ""),
+        session(101, "shop", "10.10.0.22:50500", "Query", 9, "update stock set n = n - ? where id = ?"),
+        session(102, "shop", "10.10.0.22:50501", "Query", 8, "update stock set n = n - ? where id = ?"),
+        session(42, "shop", "10.10.0.21:50422", "Sleep", 12, ""),
+    ]
 }
 
 fn base(server: u32, is_primary: bool) -> SwitchoverSample {
@@ -132,6 +157,28 @@ impl SimDatabase {
         sample
     }
 
+    /// What the probe of databases reads of it, as far as its sessions go.
+    pub(crate) fn status(&self) -> MysqlSample {
+        let waits = self.waits.iter().map(|(waiting, blocking)| LockWait {
+            waiting: Figure::Known(*waiting),
+            blocking: Figure::Known(*blocking),
+            ..LockWait::default()
+        });
+        let transaction = |session: &Process| Transaction {
+            process: Figure::Known(session.id),
+            state: Figure::Known("RUNNING".into()),
+            age_s: session.seconds,
+            rows_modified: Figure::Known(session.id / 10),
+            ..Transaction::default()
+        };
+        MysqlSample {
+            processes: Figure::Known(self.sessions.clone()),
+            transactions: Figure::Known(self.sessions.iter().filter(|one| one.id != 5).map(transaction).collect()),
+            lock_waits: Figure::Known(waits.collect()),
+            ..MysqlSample::default()
+        }
+    }
+
     /// What a process of vakt held ends with it.
     pub(crate) fn session_ends(&mut self) {
         (self.lease, self.frozen, self.session) = (false, false, false);
@@ -182,6 +229,15 @@ impl SimDatabase {
                 let host = sql.split('\'').nth(1).unwrap();
                 self.source = HOSTS.iter().map(|(_, known, _)| *known).find(|known| *known == host);
                 (self.receives, self.applies) = (false, false);
+            }
+            sql if sql.starts_with("kill connection ") && !sql.contains('\'') => {
+                let id: u64 = sql.rsplit(' ').next().unwrap().parse().unwrap();
+                self.sessions.retain(|session| session.id != id);
+            }
+            sql if sql.starts_with("kill query ") => {
+                let id: u64 = sql.rsplit(' ').next().unwrap().parse().unwrap();
+                let session = self.sessions.iter_mut().find(|session| session.id == id).unwrap();
+                (session.command, session.seconds) = (Figure::Known("Sleep".into()), Figure::Known(0));
             }
             sql if sql.starts_with("set session ")
                 || sql.starts_with("set global rpl_semi_sync_master_enabled = ")

@@ -3,8 +3,9 @@
 use super::VERBS;
 use crate::{
     app::{
-        App, changes,
+        App, Overlay, changes,
         command::{Command, Danger, Here},
+        palette::Palette,
         planning,
         rows::RowId,
     },
@@ -14,7 +15,29 @@ use crate::{
     },
 };
 
-pub(in crate::app) const COMMANDS: &[Command] = &[Command {
+pub(in crate::app) const COMMANDS: &[Command] = &[SWITCHOVER, SESSIONS];
+
+const SESSIONS: Command = Command {
+    id: "change.sessions",
+    title: "End a session of this database",
+    hint: "",
+    doc: "Lists the sessions of the database of this node, those that others wait for first; the chosen one's plan opens.",
+    scope: VERBS,
+    danger: Danger::Irreversible,
+    available: |here| {
+        changes::not_now(here.app)?;
+        sessions(here).map(|_| ())
+    },
+    act: |app| {
+        match sessions(&Here::of(app)) {
+            Ok(palette) => app.overlay = Overlay::Palette(palette),
+            Err(reason) => app.notify(reason),
+        }
+        Vec::new()
+    },
+};
+
+const SWITCHOVER: Command = Command {
     id: "change.switchover",
     title: "Make this database the primary",
     hint: "",
@@ -32,7 +55,20 @@ pub(in crate::app) const COMMANDS: &[Command] = &[Command {
         }
         Vec::new()
     },
-}];
+};
+
+/// The sessions of the database of the row.
+fn sessions(here: &Here<'_>) -> Result<Palette, String> {
+    let node = meant(here)?;
+    let facts = here.app.world.node(&node).and_then(|facts| facts.mysql.last());
+    let facts = facts.ok_or_else(|| format!("The database on {node} has not been read."))?;
+    let palette = Palette::of_sessions(&node, facts);
+    if palette.count() == 0 {
+        Err(format!("No client has a session on {node}, or the server does not tell."))
+    } else {
+        Ok(palette)
+    }
+}
 
 /// The node of the row, if it runs a database.
 fn meant(here: &Here<'_>) -> Result<NodeName, String> {

@@ -108,7 +108,7 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         Change::HaproxyMaint { .. } => maint::plan(field, reasons),
         Change::HaproxyWeight { weight, .. } => Some(weight::plan(field, *weight, reasons)),
         Change::HaproxyKillSessions { .. } => Some(kill_sessions::plan(field, reasons)),
-        Change::VipMove { .. } | Change::MysqlSwitchover { .. } => None,
+        Change::VipMove { .. } | Change::MysqlSwitchover { .. } | Change::MysqlKill { .. } => None,
     }
 }
 
@@ -120,7 +120,7 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         Change::HaproxyMaint { .. } => format!("Put {server} into maintenance"),
         Change::HaproxyWeight { weight, .. } => format!("Give {server} the weight {weight}"),
         Change::HaproxyKillSessions { .. } => format!("Close the sessions of {server}"),
-        Change::VipMove { .. } | Change::MysqlSwitchover { .. } => change.id().to_owned(),
+        Change::VipMove { .. } | Change::MysqlSwitchover { .. } | Change::MysqlKill { .. } => change.id().to_owned(),
     })
 }
 

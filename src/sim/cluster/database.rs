@@ -5,7 +5,10 @@
 
 use super::switchover::Held;
 use crate::{model::time::Now, sim::fault::DatabaseFault, wire::mysql::StatementId};
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 const PRIMARY: &str = include_str!("../../../tests/captures/mysql-replies/mariadb-10.11/lab-primary.txt");
 const REPLICA: &str = include_str!("../../../tests/captures/mysql-replies/mariadb-10.11/lab-replica.txt");
@@ -21,6 +24,8 @@ const UPTIME_FIRST_S: u64 = 3 * 86_400;
 const SOURCE_MISSED_S: u64 = 4;
 /// Sessions that wait for a row under the fault of that name.
 const WAITING: u64 = 6;
+/// The session that holds what they wait for.
+pub(super) const HOLDER: u64 = 42;
 
 /// One server.
 #[derive(Debug, Clone)]
@@ -44,7 +49,9 @@ pub(super) struct Database {
     /// Transactions that nobody else has.
     errant: u64,
     /// Row locks pile up since.
-    locked_at: Option<u64>,
+    pub(super) locked_at: Option<u64>,
+    /// Waiting sessions that were ended by hand.
+    pub(super) ended: BTreeSet<u64>,
     /// Its applier is slow since: it applies a tenth.
     lagging_at: Option<u64>,
     /// The number up to which it has applied, where that is not the primary's.
@@ -87,6 +94,7 @@ impl Databases {
             acknowledges: true,
             errant: 0,
             locked_at: None,
+            ended: BTreeSet::new(),
             lagging_at: None,
             applied: None,
             received: None,
@@ -158,7 +166,7 @@ impl Databases {
             DatabaseFault::ReadOnly => server.is_writable = false,
             DatabaseFault::Errant => server.errant += 1,
             DatabaseFault::NoAcknowledgements => server.acknowledges = false,
-            DatabaseFault::RowLocks => server.locked_at = Some(now_us),
+            DatabaseFault::RowLocks => (server.locked_at, server.ended) = (Some(now_us), BTreeSet::new()),
         }
         true
     }
@@ -300,7 +308,7 @@ impl Databases {
             for waiting in 0..WAITING {
                 let _ = writeln!(
                     text,
-                    "{}\t42\t{age_s}\tupdate stock set n = n - ? where id = ?\t\\N\t`shop`.`stock`\tPRIMARY\tX",
+                    "{}\t{HOLDER}\t{age_s}\tupdate stock set n = n - ? where id = ?\t\\N\t`shop`.`stock`\tPRIMARY\tX",
                     101 + waiting
                 );
             }
@@ -313,7 +321,7 @@ impl Databases {
                         trx_rows_modified\ttrx_query\n"
             .to_owned();
         if let Some(age_s) = self.waiting_s(server) {
-            let _ = writeln!(text, "4711\tRUNNING\t{}\t42\t1\t1\t\\N", age_s + 1);
+            let _ = writeln!(text, "4711\tRUNNING\t{}\t{HOLDER}\t1\t1\t\\N", age_s + 1);
             for waiting in 0..WAITING {
                 let _ = writeln!(
                     text,
@@ -329,8 +337,8 @@ impl Databases {
     fn processes(&self, server: &Database, mould: &Mould) -> String {
         let mut text = mould.text();
         if let Some(age_s) = self.waiting_s(server) {
-            let _ = writeln!(text, "42\tshop\t10.10.0.21:50422\tshop\tSleep\t{age_s}\t\t\\N");
-            for waiting in 0..WAITING {
+            let _ = writeln!(text, "{HOLDER}\tshop\t10.10.0.21:50422\tshop\tSleep\t{age_s}\t\t\\N");
+            for waiting in (0..WAITING).filter(|waiting| !server.ended.contains(&(101 + *waiting))) {
                 let _ = writeln!(
                     text,
                     "{}\tshop\t10.10.0.22:50{}\tshop\tQuery\t{age_s}\tUpdating\tupdate stock set n = n - ? where id = ?",

@@ -1,7 +1,7 @@
 //! What the databases of the simulation say and do around a switchover: the statements of `plan::switchover`, in the
 //! order in which they come, and the sessions that hold something for a run.
 
-use super::database::Databases;
+use super::database::{Databases, HOLDER};
 use crate::wire::{
     mysql::StatementId,
     request::{SqlSession, SqlStep},
@@ -78,6 +78,13 @@ impl Databases {
                 return Some(u8::from(is_free).to_string());
             }
             sql if sql.starts_with("select release_lock(") => server.held.has_lock = false,
+            sql if sql.starts_with("kill ") => {
+                let id: Option<u64> = sql.rsplit(' ').next().and_then(|id| id.parse().ok());
+                if id == Some(HOLDER) {
+                    server.locked_at = None;
+                }
+                server.ended.extend(id);
+            }
             sql if sql.starts_with("change master to ") => {
                 let host = sql.split('\'').nth(1).unwrap_or_default();
                 let source = (0..self.servers.len()).find(|other| self.address(*other) == host);

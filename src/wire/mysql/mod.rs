@@ -29,7 +29,7 @@ mod switchover;
 pub use capabilities::capabilities;
 pub use mask::{Literals, masked};
 pub use names::{STATUS as STATUS_NAMES, VARIABLES as VARIABLE_NAMES};
-pub use probe::{MysqlProbe, status_text_lines, status_text_request};
+pub use probe::{MysqlProbe, requests_of_session, status_text_lines, status_text_request};
 pub use reply::ReplyWriter;
 pub use rows::{Answer, Answers, Rows};
 pub use statements::{HeartbeatTable, ROWS_MAX, Statement, StatementId, poll, probe};

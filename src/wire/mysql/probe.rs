@@ -79,6 +79,14 @@ pub fn status_text_request(node: &Node, deadline_ms: u64) -> Option<Request> {
     Some(request(database, deadline_ms, Repeat::Always, statements::status_text()))
 }
 
+/// What a run reads of one session: the settings, by which the answers are known, and that session alone.
+pub fn requests_of_session(node: &Node, deadline_ms: u64, id: u64) -> Vec<Request> {
+    let Some(database) = &node.database else { return Vec::new() };
+    let settings = probe().into_iter().filter(|one| one.id == StatementId::Variables);
+    let settings = settings.map(|one| request(database, deadline_ms, Repeat::Reuse { ms: SETTINGS_MS }, one));
+    settings.chain([request(database, deadline_ms, Repeat::Always, statements::session(id))]).collect()
+}
+
 /// The engine's status text as lines, at most `lines_max`, literals masked; or why there is none. The flag says whether
 /// lines were left out.
 pub fn status_text_lines(reply: &Reply, lines_max: usize) -> Result<(Vec<Clean>, bool), Clean> {

@@ -335,6 +335,15 @@ fn processes(of: &Capabilities) -> String {
     }
 }
 
+/// One session, in the words of the list of all; none when it has ended.
+pub(super) fn session(id: u64) -> Statement {
+    let sql = format!(
+        "select id, user, host, db, command, time, state, left(info, {STATEMENT_CHARS_MAX}) as info \
+         from information_schema.PROCESSLIST where id = {id}"
+    );
+    Statement { id: StatementId::Processes, sql: sql.into(), cap_bytes: TABLE_CAP_BYTES }
+}
+
 /// The select with its own limit of time, where the server knows one.
 fn limited(of: &Capabilities, select: &str) -> String {
     if of.statement_time_limit {
