@@ -14,7 +14,7 @@ mod virtualisation;
 use super::{
     probe::{Complaint, Facts, Probe},
     request::{Call, Reply, Request},
-    sources::send_files,
+    sources::{link_files, send_files},
 };
 use crate::model::inventory::Node;
 use std::borrow::Cow;
@@ -37,8 +37,8 @@ pub const PROFILE_DEADLINE_MS: u64 = 10_000;
 const HOST_SCRIPT: &str = concat!(
     "LC_ALL=C; h=clock:${EPOCHREALTIME:-$(date +%s.%N)}; set -- ",
     "/proc/stat /proc/loadavg /proc/meminfo /proc/vmstat /proc/uptime /proc/diskstats /proc/net/dev ",
-    "/proc/pressure/cpu /proc/pressure/memory /proc/pressure/io /proc/sys/kernel/random/boot_id ",
-    "/sys/class/net/*/operstate; ",
+    "/proc/pressure/cpu /proc/pressure/memory /proc/pressure/io /proc/sys/kernel/random/boot_id; ",
+    link_files!(states),
     send_files!(concat!(
         "-Ev '^(intr|softirq|(nr|numa|pg|thp|workingset|compact|unevictable|htlb|zone|allocstall|kswapd|balloon|direct)",
         "[a-z0-9_]*) | (loop|ram)[0-9]+ 0 0 0 0 0 0 0 '"

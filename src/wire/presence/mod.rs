@@ -13,7 +13,7 @@ mod look;
 use super::{
     probe::{Complaint, Facts, Probe},
     request::{Call, Reply, Request},
-    sources::send_files,
+    sources::{link_files, send_files},
 };
 use crate::model::inventory::Node;
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ pub const CAP_BYTES: usize = 256 * 1024;
 /// its first word; lines of one word, or of an address or a name with what may follow it, stand in blocks that matter.
 const SCRIPT: &str = concat!(
     "case ${BASH_VERSION:-} in [4-9].*|[1-9][0-9].*) e=$'\\n';; *) e=$(printf '\\n.'); e=${e%.};; esac; h=; ",
-    "set -- /proc/net/if_inet6 /proc/net/arp /sys/class/net/*/address /sys/class/net/*/operstate; ",
+    "set -- /proc/net/if_inet6 /proc/net/arp; ",
     "r=/run; [ -d /run/systemd ] || r=/var/run; ",
     "for f in $r/keepalived.pid $r/keepalived/keepalived.pid $r/vrrp.pid $r/keepalived/vrrp.pid $r/keepalived_vrrp.pid; do ",
     r#"[ -r $f ] && read -r p <$f && set -- "$@" "/proc/$p/stat"; done; "#,
@@ -47,6 +47,7 @@ const SCRIPT: &str = concat!(
     r#"vakt_c="$vakt_c$t:$k $v $w$e"; done <$t; fi; h=$h$vakt_c; "#,
     r#"for f in $vakt_f; do i=; [ -f "$f" ] && [ -r "$f" ] && read -r i <"$f"; "#,
     r#"case $i in ''|*[!0-9-]*|?????*) ;; *) h=$h$f:$i$e;; esac; done; fi; h=${h%"$e"}; "#,
+    link_files!(states, addresses),
     r#"if [ -r /proc/net/fib_trie ]; then set -- /proc/net/fib_trie "$@"; "#,
     "else PATH=$PATH:/sbin:/usr/sbin ip -o addr show; fi; ",
     send_files!(concat!(
