@@ -32,6 +32,8 @@ const GREETING_WAIT_MAX: Duration = Duration::from_secs(1);
 const REFUSED_REST: Duration = Duration::from_secs(10);
 /// Pause after a silent one: each attempt waits in the server's queue.
 const SILENT_REST: Duration = Duration::from_secs(2);
+/// Why a server is not there is looked at again after so long; whether it is, at every question.
+const EXPLAINED_FOR: Duration = Duration::from_secs(3);
 /// A greeting is shorter.
 const GREETING_BYTES_MAX: usize = 2048;
 /// The look at the node answers a few words.
@@ -136,6 +138,12 @@ impl Seeker<'_> {
                 Err(WayFault::Trouble(trouble)) => return Err(trouble),
             }
         }
+        // A server that is not there is asked for all the time; a look and its relays cost the node ten processes.
+        if refused.is_none()
+            && let Some(trouble) = self.session.routes.explained(self.socket)
+        {
+            return Err(trouble);
+        }
         let looked =
             self.session.shell(&route::look(self.socket), Place::Apart, LOOK_BYTES_MAX, &AtomicBool::default()).await?;
         let look = Look::parse(&looked.bytes);
@@ -150,7 +158,11 @@ impl Seeker<'_> {
                 Err(WayFault::Trouble(trouble)) => return Err(trouble),
             }
         }
-        Err(refused.unwrap_or_else(|| route::explain(self.session.name(), self.socket, &look, &failed)))
+        let trouble = refused.unwrap_or_else(|| route::explain(self.session.name(), self.socket, &look, &failed));
+        if matches!(trouble.kind, TroubleKind::DaemonNotRunning | TroubleKind::SocketMissing) {
+            self.session.routes.explain_for(self.socket, &trouble, EXPLAINED_FOR);
+        }
+        Err(trouble)
     }
 
     /// A configured account is the same by every way: its refusal is final.

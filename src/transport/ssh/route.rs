@@ -30,6 +30,8 @@ struct Known {
     told: Option<Result<Way, Trouble>>,
     /// The trouble that holds, without another look, until then.
     resting: Option<(Trouble, Instant)>,
+    /// What a look at the node found, and until when no other is needed to explain that nobody answers.
+    explained: Option<(Trouble, Instant)>,
 }
 
 impl Routes {
@@ -57,6 +59,18 @@ impl Routes {
     pub(super) fn resting(&self, path: &str) -> Option<Trouble> {
         let routes = self.lock();
         let (trouble, until) = routes.get(path)?.resting.as_ref()?;
+        (Instant::now() < *until).then(|| trouble.clone())
+    }
+
+    /// Lets what a look at the node found explain for a while why nobody answers.
+    pub(super) fn explain_for(&self, path: &str, trouble: &Trouble, pause: Duration) {
+        self.change(path, |known| known.explained = Some((trouble.clone(), Instant::now() + pause)));
+    }
+
+    /// What still explains it.
+    pub(super) fn explained(&self, path: &str) -> Option<Trouble> {
+        let routes = self.lock();
+        let (trouble, until) = routes.get(path)?.explained.as_ref()?;
         (Instant::now() < *until).then(|| trouble.clone())
     }
 
@@ -293,6 +307,17 @@ mod tests {
             .map(|&(way, said)| Failed { way, said: said.into() })
             .collect();
         explain("lb01", PATH, &look(words), &failed).kind
+    }
+
+    #[test]
+    fn an_explanation_holds_for_its_time_and_one_path() {
+        let routes = Routes::default();
+        let trouble = Trouble::new(TroubleKind::DaemonNotRunning, "nobody answers", "start it");
+        routes.explain_for(PATH, &trouble, Duration::from_secs(60));
+        assert_eq!(routes.explained(PATH), Some(trouble.clone()));
+        assert_eq!(routes.explained("/run/other.sock"), None);
+        routes.explain_for(PATH, &trouble, Duration::ZERO);
+        assert_eq!(routes.explained(PATH), None);
     }
 
     #[test]
