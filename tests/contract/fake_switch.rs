@@ -46,10 +46,11 @@ impl FakeSwitch {
     pub(super) fn start(folder: &Path) -> Self {
         let folder = folder.join("openvswitch");
         fs::create_dir_all(&folder).unwrap();
-        // The kernel names a process after its program.
+        // The kernel names a process after the path of its program. A link, because a copy that was just written cannot
+        // be run while a child of another test still has it open.
         let program = folder.join("ovs-vswitchd");
         if !program.exists() {
-            fs::copy("/bin/sleep", &program).unwrap();
+            std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
         }
         let process = Command::new(&program).arg("600").spawn().unwrap();
         fs::write(folder.join("ovs-vswitchd.pid"), format!("{}\n", process.id())).unwrap();
