@@ -100,8 +100,8 @@ pub const ALL: [Action; ACTIONS.len()] = [
             "nobody holds it, several nodes do, or a foreign one does",
             "keepalived does not run on both nodes, or has no instance with the address",
             "HAProxy on the node does not answer, or has no usable server where the holder has some",
-            "the node's instance says `nopreempt`",
-            "no file that keepalived tracks can put the node first",
+            "no file that keepalived tracks can put the node first, and after a restart of keepalived the holder would take \
+             the address back",
         ],
         back: "vip.move to the former holder",
         runbook: include_str!("../../assets/runbooks/vip.move.md"),

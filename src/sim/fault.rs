@@ -16,7 +16,7 @@ const VLAN_MAX: u16 = 4_094;
 const DROPS_MAX: u64 = 1_000_000;
 
 /// Every fault with what it does, for help texts.
-pub const WORDS: [(&str, &str); 26] = [
+pub const WORDS: [(&str, &str); 27] = [
     ("kill NODE", "every process of the machine dies; connections are refused"),
     ("cut NODE", "its cables are pulled; nothing comes back"),
     ("freeze NODE", "it accepts connections and says nothing"),
@@ -39,6 +39,7 @@ pub const WORDS: [(&str, &str); 26] = [
         "the switch's daemon runs, is stopped by a signal, or has died; its database answers",
     ),
     ("split LB", "it takes the virtual addresses although another one holds them"),
+    ("nopreempt", "no load balancer takes the virtual addresses from a living holder"),
     ("stop SERVICE NODE", "keepalived or memcached on it ends"),
     ("start SERVICE NODE", "it runs again"),
     ("expose NODE PORT", "something on it listens on every address"),
@@ -123,6 +124,8 @@ pub enum Fault {
     SwitchDaemon(NodeName, DaemonFault),
     /// A load balancer takes the virtual addresses although another one holds them.
     Split(NodeName),
+    /// keepalived everywhere says `nopreempt`.
+    NoPreempt,
     /// A service ends.
     Stop {
         /// Which.
@@ -381,6 +384,7 @@ impl Fault {
             ["lose-reply", name, "undone"] => Self::LoseReply { node: node(name), is_done: false },
             ["port-down" | "port-up" | "tag" | "drops" | "vswitchd", ..] => Self::of_switch(&words, text, form)?,
             ["split", name] => Self::Split(node(name)),
+            ["nopreempt"] => Self::NoPreempt,
             ["stop", service, name] => {
                 let service = Service::parse(service).ok_or_else(|| incomplete(text, form))?;
                 Self::Stop { service, node: node(name) }
@@ -497,6 +501,7 @@ impl fmt::Display for Fault {
                 write!(f, "vswitchd {node} {word}")
             }
             Self::Split(node) => write!(f, "split {node}"),
+            Self::NoPreempt => f.write_str("nopreempt"),
             Self::Stop { service, node } => write!(f, "stop {} {node}", service.word()),
             Self::Start { service, node } => write!(f, "start {} {node}", service.word()),
             Self::Expose { node, port } => write!(f, "expose {node} {port}"),
@@ -540,6 +545,7 @@ mod tests {
             "vswitchd web03 dead",
             "split lb02",
             "stop keepalived lb01",
+            "nopreempt",
             "start memcached web01",
             "expose lb01 3306",
             "certificate 3",

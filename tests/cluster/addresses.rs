@@ -186,3 +186,49 @@ fn gap_around(answers: &[f64], moment: f64) -> f64 {
     assert!(near.len() > 10, "visitors came around the move: {near:?}");
     near.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max)
 }
+
+/// The configuration of both as it was before, also when the test fails.
+struct Unwilling<'a>(&'a Lab);
+
+impl<'a> Unwilling<'a> {
+    /// Nobody takes an address from a living holder, and a file moves nothing.
+    fn make(lab: &'a Lab) -> Self {
+        const CHANGE: &str = "cd /etc/keepalived && cp -p keepalived.conf keepalived.before && \
+            sed -i 's/preempt_delay .*/nopreempt/; s/state MASTER/state BACKUP/' keepalived.conf && \
+            systemctl restart keepalived";
+        let unwilling = Self(lab);
+        for balancer in ["lb02", "lb01"] {
+            lab::run(&["exec", balancer, "sh", "-c", CHANGE]);
+        }
+        unwilling
+    }
+}
+
+impl Drop for Unwilling<'_> {
+    fn drop(&mut self) {
+        const BACK: &str = "cd /etc/keepalived && [ ! -e keepalived.before ] || { mv keepalived.before keepalived.conf; \
+            systemctl restart keepalived; }";
+        for balancer in BALANCERS {
+            let _ = Command::new(lab::SCRIPT).args(["exec", balancer, "sh", "-c", BACK]).output();
+        }
+        restore(self.0);
+    }
+}
+
+#[test]
+fn where_nobody_gives_way_keepalived_is_restarted_on_the_holder() {
+    let Some(lab) = Lab::take() else { return };
+    restore(&lab);
+    let unwilling = Unwilling::make(&lab);
+    let mut watch = lab.watch();
+    watch.until("one holds it", Duration::from_secs(20), |_| holds("lb01") != holds("lb02"));
+    for _ in 0..2 {
+        let (target, former) = if holds("lb01") { ("lb02", "lb01") } else { ("lb01", "lb02") };
+        let moved = lab.vakt(&["do", "vip.move", ADDRESS, "--to", target, "--yes", "--reason", "test"]);
+        let text = String::from_utf8_lossy(&moved.stdout);
+        assert!(moved.status.success() && text.contains("Reached: "), "{text}");
+        assert!(holds(target) && !holds(former), "{text}");
+        assert_eq!(lab::run(&["exec", former, "systemctl", "is-active", "keepalived"]).trim(), "active");
+    }
+    drop(unwilling);
+}

@@ -39,7 +39,8 @@ fn the_look_at_the_process_says_the_same_in_every_shell() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().to_str().unwrap().to_owned();
     let program = scratch.path().join("ovs-vswitchd");
-    fs::copy("/bin/sleep", &program).unwrap();
+    // A link: a copy that was just written cannot be run while a child of another test still has it open.
+    std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
     let file = scratch.path().join("ovs-vswitchd.pid");
     let shells: Vec<Vec<&str>> = [&["sh"][..], &["dash"], &["bash"], &["bash", "--posix", "-u"], &["busybox", "sh"]]
         .into_iter()

@@ -174,6 +174,8 @@ fn cases() -> Vec<(&'static str, Lab, &'static str)> {
     vec![
         ("vip_move", Lab::healthy(), MOVE),
         ("vip_move_back", Lab::healthy().moved(), "vip.move 203.0.113.100 --to lb01 --reason back"),
+        // Nobody takes an address from a living holder, and nobody takes it back.
+        ("vip_move_restarts", Lab::healthy().on_both("    preempt_delay 3", "    nopreempt"), MOVE),
         ("vip_move_raises", untracked(Lab::healthy(), "lb01"), MOVE),
     ]
 }

@@ -22,6 +22,8 @@ pub enum VipExpect {
     NotHeld,
     /// keepalived runs and moves this address.
     Moved,
+    /// keepalived does not run.
+    Stopped,
     /// Its instance has this priority, with what tracked files add.
     Priority(i64),
     /// The tracked file holds this number.
@@ -59,6 +61,10 @@ impl VipExpect {
             Self::Held => judge_held(sample, address, true),
             Self::NotHeld => judge_held(sample, address, false),
             Self::Moved => judge_moved(&sample.keepalived, address),
+            Self::Stopped => {
+                let process = sample.keepalived.process;
+                of(process, "whether keepalived runs", |process| process == ProcessState::Absent, process_words)
+            }
             Self::Priority(priority) => {
                 match instance_of(&sample.keepalived, address).map(VrrpInstance::priority_now) {
                     Some(Some(now)) => verdict(now == *priority, format!("priority {now}")),
@@ -81,6 +87,7 @@ impl VipExpect {
             Self::Held => write!(f, "{address} is held"),
             Self::NotHeld => write!(f, "{address} is not held"),
             Self::Moved => write!(f, "keepalived runs and moves {address}"),
+            Self::Stopped => f.write_str("keepalived does not run"),
             Self::Priority(priority) => write!(f, "keepalived has priority {priority} for {address}"),
             Self::File { path, value } => write!(f, "{path} says {value}"),
             Self::AnsweredBy(hardware) => match hardware.as_slice() {

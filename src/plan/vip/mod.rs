@@ -8,6 +8,7 @@
 
 mod expect;
 mod field;
+mod restart;
 mod way;
 
 pub use expect::VipExpect;
@@ -40,7 +41,7 @@ use crate::{
 };
 use field::{Field, Seat, Witness};
 use std::net::IpAddr;
-use way::Lift;
+use way::{Lift, Way};
 
 /// What a plan is made of.
 pub(super) struct Scene<'a> {
@@ -76,11 +77,11 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, address: IpAddr, to: &Nod
             evidence: field.evidence(),
         }));
     }
-    let lifts = field.as_ref().map(|field| way::find(field, &mut reasons)).unwrap_or_default();
+    let way = field.as_ref().and_then(|field| way::find(field, &mut reasons));
     reasons.sort_by_key(|reason| reason.kind);
-    match &field {
-        Some(field) if reasons.is_empty() && !lifts.is_empty() => {
-            Ok(Planned::Plan(Box::new(Plan::new(body(scene, intent, field, &lifts)))))
+    match (&field, &way) {
+        (Some(field), Some(way)) if reasons.is_empty() => {
+            Ok(Planned::Plan(Box::new(Plan::new(body(scene, intent, field, way)))))
         }
         _ => {
             let title = Clean::line(&format!("Move {address} to {to}"));
@@ -89,18 +90,24 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, address: IpAddr, to: &Nod
     }
 }
 
-fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>, lifts: &[Lift<'_>]) -> Body {
+fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>, way: &Way<'_>) -> Body {
     let (address, to) = (field.address, &field.target.node.name);
     let from = &field.holder.node.name;
-    let mut steps: Vec<Step> = lifts.iter().map(|lift| write(field, lift)).collect();
+    let mut steps: Vec<Step> = match way {
+        Way::Lifts(lifts) => lifts.iter().map(|lift| write(field, lift)).collect(),
+        Way::Restart => vec![restart::stop(field)],
+    };
     steps.push(wait_for_holder(field));
+    if let Way::Restart = way {
+        steps.push(restart::start(field));
+    }
     steps.extend(field.witness.as_ref().map(|witness| wait_for_neighbour(field, witness)));
     steps.push(prove(field));
     Body {
         cluster: scene.inventory.cluster.clone(),
         intent: intent.clone(),
         title: Clean::line(&format!("Move {address} from {from} to {to}")),
-        effect: effect(field, lifts).iter().map(|text| Clean::line(text)).collect(),
+        effect: effect(field, way).iter().map(|text| Clean::line(text)).collect(),
         goal: Clean::line(&format!("{address} is held by {to} alone")),
         subject: Subject::Vip { address, to: to.clone() },
         made_at: scene.now,
@@ -118,10 +125,13 @@ fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>, lifts: &[Lift<'_>
 }
 
 /// What will happen, in sentences.
-fn effect(field: &Field<'_>, lifts: &[Lift<'_>]) -> Vec<String> {
+fn effect(field: &Field<'_>, way: &Way<'_>) -> Vec<String> {
     let (to, from) = (&field.target.node.name, &field.holder.node.name);
     let mut effect = Vec::new();
-    let companions = field.companions(lifts);
+    let companions = match way {
+        Way::Lifts(lifts) => field.companions(lifts),
+        Way::Restart => restart::companions(field),
+    };
     if companions.is_empty() {
         effect.push(format!("{} moves from {from} to {to}.", field.address));
     } else {
@@ -134,7 +144,15 @@ fn effect(field: &Field<'_>, lifts: &[Lift<'_>]) -> Vec<String> {
     let delay_ms = field.target.instance.preempt_delay_ms;
     let delay =
         if delay_ms > 0 { format!(" It waits {} first (preempt_delay).", seconds(delay_ms)) } else { String::new() };
-    effect.push(format!("{to} takes over while {from} still answers; {from} lets go when it hears {to}.{delay}"));
+    effect.push(match way {
+        Way::Lifts(_) => {
+            format!("{to} takes over while {from} still answers; {from} lets go when it hears {to}.{delay}")
+        }
+        Way::Restart => format!(
+            "keepalived on {from} stops and tells {to} that it leaves: for a moment, well below a second, nobody answers. \
+             Then it starts again and leaves the address where it is."
+        ),
+    });
     effect.push(match field.sessions() {
         Some(0) => format!("No client is connected through {from} now; connections that are open then end."),
         Some(1) => format!("The connection that is open through {from} ends; its client has to connect anew."),
@@ -143,6 +161,10 @@ fn effect(field: &Field<'_>, lifts: &[Lift<'_>]) -> Vec<String> {
         }
         None => format!("Connections that are open through {from} end; clients have to connect anew."),
     });
+    let lifts = match way {
+        Way::Lifts(lifts) => lifts.as_slice(),
+        Way::Restart => &[],
+    };
     for lift in lifts {
         effect.push(format!(
             "{} stays at priority {} until its file says otherwise, also after a restart of keepalived.",

@@ -3,6 +3,7 @@
 use super::{
     Reason, ReasonKind,
     field::{Field, Seat},
+    restart,
 };
 use crate::{
     model::{presence::TrackedFile, text::Clean},
@@ -27,32 +28,58 @@ pub(super) struct Lift<'f> {
     pub(super) is_only: bool,
 }
 
-/// What is written, the last one moves the address. Empty with a reason where there is no way.
-pub(super) fn find<'f>(field: &'f Field<'f>, reasons: &mut Vec<Reason>) -> Vec<Lift<'f>> {
+/// How the address is moved.
+pub(super) enum Way<'f> {
+    /// These numbers are written; the last one moves it.
+    Lifts(Vec<Lift<'f>>),
+    /// keepalived is restarted on the holder.
+    Restart,
+}
+
+/// The best way; none with a reason.
+pub(super) fn find<'f>(field: &'f Field<'f>, reasons: &mut Vec<Reason>) -> Option<Way<'f>> {
     if !reasons.is_empty() {
-        return Vec::new();
+        return None;
     }
     let no_way = |what: String, cure: &str| Reason::new(ReasonKind::NoWay, what, field.priorities(), cure);
     let (target, to) = (&field.target, &field.target.node.name);
-    if target.instance.is_nopreempt {
-        reasons.push(no_way(
-            format!(
-                "{to} takes no address from a living holder: its instance says nopreempt, so no priority moves it."
-            ),
-            "Remove nopreempt from its instance (preempt_delay keeps a returning node from taking over at once), or \
-             restart keepalived on the holder by hand.",
-        ));
-        return Vec::new();
-    }
-    let Some(own) = target.instance.priority_now() else { return Vec::new() };
-    let rivals: Vec<&Seat<'_>> = field.rivals().collect();
-    if rivals.is_empty() {
+    if !target.instance.is_nopreempt && field.rivals().next().is_none() {
         reasons.push(no_way(
             format!("{to} has the highest priority already and does not hold the address."),
             "See in keepalived's log there what its check scripts say; or wait until its preempt_delay is over.",
         ));
-        return Vec::new();
+        return None;
     }
+    let lifts = if target.instance.is_nopreempt { None } else { lifts(field) };
+    if let Some(lifts) = lifts {
+        return Some(Way::Lifts(lifts));
+    }
+    let Some(objection) = restart::objection(field) else { return Some(Way::Restart) };
+    reasons.push(if target.instance.is_nopreempt {
+        no_way(
+            format!(
+                "{to} takes no address from a living holder (nopreempt), and a restart of the holder would not help: \
+                 {objection}."
+            ),
+            "Let every node's instance say nopreempt, or none (preempt_delay keeps a returning node from taking over \
+             at once).",
+        )
+    } else {
+        no_way(
+            format!(
+                "No file that keepalived tracks can put {to} first, and a restart of the holder would not help: {objection}."
+            ),
+            "Give the instance a track_file with weight 1 on every node (man keepalived.conf), with 0 in the file.",
+        )
+    });
+    None
+}
+
+/// What is written, the last one moves the address; `None` where no number does.
+fn lifts<'f>(field: &'f Field<'f>) -> Option<Vec<Lift<'f>>> {
+    let target = &field.target;
+    let own = target.instance.priority_now()?;
+    let rivals: Vec<&Seat<'_>> = field.rivals().collect();
     let highest = rivals.iter().filter_map(|seat| seat.instance.priority_now()).max().unwrap_or(0);
     // What an earlier move left is taken back first; then whoever is above is put below; then the target is raised.
     let back = usable(target).filter(|(path, weight)| own - added(target, path, *weight) > highest);
@@ -63,20 +90,14 @@ pub(super) fn find<'f>(field: &'f Field<'f>, reasons: &mut Vec<Reason>) -> Vec<L
         let (path, weight) = usable(target)?;
         Some(vec![lift(target, &path, weight, highest + 1)?])
     });
-    let Some(mut lifts) = ways else {
-        reasons.push(no_way(
-            format!("No file that keepalived tracks can put {to} first."),
-            "Give the instance a track_file with weight 1 on every node (man keepalived.conf), with 0 in the file.",
-        ));
-        return Vec::new();
-    };
+    let mut lifts = ways.filter(|lifts| !lifts.is_empty())?;
     // The holder comes last: until then nothing moves.
     lifts.sort_by_key(|lift| lift.seat.node.name == field.holder.node.name);
     let is_only = lifts.len() == 1;
     for lift in &mut lifts {
         lift.is_only = is_only;
     }
-    lifts
+    Some(lifts)
 }
 
 fn below<'f>(seat: &'f Seat<'f>, priority: i64) -> Option<Lift<'f>> {

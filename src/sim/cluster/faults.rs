@@ -45,6 +45,7 @@ impl Cluster {
                 let host = self.balancer_mut(node)?.host;
                 self.split.insert(host);
             }
+            Fault::NoPreempt => self.is_nopreempt = true,
             Fault::Stop { service, node } => {
                 self.host_mut(node)?.stopped.insert(*service);
             }

@@ -23,7 +23,7 @@ pub(crate) use host::HostFile;
 pub(crate) use process::TrafficMix;
 
 use super::{
-    fault::{Fault, FaultError},
+    fault::{Fault, FaultError, Service},
     scenario::{BackendFile, Scenario},
 };
 use crate::{
@@ -129,6 +129,8 @@ pub struct Cluster {
     holder: Option<usize>,
     split: BTreeSet<usize>,
     certificate_days: u32,
+    /// Whoever holds the virtual addresses keeps them while it may.
+    is_nopreempt: bool,
     losing: HashMap<usize, bool>,
     writes: Vec<Written>,
     rng: fastrand::Rng,
@@ -182,6 +184,7 @@ impl Cluster {
             holder: None,
             split: BTreeSet::new(),
             certificate_days: CERTIFICATE_DAYS,
+            is_nopreempt: false,
             losing: HashMap::new(),
             writes: Vec::new(),
             rng: fastrand::Rng::with_seed(seed),
@@ -277,9 +280,11 @@ impl Cluster {
     /// Of the load balancers that answer and whose keepalived runs, the one of highest priority holds the virtual
     /// addresses; the first of equal ones.
     fn elect(&mut self) {
+        let stays = self.is_nopreempt && self.holder.is_some_and(|host| self.hosts[host].may_hold_addresses());
         let candidates = self.balancers.iter().map(|balancer| balancer.host);
         let candidates = candidates.filter(|host| self.hosts[*host].may_hold_addresses());
-        self.holder = candidates.rev().max_by_key(|host| self.hosts[*host].priority + self.hosts[*host].priority_file);
+        let best = candidates.rev().max_by_key(|host| self.hosts[*host].priority + self.hosts[*host].priority_file);
+        self.holder = if stays { self.holder } else { best };
         for balancer in &self.balancers {
             let is_holder = self.holder == Some(balancer.host) || self.split.contains(&balancer.host);
             let vips: &[String] = if is_holder { &self.vips } else { &[] };
@@ -383,11 +388,18 @@ impl Cluster {
                 let exit = self.databases.carry_out(index, *session, statements)?;
                 Some(Text { bytes: String::new(), exit: Some(exit) })
             }
-            call if PresenceProbe::asks(call) => {
-                Some(Text { bytes: self.hosts[index].presence(&self.vips, &self.answering()), exit: Some(0) })
-            }
+            call if PresenceProbe::asks(call) => Some(Text {
+                bytes: self.hosts[index].presence(&self.vips, &self.answering(), self.is_nopreempt),
+                exit: Some(0),
+            }),
             call if let Some(number) = presence::number_written(call) => {
                 self.hosts[index].priority_file = number;
+                self.elect();
+                Some(Text { bytes: String::new(), exit: Some(0) })
+            }
+            call if let Some(runs) = presence::keepalived_told(call) => {
+                let stopped = &mut self.hosts[index].stopped;
+                let _ = if runs { stopped.remove(&Service::Keepalived) } else { stopped.insert(Service::Keepalived) };
                 self.elect();
                 Some(Text { bytes: String::new(), exit: Some(0) })
             }

@@ -55,6 +55,16 @@ pub(super) fn number_written(call: &Call) -> Option<i64> {
     (Some(path.as_str()) == PRIORITY_FILE.strip_suffix(':')).then(|| number.parse().ok()).flatten()
 }
 
+/// Whether a write starts keepalived, or stops it.
+pub(super) fn keepalived_told(call: &Call) -> Option<bool> {
+    let Call::Exec { argv } = call else { return None };
+    match argv.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [.., "service", "keepalived", "start"] => Some(true),
+        [.., "service", "keepalived", "stop"] => Some(false),
+        _ => None,
+    }
+}
+
 /// What `ping -q` says of one peer.
 pub(super) fn round(peer: IpAddr, is_near: bool, is_lossy: bool) -> String {
     let received = if !is_near {
@@ -89,7 +99,7 @@ impl Host {
 
     /// The answer to the presence probe. `vips`: the virtual addresses of the cluster; `answering`: those that are held,
     /// and the hardware address that answers for each.
-    pub(super) fn presence(&self, vips: &[String], answering: &[(String, String)]) -> String {
+    pub(super) fn presence(&self, vips: &[String], answering: &[(String, String)], is_nopreempt: bool) -> String {
         let mut text = String::new();
         let is_edge = self.file.role == Role::Edge;
         let runs = !self.stopped.contains(&Service::Keepalived);
@@ -100,6 +110,9 @@ impl Host {
                 _ if line.starts_with(PRIORITY_FILE) => writeln!(text, "{PRIORITY_FILE}{}", self.priority_file),
                 _ if line.ends_with(" priority 150") => {
                     writeln!(text, "{}", line.replace("priority 150", &format!("priority {}", self.priority)))
+                }
+                _ if is_nopreempt && line.contains("preempt_delay") => {
+                    writeln!(text, "/etc/keepalived/keepalived.conf:    nopreempt")
                 }
                 _ if line.ends_with(" dev priv0") => vips
                     .iter()
