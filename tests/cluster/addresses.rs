@@ -126,11 +126,11 @@ fn an_address_moves_there_and_back_with_a_gap_that_is_hardly_noticed_and_never_t
     let seen = watch.seen.lock().unwrap().clone();
     drop(watch);
     drop(cleaner);
-    judge(seen, rounds);
+    judge(&lab, seen, rounds);
 }
 
 /// Each move: how long both held the address, and how long no visitor got an answer around it.
-fn judge(mut seen: Vec<Seen>, rounds: usize) {
+fn judge(lab: &Lab, mut seen: Vec<Seen>, rounds: usize) {
     seen.sort_by(|one, other| one.0.total_cmp(&other.0));
     let mut came: BTreeMap<&str, f64> = BTreeMap::from([("lb01", 0.0)]);
     let (mut overlaps, mut moments) = (Vec::new(), Vec::new());
@@ -144,7 +144,7 @@ fn judge(mut seen: Vec<Seen>, rounds: usize) {
         }
     }
     assert_eq!(moments.len(), 2 * rounds, "every move is one arrival: {moments:?}");
-    let answers = good_answers();
+    let answers = good_answers(lab);
     let mut gaps: Vec<f64> = moments.iter().map(|moment| gap_around(&answers, *moment)).collect();
     gaps.sort_by(f64::total_cmp);
     overlaps.sort_by(f64::total_cmp);
@@ -164,9 +164,9 @@ fn judge(mut seen: Vec<Seen>, rounds: usize) {
 }
 
 /// When each quick page was answered well, milliseconds of the day, in order.
-fn good_answers() -> Vec<f64> {
-    let folder = std::env::var("VAKT_LAB_DIR").unwrap_or_else(|_| "/var/lib/vakt-lab".into());
-    let text = std::fs::read_to_string(format!("{folder}/load/http.tsv")).unwrap();
+fn good_answers(lab: &Lab) -> Vec<f64> {
+    // Beside the configuration, whichever flavour it is.
+    let text = std::fs::read_to_string(std::path::Path::new(lab.config()).with_file_name("load/http.tsv")).unwrap();
     let mut answers: Vec<f64> = text
         .lines()
         .filter_map(|line| {
