@@ -130,6 +130,76 @@ pub const ALL: [Action; ACTIONS.len()] = [
         back: "mysql.switchover to the former primary",
         runbook: include_str!("../../assets/runbooks/mysql.switchover.md"),
     },
+    Action {
+        id: "vm.suspend",
+        title: "Let a guest stand still, with its memory kept",
+        usage: "vm.suspend GUEST [--reason TEXT]",
+        danger: Danger::Guest,
+        confirmation: "the guest's name",
+        refused: &GUEST_STOPS,
+        back: "vm.resume",
+        runbook: include_str!("../../assets/runbooks/vm.suspend.md"),
+    },
+    Action {
+        id: "vm.resume",
+        title: "Let a guest go on that stands still",
+        usage: "vm.resume GUEST [--reason TEXT]",
+        danger: Danger::Guest,
+        confirmation: "Enter",
+        refused: &[
+            "no hypervisor has the guest, or several have",
+            "the guest is off, or stands still for something that goes on",
+        ],
+        back: "vm.suspend",
+        runbook: include_str!("../../assets/runbooks/vm.resume.md"),
+    },
+    Action {
+        id: "vm.start",
+        title: "Switch a guest on where it is defined",
+        usage: "vm.start GUEST [--reason TEXT]",
+        danger: Danger::Guest,
+        confirmation: "the guest's name",
+        refused: &[
+            "no hypervisor has the guest, or several have",
+            "a hypervisor cannot be asked whether it runs there",
+            "it stands still instead of being off",
+            "its hypervisor has not the memory for it",
+        ],
+        back: "vm.shutdown",
+        runbook: include_str!("../../assets/runbooks/vm.start.md"),
+    },
+    Action {
+        id: "vm.shutdown",
+        title: "Ask a guest to shut down, and see whether it did",
+        usage: "vm.shutdown GUEST [--deadline 60s] [--reason TEXT]",
+        danger: Danger::Guest,
+        confirmation: "the guest's name",
+        refused: &GUEST_STOPS,
+        back: "vm.start",
+        runbook: include_str!("../../assets/runbooks/vm.shutdown.md"),
+    },
+    Action {
+        id: "vm.reset",
+        title: "Reset a guest that does not listen any more",
+        usage: "vm.reset GUEST [--deadline 60s] [--reason TEXT]",
+        danger: Danger::Guest,
+        confirmation: "the guest's name",
+        refused: &GUEST_STOPS,
+        back: "nothing: what was only in its memory is lost",
+        runbook: include_str!("../../assets/runbooks/vm.reset.md"),
+    },
+];
+
+/// Refuses what makes a guest stop serving.
+const GUEST_STOPS: [&str; 8] = [
+    "no hypervisor has the guest, or several have",
+    "the guest does not run, its QEMU process does not answer, or something goes on with it",
+    "it is the last usable server of a backend, or less than `capacity_floor_percent` would remain",
+    "it is the last machine of its role that is up",
+    "it is the primary of the databases, or that is not known",
+    "it holds a virtual address, or may",
+    "`vm.shutdown`: it is not defined beyond its run",
+    "`vm.reset`: it does not tell the page faults of its kernel, which show that it began anew",
 ];
 
 /// The action of that id.

@@ -372,7 +372,8 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             Change::HaproxyDrain { .. }
             | Change::HaproxyMaint { .. }
             | Change::VipMove { .. }
-            | Change::MysqlSwitchover { .. },
+            | Change::MysqlSwitchover { .. }
+            | Change::Guest { .. },
             _,
         ) => ready,
     };
@@ -384,6 +385,11 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
     let reason = || Some(Clean::line(&format!("undo of run {}", last.id)));
     if let (Change::MysqlSwitchover { .. }, Some(former)) = (&last.intent.change, &last.former) {
         return Ok(Intent { change: Change::MysqlSwitchover { to: former.clone() }, reason: reason() });
+    }
+    if let Change::Guest { guest, act } = &last.intent.change
+        && let Some(act) = act.back()
+    {
+        return Ok(Intent { change: Change::Guest { guest: guest.clone(), act }, reason: reason() });
     }
     let Change::VipMove { address, to } = &last.intent.change else {
         return Err(format!("No change takes this back: {}.", last.title));

@@ -209,6 +209,9 @@ pub struct DomainMemory {
     pub usable_kib: Figure<u64>,
     /// What its QEMU process occupies on the host.
     pub resident_kib: Figure<u64>,
+    /// Page faults since its kernel began, told by the balloon driver: fewer than before mean that it began anew.
+    #[serde(default)]
+    pub page_faults: Figure<u64>,
 }
 
 /// Counters of a domain's disk, since it started.

@@ -7,7 +7,8 @@
 //! Deliberately absent: quoting for a shell (`plan::text` prints the line).
 
 use super::{
-    ids::{NodeName, ProxyName, ServerName},
+    guest_act::GuestAct,
+    ids::{GuestName, NodeName, ProxyName, ServerName},
     text::Clean,
 };
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,13 @@ pub enum Change {
         /// Which node's.
         to: NodeName,
     },
+    /// `vm.…`: a guest of a hypervisor as a whole.
+    Guest {
+        /// Which.
+        guest: GuestName,
+        /// What is done with it.
+        act: GuestAct,
+    },
 }
 
 /// What happens to a draining server that still has sessions at the deadline.
@@ -148,6 +156,7 @@ impl Change {
             Self::HaproxyKillSessions { .. } => "haproxy.kill-sessions",
             Self::VipMove { .. } => VIP_MOVE,
             Self::MysqlSwitchover { .. } => MYSQL_SWITCHOVER,
+            Self::Guest { act, .. } => act.id(),
         }
     }
 
@@ -155,6 +164,7 @@ impl Change {
     pub fn target(&self) -> String {
         match self {
             Self::VipMove { address, .. } => address.to_string(),
+            Self::Guest { guest, .. } => guest.to_string(),
             _ => self.server().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -162,7 +172,7 @@ impl Change {
     /// The server of a load balancer that it is about; none where it is about something else.
     pub fn server(&self) -> Option<&ServerPath> {
         match self {
-            Self::VipMove { .. } | Self::MysqlSwitchover { .. } => None,
+            Self::VipMove { .. } | Self::MysqlSwitchover { .. } | Self::Guest { .. } => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
@@ -193,6 +203,12 @@ pub enum NotAnIntent {
         /// The action.
         action: Clean,
     },
+    /// The guest is missing.
+    #[error("{action} needs a guest, such as web04")]
+    NoGuest {
+        /// The action.
+        action: Clean,
+    },
     /// An option that this action does not have.
     #[error("{action} has no option {option:?}; it has {known}")]
     UnknownOption {
@@ -214,7 +230,7 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 7] = [
+pub const ACTIONS: [&str; 12] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -222,6 +238,11 @@ pub const ACTIONS: [&str; 7] = [
     "haproxy.kill-sessions",
     VIP_MOVE,
     MYSQL_SWITCHOVER,
+    "vm.suspend",
+    "vm.resume",
+    "vm.start",
+    "vm.shutdown",
+    "vm.reset",
 ];
 
 const VIP_MOVE: &str = "vip.move";
@@ -246,6 +267,7 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.ready" => &[DEADLINE, WEIGHT, REASON],
         "haproxy.weight" => &[WEIGHT, REASON],
         VIP_MOVE | MYSQL_SWITCHOVER => &[TO, REASON],
+        "vm.shutdown" | "vm.reset" => &[DEADLINE, REASON],
         _ => &[REASON],
     }
 }
@@ -260,6 +282,9 @@ impl Intent {
             .iter()
             .find(|known| **known == action)
             .ok_or_else(|| NotAnIntent::UnknownAction(Clean::line(action)))?;
+        if GuestAct::IDS.contains(&action) {
+            return Self::parse_guest(action, words);
+        }
         if action == MYSQL_SWITCHOVER {
             let options = Options::parse(action, words)?;
             let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
@@ -293,6 +318,15 @@ impl Intent {
         Ok(Self { change, reason: options.reason })
     }
 
+    fn parse_guest<'a>(action: &str, mut words: impl Iterator<Item = &'a str>) -> Result<Self, NotAnIntent> {
+        let guest = words.next().map(Clean::line).filter(|name| !name.is_empty() && !name.as_str().starts_with("--"));
+        let guest = guest.ok_or_else(|| NotAnIntent::NoGuest { action: Clean::line(action) })?;
+        let options = Options::parse(action, words)?;
+        let act = GuestAct::parse(action, options.deadline_ms);
+        let act = act.ok_or_else(|| NotAnIntent::UnknownAction(Clean::line(action)))?;
+        Ok(Self { change: Change::Guest { guest: GuestName::from(&guest), act }, reason: options.reason })
+    }
+
     /// The words that [`Intent::parse`] reads; options at their default are left out.
     pub fn words(&self) -> Vec<String> {
         let mut words = vec![self.change.id().to_owned()];
@@ -315,6 +349,11 @@ impl Intent {
             }
             Change::HaproxyWeight { weight, .. } => option(WEIGHT, weight.to_string()),
             Change::VipMove { to, .. } | Change::MysqlSwitchover { to } => option(TO, to.to_string()),
+            Change::Guest { act, .. } => {
+                if let Some(deadline) = act.deadline_word() {
+                    option(DEADLINE, deadline);
+                }
+            }
             Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } => {}
         }
         if let Some(reason) = &self.reason {
@@ -421,6 +460,11 @@ mod tests {
             "vip.move 2001:db8::1 --to lb02",
             "mysql.switchover --to db02",
             "mysql.switchover --to db02 --reason kernel",
+            "vm.suspend web04",
+            "vm.resume web04 --reason kernel",
+            "vm.start web04",
+            "vm.shutdown web04 --deadline 90s",
+            "vm.reset web04 --deadline 60s --reason stuck",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -439,7 +483,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -465,6 +509,9 @@ mod tests {
             ("vip.move lb02 --to lb01", "vip.move needs an address, such as 10.10.0.100"),
             ("vip.move 10.0.0.1", "--to needs the name of a node, such as db02"),
             ("mysql.switchover", "--to needs the name of a node, such as db02"),
+            ("vm.start", "vm.start needs a guest, such as web04"),
+            ("vm.start --reason x", "vm.start needs a guest, such as web04"),
+            ("vm.suspend web04 --deadline 5s", "vm.suspend has no option \"--deadline\"; it has --reason"),
         ];
         for (line, message) in cases {
             assert_eq!(parse(line).unwrap_err().to_string(), message, "{line}");

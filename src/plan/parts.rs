@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{
-        ids::{ClusterName, NodeName},
+        ids::{ClusterName, GuestName, NodeName},
         intent::{Intent, ServerPath},
         text::Clean,
         time::Now,
@@ -136,6 +136,15 @@ pub enum Subject {
         /// The servers of load balancers by which writes go to either.
         endpoints: Vec<ServerPath>,
     },
+    /// A guest.
+    Guest {
+        /// Which.
+        guest: GuestName,
+        /// The hypervisor that has it before.
+        host: NodeName,
+        /// The servers of load balancers behind which it stands.
+        servers: Vec<ServerPath>,
+    },
 }
 
 impl Subject {
@@ -145,6 +154,7 @@ impl Subject {
             Self::Server(path) => super::expect::server_words(facts, path),
             Self::Vip { address, .. } => super::vip::words(facts, *address),
             Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
+            Self::Guest { guest, servers, .. } => super::guest::words(facts, guest, servers),
         }
     }
 
@@ -152,7 +162,7 @@ impl Subject {
     pub fn former(&self) -> Option<&NodeName> {
         match self {
             Self::Primary { from, .. } => Some(from),
-            Self::Server(_) | Self::Vip { .. } => None,
+            Self::Server(_) | Self::Vip { .. } | Self::Guest { .. } => None,
         }
     }
 
@@ -161,6 +171,7 @@ impl Subject {
         match self {
             Self::Server(path) => path.server.as_str(),
             Self::Vip { to, .. } | Self::Primary { to, .. } => to.as_str(),
+            Self::Guest { guest, .. } => guest.as_str(),
         }
     }
 }
@@ -171,6 +182,7 @@ impl fmt::Display for Subject {
             Self::Server(path) => path.fmt(f),
             Self::Vip { address, .. } => address.fmt(f),
             Self::Primary { .. } => f.write_str("database"),
+            Self::Guest { guest, .. } => guest.fmt(f),
         }
     }
 }
@@ -253,6 +265,10 @@ pub struct Write {
     pub after: Until,
     /// The way back.
     pub undo: Undo,
+    /// Set where the effect may come late or never, and the world cannot tell a request that was not heard from one that
+    /// is not yet obeyed: what the run ends *stopped* with when the effect was not seen in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests: Option<Clean>,
 }
 
 /// The way back from a write.

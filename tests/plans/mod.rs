@@ -16,6 +16,7 @@ use vakt::{
     wire::request::Call,
 };
 
+mod guests;
 mod lint;
 mod switchover;
 mod vip;
@@ -128,6 +129,9 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
             "mysql.switchover --to db03",
         ),
     ]
+    .into_iter()
+    .chain(guests::corpus())
+    .collect()
 }
 
 #[test]

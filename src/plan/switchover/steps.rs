@@ -126,6 +126,7 @@ impl<'s> Parts<'s> {
                 done: self.done,
                 after: until(checks, 1, self.poll_ms, self.deadline_ms),
                 undo: self.undo,
+                rests: None,
             })),
         }
     }
@@ -246,6 +247,7 @@ fn balancer(endpoint: &Endpoint<'_>, what: Balanced) -> Step {
             done: checks(&[(what.server, what.done)]),
             after: until(checks(&[(what.server, what.done)]), 1, QUICK_POLL_MS, what.deadline_ms),
             undo: what.undo,
+            rests: None,
         })),
     }
 }

@@ -210,7 +210,8 @@ impl Ledger {
                     | Change::HaproxyMaint { .. }
                     | Change::HaproxyKillSessions { .. }
                     | Change::VipMove { .. }
-                    | Change::MysqlSwitchover { .. } => false,
+                    | Change::MysqlSwitchover { .. }
+                    | Change::Guest { .. } => false,
                 }
         };
         self.wishes.iter().filter(goes).cloned().collect()

@@ -5,6 +5,7 @@ use crate::{
     wire::libvirt::{
         ANSWERED, Question,
         answer::{self, Definitions, DomainRecord, DomainStatistics, Statistics},
+        operation::{GuestIdentity, Operation},
     },
 };
 use serde_json::{Map, Value};
@@ -28,6 +29,11 @@ static DEFINITIONS_OF_ONE: LazyLock<Definitions> =
 /// Processor time that a guest uses, and time that it waits for a processor, of one second.
 const CPU_SHARE: f64 = 0.06;
 const DELAY_SHARE: f64 = 0.004;
+/// How long a guest takes to shut down.
+const SHUTDOWN_US: u64 = 6_000_000;
+/// Page faults of a kernel that has just begun, and those that guests have had when the simulation begins.
+const PAGE_FAULTS_OF_BOOT: u64 = 900;
+const PAGE_FAULTS_AT_START: u64 = 2_000_000;
 /// Fields that only QEMU itself knows.
 const OF_QEMU: [&str; 4] = ["balloon.", "block.0.rd", "block.0.wr", "block.0.fl"];
 
@@ -127,12 +133,27 @@ pub(super) struct Guest {
     settled_us: u64,
     cpu_ns: f64,
     delay_ns: f64,
+    /// When its kernel began.
+    booted_us: u64,
+    /// When it will be off, once it was asked to shut down.
+    goes_off_us: Option<u64>,
 }
 
 impl Guest {
     pub(super) fn new(name: NodeName, host: usize, number: usize, now_us: u64) -> Self {
         let state = GuestState::default();
-        Self { name, host, state, number, began_us: now_us, settled_us: now_us, cpu_ns: 4e9, delay_ns: 1e8 }
+        Self {
+            name,
+            host,
+            state,
+            number,
+            began_us: now_us,
+            settled_us: now_us,
+            cpu_ns: 4e9,
+            delay_ns: 1e8,
+            booted_us: 0,
+            goes_off_us: None,
+        }
     }
 
     /// Changes its state; a start begins its counters anew.
@@ -141,8 +162,29 @@ impl Guest {
         let was_off = matches!(self.state, GuestState::Off | GuestState::Crashed);
         if was_off && state.turns() {
             (self.began_us, self.cpu_ns, self.delay_ns) = (now_us, 0.0, 0.0);
+            self.booted_us = now_us;
         }
+        self.goes_off_us = None;
         self.state = state;
+    }
+
+    /// Whether it is the one that a write means.
+    pub(super) fn is(&self, identity: &GuestIdentity) -> bool {
+        self.name.as_str() == identity.name && self.uuid() == identity.uuid
+    }
+
+    /// Carries an operation out as libvirt does; `false` where libvirt refuses.
+    pub(super) fn operate(&mut self, operation: &Operation, now_us: u64) -> bool {
+        self.settle(now_us);
+        match (operation, self.state) {
+            (Operation::Suspend, GuestState::Running) => self.become_(GuestState::Paused, now_us),
+            (Operation::Resume, GuestState::Paused | GuestState::IoError)
+            | (Operation::Start, GuestState::Off | GuestState::Crashed) => self.become_(GuestState::Running, now_us),
+            (Operation::Shutdown, GuestState::Running) => self.goes_off_us = Some(now_us + SHUTDOWN_US),
+            (Operation::Reset, GuestState::Running) => self.booted_us = now_us,
+            _ => return false,
+        }
+        true
     }
 
     fn settle(&mut self, now_us: u64) {
@@ -152,6 +194,16 @@ impl Guest {
             self.cpu_ns += elapsed_ns * CPU_SHARE;
             self.delay_ns += elapsed_ns * DELAY_SHARE;
         }
+        if self.goes_off_us.is_some_and(|at_us| at_us <= now_us) {
+            (self.state, self.goes_off_us) = (GuestState::Off, None);
+        }
+    }
+
+    /// What its kernel tells: it had many at once when it began, and some more each second.
+    fn page_faults(&self, now_us: u64) -> u64 {
+        let seconds = now_us.saturating_sub(self.booted_us) / 1_000_000;
+        let since = if self.booted_us == 0 { PAGE_FAULTS_AT_START } else { 0 };
+        PAGE_FAULTS_OF_BOOT + since + seconds * 20
     }
 
     /// The same for a name at any time: it does not depend on what else is simulated.
@@ -172,6 +224,7 @@ impl Guest {
         set(&mut stats, "cpu.time", (self.cpu_ns as u64).into());
         set(&mut stats, "vcpu.0.time", ((self.cpu_ns * 0.8) as u64).into());
         set(&mut stats, "vcpu.0.delay", (self.delay_ns as u64).into());
+        set(&mut stats, "balloon.minor_fault", self.page_faults(now_us).into());
         set(&mut stats, "block.0.path", path.into());
         set(&mut stats, "net.0.name", format!("vnet{}", self.number).into());
         let is_off = number == 5;

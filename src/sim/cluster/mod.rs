@@ -316,7 +316,9 @@ impl Cluster {
         if losing == Some(false) {
             return Outcome::Lost;
         }
-        if matches!(request.call, Call::Libvirt { .. }) && self.hosts[index].libvirt == LibvirtState::Frozen {
+        if matches!(request.call, Call::Libvirt { .. } | Call::LibvirtWrite { .. })
+            && self.hosts[index].libvirt == LibvirtState::Frozen
+        {
             return Outcome::Silent;
         }
         let Some(text) = self.text(index, request) else { return Outcome::NoSocket };
@@ -370,6 +372,15 @@ impl Cluster {
                 }
                 let guests = self.guests.iter_mut().filter(|guest| guest.host == index);
                 Some(Text { bytes: guest::answer(guests, *question, now_us)?, exit: None })
+            }
+            Call::LibvirtWrite { guest, operation, .. } => {
+                let host = &self.hosts[index];
+                if host.file.role != Role::Hypervisor || host.libvirt == LibvirtState::Dead {
+                    return None;
+                }
+                let guest = self.guests.iter_mut().find(|one| one.host == index && one.is(guest));
+                let done = guest.is_some_and(|guest| guest.operate(operation, now_us));
+                Some(Text { bytes: String::new(), exit: Some(u32::from(!done)) })
             }
             call if GuestProfileProbe::asks_starts(call) => {
                 let guests = self.guests.iter().filter(|guest| guest.host == index);

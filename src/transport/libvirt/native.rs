@@ -8,6 +8,7 @@ use super::Fault;
 use crate::wire::libvirt::{
     ANSWERED,
     answer::{DomainRecord, DomainStatistics},
+    operation::Operation,
 };
 use serde_json::{Map, Value};
 use std::{
@@ -19,9 +20,9 @@ use std::{
     thread,
 };
 use tokio::sync::Notify;
+pub(super) use virt::domain::Domain;
 use virt::{
     connect::Connect,
-    domain::Domain,
     error::{Error, ErrorNumber},
     event,
 };
@@ -130,6 +131,38 @@ impl Connection {
         }
         Ok(domains)
     }
+}
+
+/// A connection of libvirt's client library on which something may be changed.
+pub(super) struct WritingConnection(Connect);
+
+impl WritingConnection {
+    pub(super) fn open(address: &str) -> Result<Self, Fault> {
+        Connect::open(Some(address)).map(Self).map_err(|error| fault(&error))
+    }
+
+    /// The domain of that name.
+    pub(super) fn domain(&self, name: &str) -> Result<Domain, Fault> {
+        self.0.lookup_domain_by_name(name).map_err(|error| fault(&error))
+    }
+}
+
+/// A domain's identity.
+pub(super) fn uuid_of(domain: &Domain) -> Option<String> {
+    domain.uuid_string().ok()
+}
+
+/// Carries an operation out. What libvirt answers is an answer, whatever its kind of error: only a conversation that
+/// ended leaves open what became of it.
+pub(super) fn operate(domain: &Domain, operation: &Operation) -> Result<(), Fault> {
+    let done = match operation {
+        Operation::Suspend => domain.suspend(),
+        Operation::Resume => domain.resume(),
+        Operation::Start => domain.create(),
+        Operation::Shutdown => domain.shutdown_flags(sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN),
+        Operation::Reset => domain.reset(),
+    };
+    done.map_err(|error| fault(&error))
 }
 
 /// A domain's name; empty where libvirt does not tell it.
