@@ -188,6 +188,28 @@ pub const ALL: [Action; ACTIONS.len()] = [
         back: "nothing: what was only in its memory is lost",
         runbook: include_str!("../../assets/runbooks/vm.reset.md"),
     },
+    Action {
+        id: "vm.migrate",
+        title: "Move a guest to another hypervisor while it runs",
+        usage: "vm.migrate GUEST --to NODE [--deadline 10m] [--reason TEXT]",
+        danger: Danger::Guest,
+        confirmation: "the guest's name",
+        refused: &[
+            "no hypervisor has the guest, or several have, or one cannot be asked whether it runs there",
+            "the guest does not run, its QEMU process does not answer, or something goes on with it",
+            "the node is no hypervisor that can be asked, or has no `migration_uri`",
+            "a guest with its UUID is there already",
+            "it may not run there (`hosts`, `[residency]`), or every machine of its role would be there",
+            "it is the primary of the databases, or that is not known",
+            "QEMU there is older, or its processor is that of its host as it is",
+            "it has snapshots, or devices that stay with their host",
+            "the memory is not there",
+            "there is no bridge of that name, or no port of it carries the VLAN",
+            "there is no storage pool where its disks lie, another guest's disk is in the place, or a shared disk is cached",
+        ],
+        back: "vm.migrate to the former hypervisor",
+        runbook: include_str!("../../assets/runbooks/vm.migrate.md"),
+    },
 ];
 
 /// Refuses what makes a guest stop serving.

@@ -387,7 +387,7 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
         return Ok(Intent { change: Change::MysqlSwitchover { to: former.clone() }, reason: reason() });
     }
     if let Change::Guest { guest, act } = &last.intent.change
-        && let Some(act) = act.back()
+        && let Some(act) = act.back(last.former.as_ref())
     {
         return Ok(Intent { change: Change::Guest { guest: guest.clone(), act }, reason: reason() });
     }

@@ -87,8 +87,8 @@ pub(super) enum Command {
     /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with
     /// every reason. ACTION is one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight,
     /// haproxy.kill-sessions, whose TARGET is backend/server; vip.move, whose TARGET is an address;
-    /// mysql.switchover, which has none; or vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, whose TARGET is a
-    /// guest of a hypervisor.
+    /// mysql.switchover, which has none; or vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset,
+    /// vm.migrate, whose TARGET is a guest of a hypervisor.
     Do(DoWanted),
     /// Look at runs: changes that were made, are being made, or were interrupted; take them up again
     Runs {

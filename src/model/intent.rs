@@ -230,7 +230,7 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 12] = [
+pub const ACTIONS: [&str; 13] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -243,6 +243,7 @@ pub const ACTIONS: [&str; 12] = [
     "vm.start",
     "vm.shutdown",
     "vm.reset",
+    GuestAct::MIGRATE,
 ];
 
 const VIP_MOVE: &str = "vip.move";
@@ -268,6 +269,7 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.weight" => &[WEIGHT, REASON],
         VIP_MOVE | MYSQL_SWITCHOVER => &[TO, REASON],
         "vm.shutdown" | "vm.reset" => &[DEADLINE, REASON],
+        GuestAct::MIGRATE => &[TO, DEADLINE, REASON],
         _ => &[REASON],
     }
 }
@@ -322,8 +324,8 @@ impl Intent {
         let guest = words.next().map(Clean::line).filter(|name| !name.is_empty() && !name.as_str().starts_with("--"));
         let guest = guest.ok_or_else(|| NotAnIntent::NoGuest { action: Clean::line(action) })?;
         let options = Options::parse(action, words)?;
-        let act = GuestAct::parse(action, options.deadline_ms);
-        let act = act.ok_or_else(|| NotAnIntent::UnknownAction(Clean::line(action)))?;
+        let act = GuestAct::parse(action, options.to, options.deadline_ms);
+        let act = act.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
         Ok(Self { change: Change::Guest { guest: GuestName::from(&guest), act }, reason: options.reason })
     }
 
@@ -350,6 +352,9 @@ impl Intent {
             Change::HaproxyWeight { weight, .. } => option(WEIGHT, weight.to_string()),
             Change::VipMove { to, .. } | Change::MysqlSwitchover { to } => option(TO, to.to_string()),
             Change::Guest { act, .. } => {
+                if let Some(to) = act.to() {
+                    option(TO, to.to_string());
+                }
                 if let Some(deadline) = act.deadline_word() {
                     option(DEADLINE, deadline);
                 }
@@ -465,6 +470,7 @@ mod tests {
             "vm.start web04",
             "vm.shutdown web04 --deadline 90s",
             "vm.reset web04 --deadline 60s --reason stuck",
+            "vm.migrate web04 --to kvm02 --deadline 10m",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -483,7 +489,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -509,6 +515,7 @@ mod tests {
             ("vip.move lb02 --to lb01", "vip.move needs an address, such as 10.10.0.100"),
             ("vip.move 10.0.0.1", "--to needs the name of a node, such as db02"),
             ("mysql.switchover", "--to needs the name of a node, such as db02"),
+            ("vm.migrate web04", "--to needs the name of a node, such as db02"),
             ("vm.start", "vm.start needs a guest, such as web04"),
             ("vm.start --reason x", "vm.start needs a guest, such as web04"),
             ("vm.suspend web04 --deadline 5s", "vm.suspend has no option \"--deadline\"; it has --reason"),

@@ -162,7 +162,8 @@ impl Subject {
     pub fn former(&self) -> Option<&NodeName> {
         match self {
             Self::Primary { from, .. } => Some(from),
-            Self::Server(_) | Self::Vip { .. } | Self::Guest { .. } => None,
+            Self::Guest { host, .. } => Some(host),
+            Self::Server(_) | Self::Vip { .. } => None,
         }
     }
 

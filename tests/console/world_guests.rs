@@ -92,6 +92,7 @@ pub(crate) fn guests(host: &str) -> (HypervisorFacts, HypervisorProfile) {
         cpus: Known(8),
         memory_kib: Known(16 << 20),
         domains: Vec::new(),
+        pools: Figure::default(),
     };
     for (sample, rates, definition) in guests {
         facts.sample.domains.push(sample);

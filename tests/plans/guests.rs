@@ -16,6 +16,15 @@ fn paused(cluster: Cluster, name: &str) -> Cluster {
     cluster.with_guest(name, |guest| (guest.state, guest.reason) = (DomainState::Paused, 1))
 }
 
+/// The same with disks in pools of that kind.
+fn shared(kind: &'static str) -> Cluster {
+    let mut cluster = Cluster::with_guests();
+    for hypervisor in &mut cluster.hypervisors {
+        hypervisor.pool = Some(("images", kind));
+    }
+    cluster
+}
+
 /// Every plan of a guest.
 pub(super) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
     let guests = Cluster::with_guests;
@@ -35,6 +44,8 @@ pub(super) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
             "vm.shutdown app01 --deadline 5s",
         ),
         ("vm_reset", guests(), "vm.reset app01 --deadline 30s"),
+        ("vm_migrate", guests(), "vm.migrate web03 --to kvm02 --deadline 60s"),
+        ("vm_migrate_shared", shared("netfs"), "vm.migrate web03 --to kvm02"),
     ]
 }
 
@@ -77,6 +88,62 @@ fn refusals_of_place() -> Vec<Refused> {
             },
             "vm.start app01",
             &[Kind::SplitBrain],
+        ),
+    ]
+}
+
+/// What keeps a guest from moving.
+fn refusals_of_moves() -> Vec<Refused> {
+    use ReasonKind as Kind;
+    const MOVE: &str = "vm.migrate web03 --to kvm02";
+    vec![
+        ("refused_vm_migrate_nowhere", |_| (), "vm.migrate web03 --to lb01", &[Kind::UnknownTarget]),
+        ("refused_vm_migrate_unread", |cluster| cluster.vanish("kvm02"), MOVE, &[Kind::UnknownTarget]),
+        (
+            "refused_vm_migrate_uuid",
+            |cluster| {
+                let mut copy = cluster.guest("web03").clone();
+                (copy.name, copy.state) = ("web03-old", DomainState::Off);
+                cluster.hypervisor("kvm02").unwrap().guests.push(copy);
+            },
+            MOVE,
+            &[Kind::SplitBrain],
+        ),
+        ("refused_vm_migrate_fate", |_| (), "vm.migrate app01 --to kvm02", &[Kind::NotFit]),
+        (
+            "refused_vm_migrate_bound",
+            |cluster| {
+                let guest = cluster.guest("web03");
+                guest.snapshots = 2;
+                guest.devices = vec!["hostdev pci".into(), "filesystem virtiofs".into()];
+                guest.cpu_mode = "host-passthrough";
+            },
+            MOVE,
+            &[Kind::NotFit, Kind::NotFit, Kind::NotFit],
+        ),
+        (
+            "refused_vm_migrate_host",
+            |cluster| {
+                let there = cluster.hypervisor("kvm02").unwrap();
+                (there.qemu, there.memory_mib, there.pool, there.trunks) = (6_002_000, 1024, None, vec![20]);
+            },
+            MOVE,
+            &[Kind::CapacityFloor, Kind::NoWay, Kind::NoWay, Kind::NotFit],
+        ),
+        (
+            "refused_vm_migrate_bridge",
+            |cluster| cluster.hypervisor("kvm02").unwrap().bridge = "br-other",
+            MOVE,
+            &[Kind::NoWay],
+        ),
+        (
+            "refused_vm_migrate_cached",
+            |cluster| {
+                *cluster = shared("netfs");
+                cluster.guest("web03").cache = "";
+            },
+            MOVE,
+            &[Kind::NotFit],
         ),
     ]
 }
@@ -156,7 +223,9 @@ fn refusals_of_state() -> Vec<Refused> {
 
 #[test]
 fn every_refusal_about_a_guest_reads_as_it_should() {
-    for (name, change, line, kinds) in refusals_of_place().into_iter().chain(refusals_of_state()) {
+    for (name, change, line, kinds) in
+        refusals_of_place().into_iter().chain(refusals_of_moves()).chain(refusals_of_state())
+    {
         let mut cluster = Cluster::with_guests();
         change(&mut cluster);
         let planned = planned(&cluster, line);

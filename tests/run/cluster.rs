@@ -19,7 +19,7 @@ use vakt::{
         world::World,
     },
     wire::{
-        probe::Facts,
+        probe::{Facts, ProbeId},
         request::{Call, Reply, Request},
     },
 };
@@ -351,7 +351,7 @@ impl Cluster {
                 }
             }
         }
-        self.hypervisors.iter_mut().for_each(SimHypervisor::pass);
+        guests::pass(&mut self.hypervisors);
         let balancers = &self.balancers;
         let is_sent_to = |name: &str| {
             balancers.iter().flat_map(|one| &one.servers).any(|server| server.name == name && server.takes_traffic())
@@ -359,9 +359,13 @@ impl Cluster {
         databases::pass(&mut self.databases, is_sent_to, &mut self.acknowledged);
     }
 
-    pub(crate) fn facts(&self, node: &NodeName) -> Option<Facts> {
+    pub(crate) fn facts(&self, node: &NodeName, probe: ProbeId) -> Option<Facts> {
         if let Some(hypervisor) = self.hypervisors.iter().find(|hypervisor| hypervisor.name == node.as_str()) {
-            return hypervisor.reachable.then(|| Facts::Guests(Box::new(hypervisor.sample())));
+            return hypervisor.reachable.then(|| match probe {
+                ProbeId::GuestProfile => Facts::GuestProfile(Box::new(hypervisor.profile())),
+                ProbeId::OvsDetail => Facts::OvsDetail(Box::new(hypervisor.learned())),
+                _ => Facts::Guests(Box::new(hypervisor.sample())),
+            });
         }
         if let Some(database) = self.databases.iter().find(|database| database.name == node.as_str()) {
             return database.reachable.then(|| Facts::Switchover(Box::new(database.sample())));
@@ -401,6 +405,7 @@ impl Cluster {
             let node = world.node_mut(&NodeName::from(hypervisor.name)).unwrap();
             node.hypervisor.take(hypervisor.facts(), at);
             node.hypervisor_profile.take(hypervisor.profile(), at);
+            node.ovs.take(hypervisor.switch(), at);
         }
         for balancer in &self.balancers {
             let facts = HaproxyFacts { sample: balancer.sample(), ..HaproxyFacts::default() };
@@ -466,11 +471,13 @@ name = "kvm01"
 roles = ["hypervisor"]
 management = "10.99.0.41"
 private = "10.10.0.41"
+migration_uri = "qemu+tls://10.88.0.41/system"
 [[node]]
 name = "kvm02"
 roles = ["hypervisor"]
 management = "10.99.0.42"
 private = "10.10.0.42"
+migration_uri = "qemu+tls://10.88.0.42/system"
 [[guest]]
 name = "app01"
 roles = ["app"]

@@ -206,7 +206,7 @@ impl Harness {
                     self.now.mono = self.now.mono.plus_ms(SLOW_MS);
                 }
                 self.reads += 1;
-                let outcome = self.cluster.facts(&node).ok_or_else(|| "connection refused".into());
+                let outcome = self.cluster.facts(&node, probe).ok_or_else(|| "connection refused".into());
                 Some(RunEvent::Read { ticket, node, probe, outcome })
             }
             RunCommand::Send { ticket, node, request } => {

@@ -10,9 +10,10 @@ use crate::{
         screen::ScreenId,
     },
     model::{
-        guest_act::GuestAct,
-        ids::GuestName,
+        guest_act::{GuestAct, MIGRATION_DEADLINE_MS_DEFAULT},
+        ids::{GuestName, NodeName},
         intent::{Change, DEADLINE_MS_DEFAULT, Intent},
+        inventory::Node,
     },
 };
 
@@ -69,6 +70,25 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         available,
         act: |app| plan(app, GuestAct::Reset { deadline_ms: DEADLINE_MS_DEFAULT }),
     },
+    Command {
+        id: "guest.migrate",
+        title: "Move this guest to another hypervisor",
+        hint: "",
+        doc: "Opens the plan that moves a running guest to the other hypervisor that may take it, with every check of it.",
+        scope: GUESTS,
+        danger: Danger::Guest,
+        available: |here| {
+            available(here)?;
+            elsewhere(here).map(|_| ())
+        },
+        act: |app| match elsewhere(&Here::of(app)) {
+            Ok(to) => plan(app, GuestAct::Migrate { to, deadline_ms: MIGRATION_DEADLINE_MS_DEFAULT }),
+            Err(reason) => {
+                app.notify(reason);
+                Vec::new()
+            }
+        },
+    },
 ];
 
 fn available(here: &Here<'_>) -> Result<(), String> {
@@ -89,5 +109,21 @@ fn meant(here: &Here<'_>) -> Result<GuestName, String> {
     match &here.row {
         Some(RowId::Guest(_, name)) => Ok(GuestName::from(name)),
         _ => Err("No guest is chosen here.".to_owned()),
+    }
+}
+
+/// The one other hypervisor that the guest of the row may go to.
+fn elsewhere(here: &Here<'_>) -> Result<NodeName, String> {
+    let Some(RowId::Guest(host, name)) = &here.row else { return Err("No guest is chosen here.".to_owned()) };
+    let inventory = &here.app.inventory;
+    let allowed = inventory.hosts_of(name.as_str());
+    let may = |node: &&Node| {
+        node.name != *host && node.migration_uri.is_some() && (allowed.is_empty() || allowed.contains(&node.name))
+    };
+    let mut others = inventory.nodes.iter().filter(|node| node.libvirt_socket.is_some()).filter(may);
+    match (others.next(), others.next()) {
+        (Some(only), None) => Ok(only.name.clone()),
+        (None, _) => Err(format!("No other hypervisor may take {name}: set migration_uri of one.")),
+        (Some(_), Some(_)) => Err(format!("Several may take {name}: type vm.migrate {name} --to NODE in the palette.")),
     }
 }

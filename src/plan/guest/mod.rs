@@ -1,18 +1,20 @@
-//! `vm.suspend`, `vm.resume`, `vm.start`, `vm.shutdown`, `vm.reset`: a guest of a hypervisor as a whole.
+//! `vm.suspend`, `vm.resume`, `vm.start`, `vm.shutdown`, `vm.reset`, `vm.migrate`: a guest of a hypervisor as a whole.
 //!
-//! `field` is where it is and how it stands, `service` what else would stop with it, `steps` what is sent and how it is
-//! seen.
+//! `field` is where it is and how it stands, `service` what else would stop with it, `destination` where it goes and every
+//! check of that, `steps` and `migration` what is sent and how it is seen.
 //!
 //! Deliberately absent: taking a guest's power away (`virsh destroy`). A guest that does not shut down is left to the
 //! operator, with the words to type.
 
+mod destination;
 mod expect;
 mod field;
+mod migration;
 mod service;
 mod steps;
 
 pub(super) use expect::words_of;
-pub use expect::{GuestExpect, GuestState};
+pub use expect::{GuestExpect, GuestState, Plug};
 
 use super::{
     expect::{Check, Expect},
@@ -26,11 +28,12 @@ use crate::{
         hypervisor::DomainState,
         ids::{GuestName, NodeName},
         intent::{Intent, ServerPath},
-        inventory::Confirm,
+        inventory::{Confirm, Node},
         text::Clean,
     },
     wire::probe::{Facts, ProbeId},
 };
+use destination::Destination;
 use field::{Field, Host};
 use service::Service;
 
@@ -49,11 +52,11 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, guest: &GuestName, act: &
     if let Some(field) = field.as_ref().filter(|field| reasons.is_empty() && is_there(field, act)) {
         return Ok(Planned::AlreadyThere(AlreadyThere {
             intent: intent.clone(),
-            what: Clean::line(&format!("{guest} is {} already.", field.domain.state_words())),
+            what: Clean::line(&format!("{guest} is {} on {} already.", field.domain.state_words(), field.host.name())),
             evidence: vec![field.words()],
         }));
     }
-    let mut service = None;
+    let (mut service, mut destination) = (None, None);
     if let Some(field) = &field {
         field.judge(&mut reasons);
         judge_state(field, act, &mut reasons);
@@ -64,14 +67,27 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, guest: &GuestName, act: &
         if stops(act) {
             service = Some(Service::survey(scene, field, &mut reasons));
         }
+        if let GuestAct::Migrate { to, .. } = act {
+            service = Some(Service::of_move(scene, field, &mut reasons));
+            destination = Destination::survey(scene, field, to, &mut reasons);
+        }
     }
     reasons.sort_by_key(|reason| reason.kind);
     match &field {
         Some(field) if reasons.is_empty() => {
-            Ok(Planned::Plan(Box::new(Plan::new(body(scene, intent, field, act, service.as_ref())))))
+            let parts = Parts { field, act, service: service.as_ref(), destination: destination.as_ref() };
+            Ok(Planned::Plan(Box::new(Plan::new(body(scene, intent, &parts)))))
         }
         _ => Err(Refusal { intent: intent.clone(), title: Clean::line(&title(act, guest)), reasons }),
     }
+}
+
+/// What a plan is made of.
+struct Parts<'p, 'a> {
+    field: &'p Field<'a>,
+    act: &'p GuestAct,
+    service: Option<&'p Service>,
+    destination: Option<&'p Destination<'p>>,
 }
 
 /// A node in one line, for what is true after a run.
@@ -98,6 +114,7 @@ fn is_there(field: &Field<'_>, act: &GuestAct) -> bool {
         GuestAct::Resume | GuestAct::Start => field.is_running(),
         GuestAct::Shutdown { .. } => field.state().is_some_and(|state| !state.is_active()),
         GuestAct::Reset { .. } => false,
+        GuestAct::Migrate { to, .. } => field.is_running() && field.host.name() == to,
     }
 }
 
@@ -108,6 +125,7 @@ fn title(act: &GuestAct, guest: &GuestName) -> String {
         GuestAct::Start => format!("Start {guest}"),
         GuestAct::Shutdown { .. } => format!("Shut {guest} down"),
         GuestAct::Reset { .. } => format!("Reset {guest}"),
+        GuestAct::Migrate { to, .. } => format!("Move {guest} to {to} while it runs"),
     }
 }
 
@@ -116,7 +134,7 @@ fn judge_state(field: &Field<'_>, act: &GuestAct, reasons: &mut Vec<Reason>) {
     let Some(state) = field.state() else { return };
     let name = &field.name;
     let (fits, cure) = match act {
-        GuestAct::Suspend | GuestAct::Shutdown { .. } | GuestAct::Reset { .. } => (
+        GuestAct::Suspend | GuestAct::Shutdown { .. } | GuestAct::Reset { .. } | GuestAct::Migrate { .. } => (
             expect::is_running(state),
             if state.is_active() {
                 format!("Let it go on first: vakt do vm.resume {name}.")
@@ -184,18 +202,32 @@ fn judge_room(scene: &Scene<'_>, field: &Field<'_>, reasons: &mut Vec<Reason>) {
     }
 }
 
-fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>, act: &GuestAct, service: Option<&Service>) -> Body {
+fn body(scene: &Scene<'_>, intent: &Intent, parts: &Parts<'_, '_>) -> Body {
+    let Parts { field, act, service, destination } = parts;
     let (name, host) = (&field.name, field.host.name());
-    let steps = steps::all(field, act);
-    let departures = || service.into_iter().flat_map(|service| &service.departures);
-    let mut effect = steps::effect(field, act);
-    effect.extend(service.into_iter().flat_map(Service::words));
+    let steps = match (act, destination) {
+        (GuestAct::Migrate { deadline_ms, .. }, Some(destination)) => {
+            migration::all(scene, field, destination, *deadline_ms)
+        }
+        _ => steps::all(field, act),
+    };
+    let departures = || service.iter().flat_map(|service| &service.departures);
+    let mut effect = match (act, destination) {
+        (GuestAct::Migrate { deadline_ms, .. }, Some(destination)) => {
+            migration::effect(field, destination, *deadline_ms)
+        }
+        _ => steps::effect(field, act),
+    };
+    effect.extend(service.iter().flat_map(|service| service.words(act)));
     let premises: Vec<Premise> =
         premises(field, act).into_iter().chain(departures().flat_map(|one| one.premises.clone())).collect();
     Body {
         cluster: scene.inventory.cluster.clone(),
         intent: intent.clone(),
-        title: Clean::line(&format!("{} on {host}", title(act, name))),
+        title: Clean::line(&match act {
+            GuestAct::Migrate { to, .. } => format!("Move {name} from {host} to {to} while it runs"),
+            _ => format!("{} on {host}", title(act, name)),
+        }),
         effect: effect.iter().map(|text| Clean::line(text)).collect(),
         goal: Clean::line(&steps::goal(field, act)),
         subject: Subject::Guest {
@@ -206,7 +238,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>, act: &GuestAct, s
         made_at: scene.now,
         facts_age_ms: premises.iter().map(|premise| premise.age_ms).max().unwrap_or(0),
         premises,
-        sources: sources(scene, field, act, service),
+        sources: sources(scene, parts, &steps),
         point_of_no_return: steps.iter().position(Step::is_irreversible),
         confirmation: confirmation(scene, field, act),
         steps,
@@ -221,6 +253,7 @@ fn confirmation(scene: &Scene<'_>, field: &Field<'_>, act: &GuestAct) -> Confirm
         GuestAct::Suspend | GuestAct::Shutdown { .. } => format!("{name} serves nobody from then on"),
         GuestAct::Reset { .. } => format!("what {name} has not written to its disks is lost"),
         GuestAct::Start => "a guest that was started cannot be taken back without shutting it down".to_owned(),
+        GuestAct::Migrate { .. } => format!("{name} stands still for a moment, and is slower meanwhile"),
         GuestAct::Resume if scene.policy.confirm == Confirm::AlwaysTyped => {
             "the configuration asks for a name before every change".to_owned()
         }
@@ -233,9 +266,14 @@ fn confirmation(scene: &Scene<'_>, field: &Field<'_>, act: &GuestAct) -> Confirm
 
 /// A check of the guest on that hypervisor.
 fn check(field: &Field<'_>, host: &NodeName, is: GuestState) -> Check {
+    let probe = match is {
+        GuestState::Plugged(_) => ProbeId::GuestProfile,
+        GuestState::Learned { .. } => ProbeId::OvsDetail,
+        _ => ProbeId::Guests,
+    };
     Check {
         node: host.clone(),
-        probe: ProbeId::Guests,
+        probe,
         expect: Expect::Guest(GuestExpect { name: field.name.clone(), uuid: field.domain.uuid.clone(), is }),
     }
 }
@@ -246,32 +284,48 @@ fn premise(field: &Field<'_>, host: &Host<'_>, is: GuestState) -> Premise {
     Premise { check, seen, age_ms: host.age_ms, age_ms_max: field.stale_after_ms }
 }
 
+/// Whether the guest could run twice by it, so that every hypervisor is asked.
+fn asks_everywhere(act: &GuestAct) -> bool {
+    matches!(act, GuestAct::Start | GuestAct::Migrate { .. })
+}
+
 fn premises(field: &Field<'_>, act: &GuestAct) -> Vec<Premise> {
     let state = match act {
-        GuestAct::Suspend | GuestAct::Shutdown { .. } | GuestAct::Reset { .. } => GuestState::Running,
+        GuestAct::Suspend | GuestAct::Shutdown { .. } | GuestAct::Reset { .. } | GuestAct::Migrate { .. } => {
+            GuestState::Running
+        }
         GuestAct::Resume => GuestState::Paused,
         GuestAct::Start => GuestState::Off,
     };
     let mut premises = vec![premise(field, &field.host, state), premise(field, &field.host, GuestState::Idle)];
-    if *act == GuestAct::Start {
-        premises.extend(field.others.iter().map(|host| premise(field, host, GuestState::NotActive)));
+    for host in field.others.iter().filter(|_| asks_everywhere(act)) {
+        let is_destination = act.to() == Some(host.name());
+        let is = if is_destination { GuestState::Absent } else { GuestState::NotActive };
+        premises.push(premise(field, host, is));
     }
     premises
 }
 
-fn sources(scene: &Scene<'_>, field: &Field<'_>, act: &GuestAct, service: Option<&Service>) -> Vec<Source> {
+fn sources(scene: &Scene<'_>, parts: &Parts<'_, '_>, steps: &[Step]) -> Vec<Source> {
     let deadline_ms = scene.inventory.settings.poll.deadline_ms;
-    let others = field.others.iter().filter(|_| *act == GuestAct::Start);
-    let hosts = std::iter::once(&field.host).chain(others).map(|host| Source {
-        node: host.name().clone(),
-        probe: ProbeId::Guests,
-        requests: ProbeId::Guests.probe().requests(host.node, deadline_ms),
-    });
-    let mut sources: Vec<Source> = hosts.collect();
-    for source in service.into_iter().flat_map(|service| &service.departures).flat_map(|one| &one.sources) {
-        if !sources.contains(source) {
-            sources.push(source.clone());
+    let source = |node: &Node, probe: ProbeId| Source {
+        node: node.name.clone(),
+        probe,
+        requests: probe.probe().requests(node, deadline_ms),
+    };
+    let others = parts.field.others.iter().filter(|_| asks_everywhere(parts.act));
+    let hosts = std::iter::once(&parts.field.host).chain(others);
+    let mut sources: Vec<Source> = hosts.map(|host| source(host.node, ProbeId::Guests)).collect();
+    let mut add = |source: Source| {
+        if sources.iter().all(|known| known.node != source.node || known.probe != source.probe) {
+            sources.push(source);
         }
+    };
+    if let Some(destination) = parts.destination {
+        let named = steps.iter().flat_map(Step::checks).filter(|check| check.node == *destination.host.name());
+        named.for_each(|check| add(source(destination.host.node, check.probe)));
     }
+    let of_service = parts.service.into_iter().flat_map(|service| &service.departures).flat_map(|one| &one.sources);
+    of_service.for_each(|source| add(source.clone()));
     sources
 }

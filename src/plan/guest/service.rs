@@ -3,6 +3,7 @@
 use super::{Reason, ReasonKind, Scene, expect, field::Field};
 use crate::{
     model::{
+        guest_act::GuestAct,
         inventory::{Node, Role},
         text::Clean,
         world::NodeState,
@@ -31,13 +32,29 @@ impl Service {
         Self { departures }
     }
 
+    /// The same for a guest that goes on elsewhere: it stops for a moment only, but a primary must not.
+    pub(super) fn of_move(scene: &Scene<'_>, field: &Field<'_>, reasons: &mut Vec<Reason>) -> Self {
+        let name = field.name.as_str();
+        if let Some(node) = scene.inventory.nodes.iter().find(|node| node.name.as_str() == name) {
+            refuse_primary(scene, node, reasons);
+        }
+        // Whatever load balancers would lack is not lacking: it comes back by itself.
+        let departures = departures(scene.world, scene.inventory, scene.policy, name, scene.now, &mut Vec::new());
+        let without_premises = |one: Departure| Departure { premises: Vec::new(), sources: Vec::new(), ..one };
+        Self { departures: departures.into_iter().map(without_premises).collect() }
+    }
+
     /// What clients notice, in sentences.
-    pub(super) fn words(&self) -> Vec<String> {
+    pub(super) fn words(&self, act: &GuestAct) -> Vec<String> {
+        let what = match act {
+            GuestAct::Migrate { .. } => "requests wait while it stands still",
+            _ => "requests fail when it stops",
+        };
         let taking = self.departures.iter().filter(|one| one.takes_traffic);
         taking
             .map(|one| {
                 format!(
-                    "It takes traffic of {}: to lose no request, first vakt do haproxy.drain {}.",
+                    "It takes traffic of {}: {what}. To spare them, first vakt do haproxy.drain {}.",
                     one.path.backend, one.path
                 )
             })

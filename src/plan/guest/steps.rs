@@ -38,6 +38,8 @@ pub(super) fn all(field: &Field<'_>, act: &GuestAct) -> Vec<Step> {
         GuestAct::Start => (start(field), GuestState::Running),
         GuestAct::Shutdown { deadline_ms } => (shutdown(field, *deadline_ms), GuestState::Off),
         GuestAct::Reset { deadline_ms } => (reset(field, *deadline_ms), GuestState::Running),
+        // Its steps are those of `migration`.
+        GuestAct::Migrate { .. } => return Vec::new(),
     };
     vec![write, prove(field, act, end)]
 }
@@ -72,6 +74,7 @@ pub(super) fn effect(field: &Field<'_>, act: &GuestAct) -> Vec<String> {
                 seconds(*deadline_ms)
             ),
         ],
+        GuestAct::Migrate { .. } => Vec::new(),
     }
 }
 
@@ -83,6 +86,7 @@ pub(super) fn goal(field: &Field<'_>, act: &GuestAct) -> String {
         GuestAct::Resume | GuestAct::Start => format!("{name} runs on {host}"),
         GuestAct::Shutdown { .. } => format!("{name} is off"),
         GuestAct::Reset { .. } => format!("{name} has begun anew on {host}"),
+        GuestAct::Migrate { to, .. } => format!("{name} runs on {to}, and nowhere else"),
     }
 }
 
@@ -90,7 +94,7 @@ fn own(field: &Field<'_>, is: GuestState) -> Check {
     check(field, field.host.name(), is)
 }
 
-fn request(field: &Field<'_>, operation: Operation) -> Request {
+pub(super) fn request(field: &Field<'_>, operation: Operation) -> Request {
     let identity = GuestIdentity { name: field.name.to_string(), uuid: field.domain.uuid.to_string() };
     // A hypervisor has a socket, or it would not have been read.
     let socket = libvirt::writing_socket(field.host.node).unwrap_or_default().to_owned();

@@ -146,6 +146,7 @@ fn definitions(connection: &Connection) -> Result<Definitions, Fault> {
         cpus: host.cpus.into(),
         memory_kib: host.memory_kib.into(),
         domains,
+        pools: connection.pools(),
     })
 }
 

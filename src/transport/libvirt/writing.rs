@@ -4,17 +4,29 @@ use super::{Fault, Place, address_of, ended, native};
 use crate::wire::libvirt::operation::{GuestIdentity, Operation};
 use std::{
     path::Path,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread,
+    time::Duration,
 };
 use tokio::sync::oneshot;
+
+/// Between two looks whether a long operation is under way.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// A guest that was found, on a conversation that may write: nothing has been done to it yet.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     go: SyncSender<()>,
     outcome: oneshot::Receiver<Result<(), Fault>>,
+    over: oneshot::Receiver<()>,
 }
+
+/// Ends when the call has ended, which may be long after its answer: a guest that moves is on its way.
+pub(crate) type Over = oneshot::Receiver<()>;
 
 impl Prepared {
     /// Connects and finds the guest. `socket` is an end on this machine.
@@ -25,8 +37,10 @@ impl Prepared {
         let (go, gone) = sync_channel(1);
         let (found_in, found) = oneshot::channel();
         let (outcome_in, outcome) = oneshot::channel();
+        let (over_in, over) = oneshot::channel();
         let run = move || {
             let _place = place;
+            let _over: oneshot::Sender<()> = over_in;
             work(&address, &guest, &operation, found_in, &gone, outcome_in);
         };
         thread::Builder::new()
@@ -34,13 +48,14 @@ impl Prepared {
             .spawn(run)
             .map_err(|error| Fault::Lost(error.to_string()))?;
         found.await.unwrap_or_else(|_| Err(ended()))?;
-        Ok(Self { go, outcome })
+        Ok(Self { go, outcome, over })
     }
 
     /// Does it, once.
-    pub(crate) async fn carry_out(self) -> Result<(), Fault> {
+    pub(crate) async fn carry_out(self) -> Result<Over, Fault> {
         self.go.try_send(()).map_err(|_| ended())?;
-        self.outcome.await.unwrap_or_else(|_| Err(ended()))
+        self.outcome.await.unwrap_or_else(|_| Err(ended()))?;
+        Ok(self.over)
     }
 }
 
@@ -64,7 +79,36 @@ fn work(
     if found.send(Ok(())).is_err() || go.recv().is_err() {
         return;
     }
-    let _ = outcome.send(native::operate(&domain, operation));
+    if matches!(operation, Operation::Migrate(_)) {
+        begin(&domain, operation, outcome);
+    } else {
+        let _ = outcome.send(native::operate(&domain, operation));
+    }
+}
+
+/// A long operation is answered once it is under way, or when it ended before.
+fn begin(domain: &native::Domain, operation: &Operation, outcome: oneshot::Sender<Result<(), Fault>>) {
+    let outcome = Mutex::new(Some(outcome));
+    let answer = |result| {
+        let taken = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Whoever asked may have given up.
+        let _ = taken.map(|outcome| outcome.send(result));
+    };
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !is_over.load(Ordering::Acquire) {
+                if native::is_under_way(domain) {
+                    return answer(Ok(()));
+                }
+                thread::park_timeout(LOOK_PAUSE);
+            }
+        });
+        let result = native::operate(domain, operation);
+        is_over.store(true, Ordering::Release);
+        watcher.thread().unpark();
+        answer(result);
+    });
 }
 
 fn find(address: &str, guest: &GuestIdentity) -> Result<(native::WritingConnection, native::Domain), Fault> {

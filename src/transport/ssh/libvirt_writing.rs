@@ -74,7 +74,18 @@ pub(super) async fn send(
         elapsed_us: micros(started),
     };
     match outcome {
-        Ok(()) => Ok(reply(0, String::new())),
+        Ok(over) => {
+            // It may go on after its answer; until then it keeps its way.
+            let session_ended = session.until_ended_alone();
+            session.tasks().spawn(async move {
+                tokio::select! {
+                    _ = over => {}
+                    () = session_ended => {}
+                }
+                drop(bridge);
+            });
+            Ok(reply(0, String::new()))
+        }
         Err(Fault::Refused(words)) if left.load(Ordering::Relaxed) => Ok(reply(REFUSED, words)),
         Err(fault) => Err(Trouble::new(
             TroubleKind::ServiceRefused,

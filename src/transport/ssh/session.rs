@@ -180,6 +180,12 @@ impl Session {
         self.ended.cancelled().await;
     }
 
+    /// The same for whoever does not keep the session.
+    #[cfg(feature = "libvirt")]
+    pub(super) fn until_ended_alone(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.ended.clone().cancelled_owned()
+    }
+
     /// Why it ended.
     pub(super) fn end(&self) -> Trouble {
         let why = self.notes.lock().end.clone().unwrap_or_else(|| "the server closed it".into());

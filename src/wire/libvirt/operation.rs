@@ -16,6 +16,34 @@ pub enum Operation {
     Shutdown,
     /// As by the reset button: its kernel is not asked.
     Reset,
+    /// It moves, running, to another hypervisor. The answer comes once its memory is on the way; libvirtd carries it on by
+    /// itself from then on, whoever asked for it.
+    Migrate(Box<Migration>),
+    /// What goes on with it is given up: a migration leaves it where it is.
+    AbortJob,
+}
+
+/// Where a guest moves, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Migration {
+    /// How the libvirtd of the source reaches that of the destination.
+    pub destination: String,
+    /// Where memory and disks go.
+    pub data: String,
+    /// The disks that are copied, as the guest calls them; none: both hosts see all.
+    pub copied_disks: Vec<String>,
+}
+
+impl Migration {
+    /// What an operator would type after `virsh migrate`.
+    fn options(&self) -> String {
+        let mut options = "--live --p2p --persistent --undefinesource --change-protection --abort-on-error".to_owned();
+        if !self.copied_disks.is_empty() {
+            options.push_str(" --copy-storage-all --migrate-disks ");
+            options.push_str(&self.copied_disks.join(","));
+        }
+        options
+    }
 }
 
 impl Operation {
@@ -27,6 +55,11 @@ impl Operation {
             Self::Start => "start",
             Self::Shutdown => "shutdown --mode acpi",
             Self::Reset => "reset",
+            Self::Migrate(migration) => {
+                let (options, to, data) = (migration.options(), &migration.destination, &migration.data);
+                return format!("migrate {options} {guest} {to} --migrateuri {data}");
+            }
+            Self::AbortJob => "domjobabort",
         };
         match verb.split_once(' ') {
             Some((verb, options)) => format!("{verb} {guest} {options}"),
