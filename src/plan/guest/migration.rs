@@ -19,6 +19,9 @@ use crate::{
     wire::libvirt::operation::{Migration, Operation},
 };
 
+/// What QEMU may leave for the moment in which the guest stands still. Its own limit is 300 ms; handing over takes about as
+/// long again as half of that.
+const DOWNTIME_MS_MAX: u64 = 150;
 /// From one look to the next while the guest is on its way.
 const LOOK_MS: u64 = 500;
 /// Longest wait until a migration that was begun is seen.
@@ -70,6 +73,7 @@ fn begin(field: &Field<'_>, destination: &Destination<'_>) -> Step {
     let migration = Migration {
         destination: destination.uri.to_owned(),
         data: format!("tcp://{}", host_of(destination.uri).unwrap_or_default()),
+        downtime_ms_max: DOWNTIME_MS_MAX,
         copied_disks: destination.copied.iter().map(|(disk, _)| (*disk).to_owned()).collect(),
     };
     let done = vec![own(GuestState::Leaving)];

@@ -181,6 +181,7 @@ pub(super) fn operate(domain: &Domain, operation: &Operation) -> Result<(), Faul
 
 /// Moves a domain; returns when it has arrived, or not.
 fn migrate(domain: &Domain, migration: &Migration) -> Result<(), Error> {
+    domain.migrate_set_max_downtime(migration.downtime_ms_max, 0)?;
     // The source's libvirtd does it by itself: it goes on when this conversation ends.
     let mut flags = sys::VIR_MIGRATE_LIVE
         | sys::VIR_MIGRATE_PEER2PEER

@@ -30,6 +30,8 @@ pub struct Migration {
     pub destination: String,
     /// Where memory and disks go.
     pub data: String,
+    /// How long QEMU may expect it to stand still at the end, ms: it goes on copying until no more is left.
+    pub downtime_ms_max: u64,
     /// The disks that are copied, as the guest calls them; none: both hosts see all.
     pub copied_disks: Vec<String>,
 }
@@ -57,7 +59,9 @@ impl Operation {
             Self::Reset => "reset",
             Self::Migrate(migration) => {
                 let (options, to, data) = (migration.options(), &migration.destination, &migration.data);
-                return format!("migrate {options} {guest} {to} --migrateuri {data}");
+                let downtime_ms = migration.downtime_ms_max;
+                let migrate = format!("migrate {options} {guest} {to} --migrateuri {data}");
+                return format!("'migrate-setmaxdowntime {guest} {downtime_ms}; {migrate}'");
             }
             Self::AbortJob => "domjobabort",
         };
