@@ -45,6 +45,11 @@ pub(super) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ),
         ("vm_reset", guests(), "vm.reset app01 --deadline 30s"),
         ("vm_migrate", guests(), "vm.migrate web03 --to kvm02 --deadline 60s"),
+        (
+            "vm_migrate_never",
+            guests().with_guest("web03", |guest| guest.never_arrives = true),
+            "vm.migrate web03 --to kvm02 --deadline 5s",
+        ),
         ("vm_migrate_shared", shared("netfs"), "vm.migrate web03 --to kvm02"),
     ]
 }

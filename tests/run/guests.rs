@@ -34,6 +34,7 @@ pub(crate) struct SimHypervisor {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a guest, set one by one in tests")]
 pub(crate) struct SimGuest {
     pub(crate) name: &'static str,
     pub(crate) uuid: &'static str,
@@ -51,6 +52,8 @@ pub(crate) struct SimGuest {
     pub(crate) devices: Vec<Clean>,
     pub(crate) cpu_mode: &'static str,
     pub(crate) cache: &'static str,
+    /// Whether it rewrites its memory faster than it travels: it never arrives.
+    pub(crate) never_arrives: bool,
     /// Moments until it is off.
     goes_off_in: Option<u64>,
     /// Moments until it has arrived elsewhere.
@@ -76,6 +79,7 @@ impl SimGuest {
             devices: Vec::new(),
             cpu_mode: "custom",
             cache: "none",
+            never_arrives: false,
             goes_off_in: None,
             arrives_in: None,
         }
@@ -141,7 +145,8 @@ impl SimGuest {
         }
         // Its QEMU ends, and what went on with it.
         let runs = self.state == DomainState::Running;
-        self.arrives_in = self.arrives_in.filter(|_| runs).map(|moments| moments.saturating_sub(1));
+        let step = u64::from(!self.never_arrives);
+        self.arrives_in = self.arrives_in.filter(|_| runs).map(|moments| moments.saturating_sub(step));
         self.goes_off_in = self.goes_off_in.map(|moments| moments.saturating_sub(1));
         if self.goes_off_in == Some(0) {
             (self.state, self.reason, self.goes_off_in) = (DomainState::Off, 1, None);
