@@ -29,7 +29,10 @@ fn main() -> std::io::Result<()> {
             Call::Exec { argv } => argv.last().cloned().unwrap_or_default(),
             Call::Haproxy { command, .. } => command.clone(),
             // Conversations, not scripts.
-            other @ (Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::SqlWrite { .. }) => format!("{other:?}"),
+            other @ (Call::Ovsdb { .. }
+            | Call::OvsDaemon { .. }
+            | Call::SqlWrite { .. }
+            | Call::LibvirtWrite { .. }) => format!("{other:?}"),
             Call::Tcp { send, .. } => send.to_string(),
             Call::Sql { sql, .. } => sql.to_string(),
             Call::Libvirt { question, .. } => question.words().to_owned(),

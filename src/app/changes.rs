@@ -373,7 +373,8 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             | Change::HaproxyMaint { .. }
             | Change::VipMove { .. }
             | Change::MysqlSwitchover { .. }
-            | Change::MysqlKill { .. },
+            | Change::MysqlKill { .. }
+            | Change::Guest { .. },
             _,
         ) => ready,
     };
@@ -388,6 +389,11 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
     }
     if let Change::MysqlKill { .. } = &last.intent.change {
         return Err("The last run ended a session, and that does not come back.".to_owned());
+    }
+    if let Change::Guest { guest, act } = &last.intent.change
+        && let Some(act) = act.back(last.former.as_ref())
+    {
+        return Ok(Intent { change: Change::Guest { guest: guest.clone(), act }, reason: reason() });
     }
     let Change::VipMove { address, to } = &last.intent.change else {
         return Err(format!("No change takes this back: {}.", last.title));

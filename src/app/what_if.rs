@@ -14,10 +14,7 @@ use crate::{
     },
     rules::plugs::{Told, plugs},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, SocketAddr},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The failure of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,7 +255,7 @@ fn backends(seen: Seen<'_>) -> BTreeMap<&ProxyName, Backend<'_>> {
             for server in &backend.servers {
                 of.servers.insert(server.name.as_str());
                 if is_usable(server) {
-                    of.usable.insert(server.name.as_str(), behind(seen, server));
+                    of.usable.insert(server.name.as_str(), server.machine(seen.inventory));
                 }
             }
         }
@@ -271,22 +268,6 @@ fn is_usable(server: &Server) -> bool {
         server.operational,
         OperationalState::Up | OperationalState::Unchecked | OperationalState::GoingDown { .. }
     )
-}
-
-/// The node behind a server: by its address, else by its name.
-fn behind<'a>(seen: Seen<'a>, server: &'a Server) -> Option<&'a str> {
-    let ip = |text: &str| {
-        text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
-    };
-    let address = server.address.as_ref().known().and_then(|address| ip(address.as_str()));
-    let has = |node: &&Node| {
-        let own = [ip(&node.management), node.private, node.public];
-        address.is_some() && own.into_iter().flatten().any(|own| Some(own) == address)
-    };
-    let nodes = &seen.inventory.nodes;
-    let found = nodes.iter().find(has).or_else(|| nodes.iter().find(|node| node.name.as_str() == server.name.as_str()));
-    let guest = || seen.inventory.guests.iter().find(|guest| guest.name == server.name.as_str());
-    found.map(|node| node.name.as_str()).or_else(|| guest().map(|guest| guest.name.as_str()))
 }
 
 /// "a", "a and b", "a, b and c"; of many the first ones.

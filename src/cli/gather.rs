@@ -45,6 +45,8 @@ pub(super) struct Gather {
     asks_databases: bool,
     /// Whether it rests on what sessions they have.
     asks_sessions: bool,
+    /// Whether a plan rests on guests, too.
+    asks_guests: bool,
 }
 
 impl Gather {
@@ -57,9 +59,15 @@ impl Gather {
 
     /// Watches over a session that somebody else has started.
     pub(super) fn over(session: Session, inventory: Arc<Inventory>) -> Self {
-        let second = Vec::new();
-        let (asks_databases, asks_sessions) = (false, false);
-        Self { session: Box::new(session), inventory, second, standing_due: false, asks_databases, asks_sessions }
+        Self {
+            session: Box::new(session),
+            inventory,
+            second: Vec::new(),
+            standing_due: false,
+            asks_databases: false,
+            asks_guests: false,
+            asks_sessions: false,
+        }
     }
 
     /// Starts connecting to the nodes that a plan of that change looks at.
@@ -75,10 +83,15 @@ impl Gather {
         let watched = Arc::new(watched);
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
-        let asks_databases = matches!(change, Change::MysqlSwitchover { .. });
-        let asks_sessions = matches!(change, Change::MysqlKill { .. });
-        let (inventory, second) = (watched, Vec::new());
-        Self { session: Box::new(session), inventory, second, standing_due: false, asks_databases, asks_sessions }
+        Self {
+            session: Box::new(session),
+            inventory: watched,
+            second: Vec::new(),
+            standing_due: false,
+            asks_databases: matches!(change, Change::MysqlSwitchover { .. } | Change::Guest { .. }),
+            asks_sessions: matches!(change, Change::MysqlKill { .. }),
+            asks_guests: matches!(change, Change::Guest { .. }),
+        }
     }
 
     /// The same watch, which also hears how runs and wishes stand.
@@ -114,7 +127,7 @@ impl Gather {
         self.session.app.judge_now();
     }
 
-    /// Watches until HAProxy, addresses and, where they matter, databases are known on every node, or cannot be, or `wait` is over.
+    /// Watches until HAProxy, addresses and, where they matter, databases and guests are known on every node, or cannot be, or `wait` is over.
     pub(super) async fn until_plannable(&mut self, wait: Duration) {
         let deadline = tokio::time::Instant::now() + wait;
         while !self.session.app.world.nodes.iter().zip(&self.inventory.nodes).all(|(facts, node)| {
@@ -125,7 +138,10 @@ impl Gather {
             let database = database || !self.asks_databases || node.database.is_none();
             let sessions = facts.mysql.last().is_some() || facts.mysql.failure().is_some();
             let database = database && (sessions || !self.asks_sessions);
-            is_lost || (presence && database && (haproxy || node.haproxy_socket.is_none()))
+            let guests = facts.hypervisor.last().is_some() || facts.hypervisor.failure().is_some();
+            let profile = facts.hypervisor_profile.last().is_some() || facts.hypervisor_profile.failure().is_some();
+            let guests = guests && profile || !self.asks_guests || node.libvirt_socket.is_none();
+            is_lost || (presence && database && guests && (haproxy || node.haproxy_socket.is_none()))
         }) {
             if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
                 break;
@@ -188,8 +204,9 @@ impl Gather {
     }
 }
 
-/// The nodes that a plan of that change looks at: load balancers; of an address the nodes that may hold it, too, and some
-/// that may tell who answers for it; of a primary every database; of a session its own.
+/// The nodes that a plan of that change looks at: load balancers; of a guest every hypervisor, it itself where it is a
+/// node, and whoever has its role; of an address the nodes that may hold it, too, and some that may tell who answers for
+/// it; of a primary every database; of a session its own.
 fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
     if let Change::MysqlKill { session, .. } = change {
         return BTreeSet::from([session.node.clone()]);
@@ -198,6 +215,15 @@ fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
         inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
     if matches!(change, Change::MysqlSwitchover { .. }) {
         names.extend(inventory.nodes.iter().filter(|node| node.database.is_some()).map(|node| node.name.clone()));
+    }
+    if let Change::Guest { guest, .. } = change {
+        let roles = inventory.roles_of(guest.as_str());
+        let is_concerned = |node: &&Node| {
+            node.libvirt_socket.is_some()
+                || node.name.as_str() == guest.as_str()
+                || node.roles.iter().any(|role| roles.contains(role))
+        };
+        names.extend(inventory.nodes.iter().filter(is_concerned).map(|node| node.name.clone()));
     }
     if let Change::VipMove { address, .. } = change {
         names.extend(inventory.vips.iter().filter(|vip| vip.address == *address).flat_map(|vip| vip.nodes.clone()));

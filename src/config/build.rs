@@ -59,6 +59,7 @@ fn node(document: &Document, table: &Table) -> Option<Node> {
         haproxy_socket,
         ovs,
         libvirt_socket,
+        migration_uri: table.text("migration_uri").map(str::to_owned),
         hosts: names(table, "hosts"),
         database: database(document, table, &roles),
         roles,

@@ -383,6 +383,7 @@ const NODE: &[Key] = &[
         "the socket of [libvirt] on nodes of role hypervisor, none on others",
         "libvirt's socket on this node. \"none\": no guests here.",
     ),
+    optional("migration_uri", Kind::Label, "none", "How other libvirtds reach this one, to move guests here."),
     optional(
         "hosts",
         Kind::Names,

@@ -3,10 +3,14 @@
 use super::{
     figure::Figure,
     ids::{ProxyName, ServerName},
+    inventory::{Inventory, Node},
     text::Clean,
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 /// One read of all three commands.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -342,5 +346,23 @@ impl fmt::Display for ConfiguredState {
             Self::Ready => "ready",
             Self::Disabled => "disabled",
         })
+    }
+}
+
+impl Server {
+    /// The machine behind it: by its address, else by its name; a node, or a guest that is none.
+    pub fn machine<'a>(&self, inventory: &'a Inventory) -> Option<&'a str> {
+        let ip = |text: &str| {
+            text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        };
+        let address = self.address.as_ref().known().and_then(|address| ip(address.as_str()));
+        let has = |node: &&Node| {
+            let own = [ip(&node.management), node.private, node.public];
+            address.is_some() && own.into_iter().flatten().any(|own| Some(own) == address)
+        };
+        let is_named = |node: &&Node| node.name.as_str() == self.name.as_str();
+        let found = inventory.nodes.iter().find(has).or_else(|| inventory.nodes.iter().find(is_named));
+        let guest = || inventory.guests.iter().find(|guest| guest.name == self.name.as_str());
+        found.map(|node| node.name.as_str()).or_else(|| guest().map(|guest| guest.name.as_str()))
     }
 }

@@ -209,6 +209,9 @@ pub struct DomainMemory {
     pub usable_kib: Figure<u64>,
     /// What its QEMU process occupies on the host.
     pub resident_kib: Figure<u64>,
+    /// Page faults since its kernel began, told by the balloon driver: fewer than before mean that it began anew.
+    #[serde(default)]
+    pub page_faults: Figure<u64>,
 }
 
 /// Counters of a domain's disk, since it started.
@@ -383,6 +386,32 @@ pub struct HypervisorProfile {
     pub memory_kib: Figure<u64>,
     /// Definitions, by name.
     pub domains: Vec<DomainDefinition>,
+    /// Storage pools, by name.
+    #[serde(default)]
+    pub pools: Figure<Vec<StoragePool>>,
+}
+
+/// Where a hypervisor keeps disks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StoragePool {
+    /// Its name.
+    pub name: Clean,
+    /// Its folder or device folder; empty where it has none.
+    pub path: Clean,
+    /// "dir", "netfs", "rbd", as libvirt has it.
+    pub kind: Clean,
+    /// Whether it can be used.
+    pub is_active: bool,
+}
+
+impl StoragePool {
+    /// Whether its kind is one that several hosts see at once.
+    pub fn is_shared(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "netfs" | "gluster" | "rbd" | "sheepdog" | "iscsi" | "iscsi-direct" | "mpath" | "vstorage"
+        )
+    }
 }
 
 impl HypervisorProfile {
@@ -428,6 +457,15 @@ pub struct DomainDefinition {
     pub interfaces: Vec<InterfaceDefinition>,
     /// Its disks.
     pub disks: Vec<DiskDefinition>,
+    /// How its processor is chosen: "custom", "host-passthrough"; empty: QEMU's own.
+    #[serde(default)]
+    pub cpu_mode: Clean,
+    /// Devices that stay with the host, one line each: passed on, shared memory, shared folders.
+    #[serde(default)]
+    pub bound_devices: Vec<Clean>,
+    /// Snapshots.
+    #[serde(default)]
+    pub snapshots: Figure<u64>,
 }
 
 impl DomainDefinition {
@@ -463,4 +501,13 @@ pub struct DiskDefinition {
     pub source: Clean,
     /// "raw", "qcow2".
     pub format: Clean,
+    /// How its host caches it: "none"; empty: as QEMU does by itself.
+    #[serde(default)]
+    pub cache: Clean,
+    /// Whether the guest may only read it.
+    #[serde(default)]
+    pub is_read_only: bool,
+    /// Whether several guests may use it at once.
+    #[serde(default)]
+    pub is_shareable: bool,
 }

@@ -64,6 +64,10 @@ name!(
     ClusterName
 );
 name!(
+    /// A guest of a hypervisor, by its name in libvirt: `web04`.
+    GuestName
+);
+name!(
     /// A HAProxy proxy (frontend or backend): `web_cluster`. Came from a node, therefore sanitised.
     ProxyName
 );

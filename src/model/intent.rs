@@ -7,7 +7,8 @@
 //! Deliberately absent: quoting for a shell (`plan::text` prints the line).
 
 use super::{
-    ids::{NodeName, ProxyName, ServerName},
+    guest_act::GuestAct,
+    ids::{GuestName, NodeName, ProxyName, ServerName},
     text::Clean,
 };
 use serde::{Deserialize, Serialize};
@@ -163,6 +164,13 @@ pub enum Change {
         /// What of it.
         part: SessionPart,
     },
+    /// `vm.…`: a guest of a hypervisor as a whole.
+    Guest {
+        /// Which.
+        guest: GuestName,
+        /// What is done with it.
+        act: GuestAct,
+    },
 }
 
 /// What happens to a draining server that still has sessions at the deadline.
@@ -204,6 +212,7 @@ impl Change {
             Self::VipMove { .. } => VIP_MOVE,
             Self::MysqlSwitchover { .. } => MYSQL_SWITCHOVER,
             Self::MysqlKill { .. } => MYSQL_KILL,
+            Self::Guest { act, .. } => act.id(),
         }
     }
 
@@ -212,6 +221,7 @@ impl Change {
         match self {
             Self::VipMove { address, .. } => address.to_string(),
             Self::MysqlKill { session, .. } => session.to_string(),
+            Self::Guest { guest, .. } => guest.to_string(),
             _ => self.server().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -219,7 +229,7 @@ impl Change {
     /// The server of a load balancer that it is about; none where it is about something else.
     pub fn server(&self) -> Option<&ServerPath> {
         match self {
-            Self::VipMove { .. } | Self::MysqlSwitchover { .. } | Self::MysqlKill { .. } => None,
+            Self::VipMove { .. } | Self::MysqlSwitchover { .. } | Self::MysqlKill { .. } | Self::Guest { .. } => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
@@ -256,6 +266,12 @@ pub enum NotAnIntent {
         /// The action.
         action: Clean,
     },
+    /// The guest is missing.
+    #[error("{action} needs a guest, such as web04")]
+    NoGuest {
+        /// The action.
+        action: Clean,
+    },
     /// An option that this action does not have.
     #[error("{action} has no option {option:?}; it has {known}")]
     UnknownOption {
@@ -277,7 +293,7 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 8] = [
+pub const ACTIONS: [&str; 14] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -286,6 +302,12 @@ pub const ACTIONS: [&str; 8] = [
     VIP_MOVE,
     MYSQL_SWITCHOVER,
     MYSQL_KILL,
+    "vm.suspend",
+    "vm.resume",
+    "vm.start",
+    "vm.shutdown",
+    "vm.reset",
+    GuestAct::MIGRATE,
 ];
 
 const VIP_MOVE: &str = "vip.move";
@@ -314,6 +336,8 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.weight" => &[WEIGHT, REASON],
         VIP_MOVE | MYSQL_SWITCHOVER => &[TO, REASON],
         MYSQL_KILL => &[ONLY, REASON],
+        "vm.shutdown" | "vm.reset" => &[DEADLINE, REASON],
+        GuestAct::MIGRATE => &[TO, DEADLINE, REASON],
         _ => &[REASON],
     }
 }
@@ -328,6 +352,9 @@ impl Intent {
             .iter()
             .find(|known| **known == action)
             .ok_or_else(|| NotAnIntent::UnknownAction(Clean::line(action)))?;
+        if GuestAct::IDS.contains(&action) {
+            return Self::parse_guest(action, words);
+        }
         if action == MYSQL_SWITCHOVER {
             let options = Options::parse(action, words)?;
             let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
@@ -367,6 +394,15 @@ impl Intent {
         Ok(Self { change, reason: options.reason })
     }
 
+    fn parse_guest<'a>(action: &str, mut words: impl Iterator<Item = &'a str>) -> Result<Self, NotAnIntent> {
+        let guest = words.next().map(Clean::line).filter(|name| !name.is_empty() && !name.as_str().starts_with("--"));
+        let guest = guest.ok_or_else(|| NotAnIntent::NoGuest { action: Clean::line(action) })?;
+        let options = Options::parse(action, words)?;
+        let act = GuestAct::parse(action, options.to, options.deadline_ms);
+        let act = act.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
+        Ok(Self { change: Change::Guest { guest: GuestName::from(&guest), act }, reason: options.reason })
+    }
+
     /// The words that [`Intent::parse`] reads; options at their default are left out.
     pub fn words(&self) -> Vec<String> {
         let mut words = vec![self.change.id().to_owned()];
@@ -391,6 +427,14 @@ impl Intent {
             Change::VipMove { to, .. } | Change::MysqlSwitchover { to } => option(TO, to.to_string()),
             Change::MysqlKill { part: SessionPart::Statement, .. } => {
                 option(ONLY, SessionPart::Statement.word().to_owned());
+            }
+            Change::Guest { act, .. } => {
+                if let Some(to) = act.to() {
+                    option(TO, to.to_string());
+                }
+                if let Some(deadline) = act.deadline_word() {
+                    option(DEADLINE, deadline);
+                }
             }
             Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } | Change::MysqlKill { .. } => {}
         }
@@ -505,6 +549,12 @@ mod tests {
             "mysql.switchover --to db02 --reason kernel",
             "mysql.kill db01/4711",
             "mysql.kill db01/4711 --only statement --reason report",
+            "vm.suspend web04",
+            "vm.resume web04 --reason kernel",
+            "vm.start web04",
+            "vm.shutdown web04 --deadline 90s",
+            "vm.reset web04 --deadline 60s --reason stuck",
+            "vm.migrate web04 --to kvm02 --deadline 10m",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -523,7 +573,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.kill",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -551,6 +601,10 @@ mod tests {
             ("mysql.kill db01", "mysql.kill needs a session as node/number, such as db01/4711"),
             ("mysql.kill db01/1 --only x", "--only needs one of session, statement"),
             ("mysql.switchover", "--to needs the name of a node, such as db02"),
+            ("vm.migrate web04", "--to needs the name of a node, such as db02"),
+            ("vm.start", "vm.start needs a guest, such as web04"),
+            ("vm.start --reason x", "vm.start needs a guest, such as web04"),
+            ("vm.suspend web04 --deadline 5s", "vm.suspend has no option \"--deadline\"; it has --reason"),
         ];
         for (line, message) in cases {
             assert_eq!(parse(line).unwrap_err().to_string(), message, "{line}");

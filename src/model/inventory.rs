@@ -120,6 +120,9 @@ pub struct Node {
     /// libvirt's socket, on nodes that run guests (role `hypervisor` by default).
     #[serde(default)]
     pub libvirt_socket: Option<String>,
+    /// How another hypervisor's libvirtd reaches this one, to move guests here.
+    #[serde(default)]
+    pub migration_uri: Option<String>,
     /// The hypervisors it may run on, where it is a guest of that name; empty: any, or none.
     #[serde(default)]
     pub hosts: Vec<NodeName>,

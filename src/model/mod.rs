@@ -6,6 +6,7 @@
 pub mod address;
 pub mod certificates;
 pub mod figure;
+pub mod guest_act;
 pub mod haproxy;
 pub mod host;
 pub mod hypervisor;

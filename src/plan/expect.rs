@@ -3,7 +3,7 @@
 //! An expectation is data: it is shown in the plan, journalled, and judged again by the run on fresh facts. Judging
 //! knows three answers; *unknown* is never taken for yes or for no.
 
-use super::{session::SessionExpect, switchover::DatabaseExpect, vip::VipExpect};
+use super::{guest::GuestExpect, session::SessionExpect, switchover::DatabaseExpect, vip::VipExpect};
 use crate::{
     model::{
         figure::Figure,
@@ -55,6 +55,8 @@ pub enum Expect {
         /// What.
         is: SessionExpect,
     },
+    /// Of a guest of the node.
+    Guest(GuestExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -120,7 +122,7 @@ impl Check {
     pub fn other(&self) -> Option<&NodeName> {
         match &self.expect {
             Expect::Database(is) => is.other(),
-            Expect::Server { .. } | Expect::Vip { .. } | Expect::Session { .. } => None,
+            Expect::Server { .. } | Expect::Vip { .. } | Expect::Session { .. } | Expect::Guest(_) => None,
         }
     }
 
@@ -139,6 +141,7 @@ impl Check {
             Expect::Vip { address, is } => is.judge(*address, facts),
             Expect::Database(is) => is.judge(facts, before, other),
             Expect::Session { id, is } => is.judge(*id, facts),
+            Expect::Guest(is) => is.judge(facts, before),
         }
     }
 
@@ -164,6 +167,7 @@ impl Expect {
             Self::Vip { is, .. } => return is.tolerance(),
             Self::Database(is) => return is.tolerance(),
             Self::Session { .. } => return "as told",
+            Self::Guest(is) => return is.tolerance(),
         };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
@@ -181,6 +185,7 @@ impl fmt::Display for Expect {
             Self::Vip { address, is } => return is.tell(*address, f),
             Self::Database(is) => return is.fmt(f),
             Self::Session { id, is } => return is.tell(*id, f),
+            Self::Guest(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     model::inventory::Inventory,
-    wire::request::{Access, Call, Request},
+    wire::{
+        libvirt,
+        request::{Access, Call, Request},
+    },
 };
 use std::{collections::BTreeSet, fmt};
 
@@ -157,6 +160,9 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
             Call::Sql { socket, .. } | Call::SqlWrite { socket, .. } => {
                 node.and_then(|node| node.database.as_ref()).is_some_and(|database| database.socket == *socket)
             }
+            Call::LibvirtWrite { socket, .. } => {
+                node.and_then(libvirt::writing_socket).is_some_and(|known| known == socket)
+            }
             Call::Shell { .. } | Call::Exec { .. } => node.is_some(),
             // They only read.
             Call::ShellWithin { .. }
@@ -173,6 +179,7 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
     if let Undo::Irreversible { why, .. } = &write.undo {
         check(Rule::NoUndo, !why.is_empty());
     }
+    check(Rule::Words, write.rests.as_ref().is_none_or(|words| !words.is_empty()));
     lint_until(&write.after, check);
 }
 
@@ -214,6 +221,10 @@ fn is_one_command(request: &Request) -> bool {
                 && statements.iter().all(|statement| sound(&statement.sql, &[';', '\n', '\r', '\0', '\\']))
         }
         Call::Libvirt { socket, .. } => sound(socket, &['\n', '\r', '\0']),
+        Call::LibvirtWrite { socket, guest, .. } => {
+            let one_line = ['\n', '\r', '\0'];
+            sound(socket, &one_line) && sound(&guest.name, &one_line) && sound(&guest.uuid, &one_line)
+        }
         Call::Shell { script } | Call::ShellWithin { script } => sound(script, &['\n', '\r', '\0']),
         Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Tcp { .. } => false,
         // One process: its words are quoted one by one, so anything but NUL is one word.

@@ -12,6 +12,7 @@
 //! Deliberately absent: sending, reading, waiting, clocks.
 
 pub mod expect;
+pub mod guest;
 mod haproxy;
 pub mod hole;
 pub mod limits;
@@ -57,6 +58,7 @@ pub fn plan(
             session::plan(&vip::Scene { world, inventory, policy, now }, intent, session, *part)?
         }
         Change::MysqlSwitchover { to } => switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?,
+        Change::Guest { guest, act } => guest::plan(&vip::Scene { world, inventory, policy, now }, intent, guest, act)?,
     };
     if let Planned::Plan(plan) = &planned {
         let faults = lint::lint(plan, inventory);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{
-        ids::{ClusterName, NodeName},
+        ids::{ClusterName, GuestName, NodeName},
         intent::{Intent, ServerPath, SessionPath},
         text::Clean,
         time::Now,
@@ -138,6 +138,15 @@ pub enum Subject {
     },
     /// A session of a database.
     Session(SessionPath),
+    /// A guest.
+    Guest {
+        /// Which.
+        guest: GuestName,
+        /// The hypervisor that has it before.
+        host: NodeName,
+        /// The servers of load balancers behind which it stands.
+        servers: Vec<ServerPath>,
+    },
 }
 
 impl Subject {
@@ -148,6 +157,7 @@ impl Subject {
             Self::Vip { address, .. } => super::vip::words(facts, *address),
             Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
             Self::Session(path) => super::session::words(path.id, facts),
+            Self::Guest { guest, servers, .. } => super::guest::words(facts, guest, servers),
         }
     }
 
@@ -155,6 +165,7 @@ impl Subject {
     pub fn former(&self) -> Option<&NodeName> {
         match self {
             Self::Primary { from, .. } => Some(from),
+            Self::Guest { host, .. } => Some(host),
             Self::Server(_) | Self::Vip { .. } | Self::Session(_) => None,
         }
     }
@@ -165,6 +176,7 @@ impl Subject {
             Self::Server(path) => path.server.as_str(),
             Self::Vip { to, .. } | Self::Primary { to, .. } => to.as_str(),
             Self::Session(path) => path.node.as_str(),
+            Self::Guest { guest, .. } => guest.as_str(),
         }
     }
 }
@@ -176,6 +188,7 @@ impl fmt::Display for Subject {
             Self::Vip { address, .. } => address.fmt(f),
             Self::Primary { .. } => f.write_str("database"),
             Self::Session(path) => path.fmt(f),
+            Self::Guest { guest, .. } => guest.fmt(f),
         }
     }
 }
@@ -258,6 +271,10 @@ pub struct Write {
     pub after: Until,
     /// The way back.
     pub undo: Undo,
+    /// Set where the effect may come late or never, and the world cannot tell a request that was not heard from one that
+    /// is not yet obeyed: what the run ends *stopped* with when the effect was not seen in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests: Option<Clean>,
 }
 
 /// The way back from a write.

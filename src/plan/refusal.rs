@@ -85,6 +85,8 @@ pub enum ReasonKind {
     NoWay,
     /// The server cannot become the primary as it is.
     NotFit,
+    /// The guest is not in a state in which it can be done.
+    WrongState,
     /// What goes on there would be hurt by a standstill, or would hold it up.
     Busy,
     /// Another program acts by itself.

@@ -365,6 +365,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, part: SessionPart, field: &Field<'_>
         guards: Vec::new(),
         done: done.clone(),
         after: until(done.clone(), 1),
+        rests: None,
         undo: Undo::Irreversible { why: part.why_final().into(), is_whole: true },
     };
     let prove = Wait { until: until(done, 2), guards: Vec::new(), on_late: OnLate::Fail };

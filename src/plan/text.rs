@@ -158,6 +158,9 @@ fn write_write(page: &mut Page, write: &Write) {
         Undo::Send { request, .. } => page.request(7, "undo", request),
         Undo::Irreversible { why, .. } => page.row(7, "undo  ", &format!("none: {why}")),
     }
+    if let Some(words) = &write.rests {
+        page.row(7, "late  ", &format!("the run ends: {words}"));
+    }
 }
 
 fn write_wait(page: &mut Page, wait: &Wait, is_beyond_return: bool) {

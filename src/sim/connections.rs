@@ -159,7 +159,7 @@ impl Shared {
                 self.links().answered(node, self.simulation.clock().now().mono);
                 Err(Failure::Lost(troubles::libvirt_silent(node, waited_ms)))
             }
-            Outcome::NoSocket if matches!(request.call, Call::Libvirt { .. }) => {
+            Outcome::NoSocket if matches!(request.call, Call::Libvirt { .. } | Call::LibvirtWrite { .. }) => {
                 Err(Failure::NotSent(troubles::libvirt_dead(node)))
             }
             Outcome::NoSocket => {

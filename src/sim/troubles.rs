@@ -71,7 +71,7 @@ pub(super) fn deadline_missed(node: &NodeName, request: &Request) -> Trouble {
         Call::Tcp { port, .. } => format!(" on port {port}"),
         Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
         Call::SqlWrite { .. } => " to statements for the database".to_owned(),
-        Call::Libvirt { .. } => " of libvirt".to_owned(),
+        Call::Libvirt { .. } | Call::LibvirtWrite { .. } => " of libvirt".to_owned(),
     };
     Trouble::new(
         TroubleKind::DeadlineMissed,

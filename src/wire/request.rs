@@ -1,6 +1,12 @@
 //! What is sent to a node, as a value: previewed, journalled, logged and sent from the same text.
 
-use super::{libvirt, mysql::StatementId};
+use super::{
+    libvirt::{
+        self,
+        operation::{GuestIdentity, Operation},
+    },
+    mysql::StatementId,
+};
 use crate::model::inventory::{DatabaseLogin, PasswordSource};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
@@ -101,6 +107,15 @@ pub enum Call {
         socket: String,
         /// What is asked.
         question: libvirt::Question,
+    },
+    /// One call of libvirt's client library that changes a guest, on a conversation of its own.
+    LibvirtWrite {
+        /// Path of the socket on the node; not the one that only reads.
+        socket: String,
+        /// Which guest.
+        guest: GuestIdentity,
+        /// What is done.
+        operation: Operation,
     },
     /// What the database of a switch tells on a kept conversation: everything when something changed since the last
     /// answer, else only that nothing did, after `hold_ms`.
@@ -248,6 +263,11 @@ impl fmt::Display for Request {
             Call::Libvirt { socket, question } => {
                 let address = format!("qemu+unix:///system?socket={socket}");
                 write!(f, "virsh -r -c {} {}", shell_word(&address), question.words())
+            }
+            Call::LibvirtWrite { socket, guest, operation } => {
+                let address = format!("qemu+unix:///system?socket={socket}");
+                let words = operation.words(&shell_word(&guest.name));
+                write!(f, "virsh -c {} {words} # UUID {}", shell_word(&address), guest.uuid)
             }
         }
     }

@@ -8,6 +8,7 @@ mod catalogue;
 mod databases;
 mod faults;
 mod findings;
+mod guests;
 mod headless;
 mod host;
 pub(crate) mod lab;

@@ -34,6 +34,7 @@ fn guest(name: &str, number: u8, cpu_percent: f64) -> (DomainSample, DomainRates
             available_kib: Known(2_000_000),
             usable_kib: Known(1_300_000),
             resident_kib: Known(2_300_000),
+            page_faults: Figure::Known(51_200),
         },
         disks: vec![disk],
         interfaces: vec![DomainInterface { name: tap.clone(), ..DomainInterface::default() }],
@@ -91,6 +92,7 @@ pub(crate) fn guests(host: &str) -> (HypervisorFacts, HypervisorProfile) {
         cpus: Known(8),
         memory_kib: Known(16 << 20),
         domains: Vec::new(),
+        pools: Figure::default(),
     };
     for (sample, rates, definition) in guests {
         facts.sample.domains.push(sample);

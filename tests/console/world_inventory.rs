@@ -16,6 +16,7 @@ pub(super) fn node(name: &str, role: Role, last_octet: u8, site: &str) -> Node {
         haproxy_socket: (role == Role::Edge).then(|| "/run/haproxy/admin.sock".to_owned()),
         database: None,
         libvirt_socket: (role == Role::Hypervisor).then(|| "/run/libvirt/libvirt-sock-ro".to_owned()),
+        migration_uri: None,
         hosts: Vec::new(),
     }
 }

@@ -159,6 +159,7 @@ pub(super) fn node(name: &str, address: &str, ssh: SshOverrides) -> Node {
         ovs: None,
         database: None,
         libvirt_socket: None,
+        migration_uri: None,
         hosts: Vec::new(),
     }
 }

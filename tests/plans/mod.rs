@@ -17,6 +17,7 @@ use vakt::{
     wire::request::Call,
 };
 
+mod guests;
 mod lint;
 mod switchover;
 mod vip;
@@ -52,9 +53,10 @@ fn golden(name: &str, planned: &Result<Planned, Refusal>) {
     for width in [80, 120] {
         let text = render(planned, width);
         for line in text.lines() {
-            let is_one_long_word = ["'set ", "'shutdown", "'s=; [ -w", "'stop slave", "'select ", "'kill "]
-                .iter()
-                .any(|words| line.contains(words));
+            let is_one_long_word =
+                ["'set ", "'shutdown", "'s=; [ -w", "'stop slave", "'select ", "'kill ", "'migrate-"]
+                    .iter()
+                    .any(|words| line.contains(words));
             assert!(line.chars().count() <= width || is_one_long_word, "{name}: wider than {width}: {line}");
         }
         page.extend([format!("── {width} columns {}\n", "─".repeat(width - 15)), text]);
@@ -131,6 +133,9 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
             "mysql.switchover --to db03",
         ),
     ]
+    .into_iter()
+    .chain(guests::corpus())
+    .collect()
 }
 
 #[test]

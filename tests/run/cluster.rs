@@ -1,6 +1,9 @@
 //! Two load balancers, and where it matters three databases, in memory that behave as HAProxy 2.6 was measured to: what plans are made of and runs act on.
 
-use super::databases::{self, SimDatabase};
+use super::{
+    databases::{self, SimDatabase},
+    guests::{self, SimGuest, SimHypervisor},
+};
 use std::{cell::RefCell, collections::HashMap, path::Path};
 use vakt::{
     config::{self, FileMetadata},
@@ -42,6 +45,7 @@ type Change = Box<dyn Fn(&mut SimServer)>;
 pub(crate) struct Cluster {
     pub(crate) balancers: Vec<Balancer>,
     pub(crate) databases: Vec<SimDatabase>,
+    pub(crate) hypervisors: Vec<SimHypervisor>,
     /// Writes that clients were told are done: the server, and its number.
     pub(crate) acknowledged: Vec<(u32, u64)>,
 }
@@ -250,7 +254,7 @@ impl Cluster {
             }
         };
         let balancers = vec![balancer("lb01"), balancer("lb02")];
-        let mut cluster = Self { balancers, databases: Vec::new(), acknowledged: Vec::new() };
+        let mut cluster = Self { balancers, databases: Vec::new(), hypervisors: Vec::new(), acknowledged: Vec::new() };
         cluster.on("lb01").server("web03").sessions = 3;
         cluster.on("lb02").server("web03").sessions = 1;
         cluster
@@ -265,12 +269,37 @@ impl Cluster {
         cluster
     }
 
+    /// The same with two hypervisors: web03 is a guest of one.
+    pub(crate) fn with_guests() -> Self {
+        Self { hypervisors: guests::healthy(), ..Self::healthy() }
+    }
+
+    /// The guest of that name.
+    pub(crate) fn guest(&mut self, name: &str) -> &mut SimGuest {
+        let mut guests = self.hypervisors.iter_mut().flat_map(|hypervisor| &mut hypervisor.guests);
+        guests.find(|guest| guest.name == name).unwrap()
+    }
+
+    /// Changes that guest.
+    pub(crate) fn with_guest(mut self, name: &str, change: impl Fn(&mut SimGuest)) -> Self {
+        change(self.guest(name));
+        self
+    }
+
+    pub(crate) fn hypervisor(&mut self, name: &str) -> Option<&mut SimHypervisor> {
+        self.hypervisors.iter_mut().find(|hypervisor| hypervisor.name == name)
+    }
+
     pub(crate) fn database(&mut self, name: &str) -> &mut SimDatabase {
         self.databases.iter_mut().find(|database| database.name == name).unwrap()
     }
 
     /// The node cannot be reached any more.
     pub(crate) fn vanish(&mut self, name: &str) {
+        if let Some(hypervisor) = self.hypervisor(name) {
+            hypervisor.reachable = false;
+            return;
+        }
         match self.databases.iter_mut().find(|database| database.name == name) {
             Some(database) => database.reachable = false,
             None => self.on(name).reachable = false,
@@ -280,7 +309,8 @@ impl Cluster {
     pub(crate) fn is_reachable(&self, name: &str) -> bool {
         let databases = self.databases.iter().map(|database| (database.name, database.reachable));
         let balancers = self.balancers.iter().map(|balancer| (balancer.name, balancer.reachable));
-        databases.chain(balancers).any(|(known, reachable)| known == name && reachable)
+        let hypervisors = self.hypervisors.iter().map(|hypervisor| (hypervisor.name, hypervisor.reachable));
+        databases.chain(balancers).chain(hypervisors).any(|(known, reachable)| known == name && reachable)
     }
 
     /// The process of a run has died, and with it every session that it had.
@@ -322,6 +352,7 @@ impl Cluster {
                 }
             }
         }
+        guests::pass(&mut self.hypervisors);
         let balancers = &self.balancers;
         let is_sent_to = |name: &str| {
             balancers.iter().flat_map(|one| &one.servers).any(|server| server.name == name && server.takes_traffic())
@@ -330,6 +361,13 @@ impl Cluster {
     }
 
     pub(crate) fn facts(&self, node: &NodeName, probe: ProbeId) -> Option<Facts> {
+        if let Some(hypervisor) = self.hypervisors.iter().find(|hypervisor| hypervisor.name == node.as_str()) {
+            return hypervisor.reachable.then(|| match probe {
+                ProbeId::GuestProfile => Facts::GuestProfile(Box::new(hypervisor.profile())),
+                ProbeId::OvsDetail => Facts::OvsDetail(Box::new(hypervisor.learned())),
+                _ => Facts::Guests(Box::new(hypervisor.sample())),
+            });
+        }
         if let Some(database) = self.databases.iter().find(|database| database.name == node.as_str()) {
             return database.reachable.then(|| match probe {
                 ProbeId::Mysql => Facts::Mysql(Box::new(database.status())),
@@ -347,6 +385,9 @@ impl Cluster {
             databases::one_takes_writes(&self.databases);
             return reply;
         }
+        if let Some(hypervisor) = self.hypervisor(node.as_str()) {
+            return hypervisor.send(request);
+        }
         let Call::Haproxy { command, .. } = &request.call else { panic!("{request}") };
         let balancer = self.on(node.as_str());
         balancer.reachable.then(|| Reply { bytes: balancer.command(command).into(), ..Reply::default() })
@@ -354,13 +395,23 @@ impl Cluster {
 
     /// The world as the console would know it 300 ms after reading.
     pub(crate) fn world(&self) -> (World, Inventory) {
-        let inventory = if self.databases.is_empty() { inventory() } else { inventory_with_databases() };
+        let inventory = match (self.databases.is_empty(), self.hypervisors.is_empty()) {
+            (true, true) => inventory(),
+            (false, true) => inventory_with_databases(),
+            (_, false) => loaded(&format!("{BALANCED}{GUESTS}")),
+        };
         let mut world = World::new(&inventory);
         let at = Now { mono: Mono(START.mono.0 - 300), wall: Wall(START.wall.0 - 300) };
         for database in self.databases.iter().filter(|database| database.reachable) {
             let node = world.node_mut(&NodeName::from(database.name)).unwrap();
             node.switchover.take(database.sample(), at);
             node.mysql.take(MysqlFacts { sample: database.status(), ..MysqlFacts::default() }, at);
+        }
+        for hypervisor in self.hypervisors.iter().filter(|hypervisor| hypervisor.reachable) {
+            let node = world.node_mut(&NodeName::from(hypervisor.name)).unwrap();
+            node.hypervisor.take(hypervisor.facts(), at);
+            node.hypervisor_profile.take(hypervisor.profile(), at);
+            node.ovs.take(hypervisor.switch(), at);
         }
         for balancer in &self.balancers {
             let facts = HaproxyFacts { sample: balancer.sample(), ..HaproxyFacts::default() };
@@ -382,6 +433,9 @@ impl Cluster {
             .chain(self.databases.iter().map(|database| {
                 let (name, source, read_only, bits) = database.setting();
                 (name, source, if read_only { AdminState::Maint } else { AdminState::Ready }, bits)
+            }))
+            .chain(self.hypervisors.iter().flat_map(|hypervisor| {
+                hypervisor.guests.iter().map(|guest| (hypervisor.name, guest.name, AdminState::Ready, guest.setting()))
             }))
             .collect()
     }
@@ -415,6 +469,27 @@ management = "10.99.0.12"
 name = "web03"
 roles = ["web"]
 management = "10.99.0.23"
+"#;
+
+const GUESTS: &str = r#"
+[[node]]
+name = "kvm01"
+roles = ["hypervisor"]
+management = "10.99.0.41"
+private = "10.10.0.41"
+migration_uri = "qemu+tls://10.88.0.41/system"
+[[node]]
+name = "kvm02"
+roles = ["hypervisor"]
+management = "10.99.0.42"
+private = "10.10.0.42"
+migration_uri = "qemu+tls://10.88.0.42/system"
+[[guest]]
+name = "app01"
+roles = ["app"]
+[[guest]]
+name = "app02"
+roles = ["app"]
 "#;
 
 const DATABASES: &str = r#"

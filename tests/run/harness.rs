@@ -13,7 +13,10 @@ use vakt::{
         Direction, Ending, EndingKind, Entry, Machine, Operator, Outcome, Record, Recovery, RunCommand, RunEvent,
         journal::{self, Writer},
     },
-    wire::request::{Call, Reply, Request},
+    wire::{
+        libvirt::operation::Operation,
+        request::{Call, Reply, Request},
+    },
 };
 
 /// What goes wrong with one write.
@@ -263,6 +266,9 @@ impl Harness {
         fault: Option<Fault>,
     ) -> Option<RunEvent> {
         let lost = |why: &str| Some(RunEvent::ReplyLost { ticket, why: why.into() });
+        if let Call::LibvirtWrite { .. } = &request.call {
+            return self.deliver_operation(ticket, node, request, fault);
+        }
         if let Call::SqlWrite { statements, .. } = &request.call {
             // An answer that must say something does not come without its effect.
             let is_seen_through = statements.iter().any(|statement| statement.answer.is_some());
@@ -302,6 +308,45 @@ impl Harness {
                 replied("\n")
             }
             _ => Some(RunEvent::Replied { ticket, reply: answer }),
+        }
+    }
+
+    /// The same for what is done to a guest.
+    fn deliver_operation(
+        &mut self,
+        ticket: u64,
+        node: &vakt::model::ids::NodeName,
+        request: &Request,
+        fault: Option<Fault>,
+    ) -> Option<RunEvent> {
+        let lost = Some(RunEvent::ReplyLost { ticket, why: "connection reset".into() });
+        let said = |exit: u32| {
+            let reply = Reply { exit: Some(exit), stderr: "internal error".into(), ..Reply::default() };
+            Some(RunEvent::Replied { ticket, reply })
+        };
+        let has_effect =
+            !matches!(fault, Some(Fault::NotSent | Fault::Objection | Fault::NoEffect | Fault::LostBeforeEffect));
+        let answer = if has_effect { self.cluster.send(node, request) } else { None };
+        match fault {
+            None => answer.map_or(lost, |reply| Some(RunEvent::Replied { ticket, reply })),
+            Some(Fault::NotSent) => Some(RunEvent::NotSent { ticket, why: "no connection".into() }),
+            Some(Fault::Objection | Fault::ObjectionAfterEffect) => said(1),
+            Some(Fault::NoEffect) => said(0),
+            Some(Fault::LostBeforeEffect | Fault::LostAfterEffect) => lost,
+            Some(Fault::Silence) => None,
+            Some(Fault::Gone) => {
+                self.cluster.vanish(node.as_str());
+                lost
+            }
+            Some(Fault::WrongState) => {
+                let Call::LibvirtWrite { guest, operation, .. } = &request.call else { return lost };
+                // Whoever is asked to shut down, or is reset, has no other state to end up in that could be told.
+                if !matches!(operation, Operation::Shutdown | Operation::Reset) {
+                    let guest = self.cluster.guest(&guest.name);
+                    (guest.state, guest.reason) = (vakt::model::hypervisor::DomainState::Off, 3);
+                }
+                said(0)
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod databases;
 mod faults;
+pub(crate) mod guests;
 pub(crate) mod harness;
 mod journal;
 mod ledger;

@@ -39,7 +39,12 @@ fn check(records: &[Record]) {
         EndingKind::RolledBack => {
             assert!(!progress.steps.iter().any(|step| is_done(step) || is_odd(step)), "{progress:?}");
         }
-        EndingKind::Stopped => assert!(!progress.steps.iter().any(is_odd), "{progress:?}"),
+        // What may come late is not known at the end.
+        EndingKind::Stopped => {
+            let odd = progress.steps.iter().zip(&progress.plan.body.steps).filter(|(state, _)| is_odd(state));
+            let mut certain = odd.filter(|(_, step)| step.write().is_none_or(|write| write.rests.is_none()));
+            assert!(certain.next().is_none(), "{progress:?}");
+        }
         EndingKind::NeedsOperator => {}
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn node() -> Node {
         ovs: None,
         database: None,
         libvirt_socket: Some("/run/libvirt/libvirt-sock-ro".into()),
+        migration_uri: None,
         hosts: Vec::new(),
     }
 }

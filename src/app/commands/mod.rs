@@ -4,6 +4,7 @@ pub(super) mod addresses;
 pub(super) mod console;
 pub(super) mod databases;
 pub(super) mod findings;
+pub(super) mod guests;
 pub(super) mod network;
 pub(super) mod replay;
 pub(super) mod rows;

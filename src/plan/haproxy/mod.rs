@@ -4,6 +4,7 @@
 //! A load balancer that is already as wanted is left alone, so that a change that one of them forgot (a reload) is
 //! applied again; those that are to be changed must agree with one another.
 
+pub(super) mod departure;
 mod drain;
 mod field;
 mod kill_sessions;
@@ -108,7 +109,9 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         Change::HaproxyMaint { .. } => maint::plan(field, reasons),
         Change::HaproxyWeight { weight, .. } => Some(weight::plan(field, *weight, reasons)),
         Change::HaproxyKillSessions { .. } => Some(kill_sessions::plan(field, reasons)),
-        Change::VipMove { .. } | Change::MysqlSwitchover { .. } | Change::MysqlKill { .. } => None,
+        Change::VipMove { .. } | Change::MysqlSwitchover { .. } | Change::MysqlKill { .. } | Change::Guest { .. } => {
+            None
+        }
     }
 }
 
@@ -120,7 +123,9 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         Change::HaproxyMaint { .. } => format!("Put {server} into maintenance"),
         Change::HaproxyWeight { weight, .. } => format!("Give {server} the weight {weight}"),
         Change::HaproxyKillSessions { .. } => format!("Close the sessions of {server}"),
-        Change::VipMove { .. } | Change::MysqlSwitchover { .. } | Change::MysqlKill { .. } => change.id().to_owned(),
+        Change::VipMove { .. } | Change::MysqlSwitchover { .. } | Change::MysqlKill { .. } | Change::Guest { .. } => {
+            change.id().to_owned()
+        }
     })
 }
 
@@ -232,6 +237,7 @@ impl Seat<'_> {
                     deadline_ms: what.deadline_ms,
                 },
                 undo: what.undo,
+                rests: None,
             })),
         }
     }

@@ -123,6 +123,7 @@ impl<'s> Parts<'s> {
                 after: until(self.done.clone(), 1, self.poll_ms, self.deadline_ms),
                 done: self.done,
                 undo: self.undo,
+                rests: None,
             })),
         }
     }
@@ -251,6 +252,7 @@ fn balancer(endpoint: &Endpoint<'_>, what: Balanced) -> Step {
             done: checks(&[(what.server, what.done)]),
             after: until(checks(&[(what.server, what.done)]), 1, QUICK_POLL_MS, what.deadline_ms),
             undo: what.undo,
+            rests: None,
         })),
     }
 }

@@ -279,6 +279,7 @@ fn write(field: &Field<'_>, lift: &Lift<'_>) -> Step {
                 label: Clean::line(&format!("priority {}", lift.priority_before)),
                 request: way::set_number(&lift.path, lift.from),
             },
+            rests: None,
         })),
     }
 }

@@ -112,6 +112,7 @@ fn write(field: &Field<'_>, change: Change) -> Step {
             guards,
             done,
             after,
+            rests: None,
             undo: Undo::Send { label: label.into(), request: service(back) },
         })),
     }

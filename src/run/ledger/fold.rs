@@ -100,7 +100,8 @@ impl Ledger {
             Change::HaproxyKillSessions { .. }
             | Change::VipMove { .. }
             | Change::MysqlSwitchover { .. }
-            | Change::MysqlKill { .. } => {}
+            | Change::MysqlKill { .. }
+            | Change::Guest { .. } => {}
         }
     }
 
@@ -277,6 +278,6 @@ fn note(check: &Check, told: &mut BTreeMap<NodeName, AdminState>, weights: &mut 
 fn expected(check: &Check) -> Option<ServerExpect> {
     match &check.expect {
         Expect::Server { is, .. } => Some(*is),
-        Expect::Vip { .. } | Expect::Database(_) | Expect::Session { .. } => None,
+        Expect::Vip { .. } | Expect::Database(_) | Expect::Session { .. } | Expect::Guest(_) => None,
     }
 }

@@ -211,7 +211,8 @@ impl Ledger {
                     | Change::HaproxyKillSessions { .. }
                     | Change::VipMove { .. }
                     | Change::MysqlSwitchover { .. }
-                    | Change::MysqlKill { .. } => false,
+                    | Change::MysqlKill { .. }
+                    | Change::Guest { .. } => false,
                 }
         };
         self.wishes.iter().filter(goes).cloned().collect()

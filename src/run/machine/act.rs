@@ -13,7 +13,10 @@ use crate::{
         expect::Check,
         parts::{Need, Undo},
     },
-    run::look::{Judgement, PollState, Tri},
+    run::{
+        ending::EndingKind,
+        look::{Judgement, PollState, Tri},
+    },
     wire::{
         haproxy::commands,
         request::{Call, Reply, Request},
@@ -166,6 +169,7 @@ impl Machine {
             // Whoever wants it to stop waits for the end of a breath.
             None if self.send_next(&mut act) => self.phase = Phase::Act(act),
             None => match self.abort.clone() {
+                Some(why) if self.rests(&act, &why) => {}
                 Some(why) if act.direction == Direction::Forward => self.settle(act, Then::Fail, why.as_str()),
                 _ => self.verify(act),
             },
@@ -229,10 +233,25 @@ impl Machine {
             return self.is_done(&mut act, &how);
         }
         if self.is_late(&poll) {
+            if self.rests(&act, &judged.trouble) {
+                return;
+            }
             return self.settle(act, Then::Fail, &format!("It was not seen in time: {}", judged.trouble));
         }
         act.stage = Stage::Verify(self.pause(poll));
         self.phase = Phase::Act(act);
+    }
+
+    /// Ends the run where it rests, if the effect of this write may still come: nobody can call it back, and nothing
+    /// would tell that it was not heard.
+    fn rests(&mut self, act: &Act, seen: &Clean) -> bool {
+        let words = self.write(act.step).and_then(|write| write.rests.clone());
+        let Some(words) = words.filter(|_| act.direction == Direction::Forward) else { return false };
+        self.step_ended(act.step, act.direction, Outcome::Unknown, seen, act.began);
+        self.steps[act.step] = StepState::Unknown;
+        let why = self.why_abort().map_or_else(String::new, |why| format!("{why} "));
+        self.finish(EndingKind::Stopped, &format!("{why}{words}."));
+        true
     }
 
     /// Finds out whether a write took effect.
@@ -324,6 +343,7 @@ impl Machine {
         let why = self.abort.clone().unwrap_or_default();
         match &act.stage {
             Stage::Look(_) => self.refrain(&act, &format!("{why}.")),
+            Stage::Verify(_) if self.rests(&act, &why) => {}
             Stage::Verify(_) => self.settle(act, Then::Fail, why.as_str()),
             // Not yet sent, or on its way: decided by the journal's or the node's answer.
             Stage::Announced { .. } | Stage::Sent { .. } | Stage::Settle { .. } => self.phase = Phase::Act(act),

@@ -143,6 +143,11 @@ impl Machine {
             judged[step] = match (done.verdict, before.verdict, self.steps[step]) {
                 (.., StepState::InDoubt(Direction::Forward)) if is_behind && leaves_none => StepState::Pending,
                 (Tri::Holds, ..) => StepState::Done,
+                // Whoever was asked may still do it.
+                (.., StepState::InDoubt(Direction::Forward)) if write.rests.is_some() => {
+                    unclear.push(format!("step {}: {}", step + 1, super::look_words(&[done])));
+                    StepState::Unknown
+                }
                 (_, Tri::Holds, StepState::InDoubt(Direction::Back)) => StepState::Undone,
                 // Never took effect, or was forgotten since (a reload).
                 (_, Tri::Holds, _) => StepState::Pending,

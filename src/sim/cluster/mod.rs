@@ -292,6 +292,23 @@ impl Cluster {
         }
     }
 
+    fn has_libvirt(&self, index: usize) -> bool {
+        let host = &self.hosts[index];
+        host.file.role == Role::Hypervisor && host.libvirt != LibvirtState::Dead
+    }
+
+    /// Guests that have moved are on the first other hypervisor now; while it does not answer they stay where they are.
+    fn arrivals(&mut self, now_us: u64) {
+        for guest in self.guests.iter_mut().filter(|guest| guest.has_arrived(now_us)) {
+            let mut others = self.hosts.iter().enumerate().filter(|(index, host)| {
+                *index != guest.host && host.file.role == Role::Hypervisor && host.contact == Contact::Answers
+            });
+            if let Some((index, _)) = others.next() {
+                guest.arrive(index, now_us);
+            }
+        }
+    }
+
     /// A round of packets to others on the private network.
     fn round(&self, from: usize, peers: &[IpAddr]) -> String {
         let to = peers.iter().map(|peer| {
@@ -321,7 +338,9 @@ impl Cluster {
         if losing == Some(false) {
             return Outcome::Lost;
         }
-        if matches!(request.call, Call::Libvirt { .. }) && self.hosts[index].libvirt == LibvirtState::Frozen {
+        if matches!(request.call, Call::Libvirt { .. } | Call::LibvirtWrite { .. })
+            && self.hosts[index].libvirt == LibvirtState::Frozen
+        {
             return Outcome::Silent;
         }
         let Some(text) = self.text(index, request) else { return Outcome::NoSocket };
@@ -362,19 +381,27 @@ impl Cluster {
                 Some(Text { bytes, exit: None })
             }
             Call::Ovsdb { .. } => Some(Text::of(self.switches.get(&index)?.database(now_us))),
-            Call::OvsDaemon { talk, .. } => Some(Text::of(self.switches.get(&index)?.daemon(*talk, now_us))),
+            Call::OvsDaemon { talk, .. } => {
+                let guests = self.guests.iter().filter(|guest| guest.host == index);
+                let macs: Vec<String> = guests.filter_map(Guest::heard).collect();
+                Some(Text::of(self.switches.get(&index)?.daemon(*talk, &macs, now_us)))
+            }
             call if LinuxBridgesProbe::asks(call) => Some(Text { bytes: PLAIN_DEVICES.to_owned(), exit: Some(0) }),
             call if HostProbe::asks(call) => Some(Text { bytes: self.hosts[index].sample(now, now_us), exit: Some(0) }),
             call if HostProfileProbe::asks(call) => {
                 Some(Text { bytes: self.hosts[index].profile().to_owned(), exit: Some(0) })
             }
             Call::Libvirt { question, .. } => {
-                let host = &self.hosts[index];
-                if host.file.role != Role::Hypervisor || host.libvirt == LibvirtState::Dead {
-                    return None;
-                }
+                self.arrivals(now_us);
+                self.has_libvirt(index).then_some(())?;
                 let guests = self.guests.iter_mut().filter(|guest| guest.host == index);
                 Some(Text { bytes: guest::answer(guests, *question, now_us)?, exit: None })
+            }
+            Call::LibvirtWrite { guest, operation, .. } => {
+                self.has_libvirt(index).then_some(())?;
+                let guest = self.guests.iter_mut().find(|one| one.host == index && one.is(guest));
+                let done = guest.is_some_and(|guest| guest.operate(operation, now_us));
+                Some(Text { bytes: String::new(), exit: Some(u32::from(!done)) })
             }
             call if GuestProfileProbe::asks_starts(call) => {
                 let guests = self.guests.iter().filter(|guest| guest.host == index);

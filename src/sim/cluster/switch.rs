@@ -242,8 +242,8 @@ impl Switch {
         if is_off { Counted { dropped, ..Counted::default() } } else { Counted { rx_bytes, tx_bytes, dropped } }
     }
 
-    /// What a poll of the daemon is answered.
-    pub(super) fn daemon(&self, talk: OvsTalk, now_us: u64) -> Vec<u8> {
+    /// What a poll of the daemon is answered; `guests` are hardware addresses of guests that hang on this switch.
+    pub(super) fn daemon(&self, talk: OvsTalk, guests: &[String], now_us: u64) -> Vec<u8> {
         let pid = 150 + u64::from(self.octet);
         let process = match self.daemon {
             DaemonFault::Running => format!("pid {pid}\nstat {pid} (ovs-vswitchd) S 1 {pid}\nvisible\n"),
@@ -260,7 +260,7 @@ impl Switch {
                 (Some("dpctl/show"), _) => self.datapath(now_us),
                 (Some("upcall/show"), _) => UPCALLS.to_owned(),
                 (Some("ofproto/list"), _) => "br-int\nbr-phy\n".to_owned(),
-                (Some("fdb/show"), Some("br-int")) => self.addresses(),
+                (Some("fdb/show"), Some("br-int")) => self.addresses(guests),
                 (Some("fdb/show"), _) => " port  VLAN  MAC                Age\n".to_owned(),
                 _ => String::new(),
             };
@@ -299,16 +299,22 @@ impl Switch {
     }
 
     /// Its own address and those of two neighbours.
-    fn addresses(&self) -> String {
+    fn addresses(&self, guests: &[String]) -> String {
         let mut text = " port  VLAN  MAC                Age\n".to_owned();
         for (port, octet, age_s) in
             [(2, self.octet, 1), (1, self.octet.wrapping_add(1), 3), (1, self.octet.wrapping_sub(1), 7)]
         {
             let _ = writeln!(text, "{port:5}{:6}  52:54:00:0a:0a:{octet:02x}  {age_s:3}", 10);
         }
+        for (port, mac) in (FIRST_GUEST_PORT..).zip(guests) {
+            let _ = writeln!(text, "{port:5}{:6}  {mac}  {:3}", 10, 1);
+        }
         text
     }
 }
+
+/// Ports that the taps of guests get are behind all others.
+const FIRST_GUEST_PORT: u16 = 40;
 
 #[derive(Debug, Default)]
 struct Counted {

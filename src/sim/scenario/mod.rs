@@ -108,6 +108,9 @@ impl Scenario {
                 "\n[[node]]\nname = \"{}\"\nroles = [\"{}\"]\nmanagement = \"{}\"\nprivate = \"{}\"\n",
                 node.name, node.role, node.management, node.private
             );
+            if node.role == Role::Hypervisor {
+                let _ = writeln!(text, "migration_uri = \"qemu+tls://{}/system\"", node.private);
+            }
             if !has_switch {
                 text.push_str("ovs_socket = \"none\"\n");
             }

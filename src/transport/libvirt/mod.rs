@@ -3,9 +3,10 @@
 //! The answers leave as bytes (`wire::libvirt::answer`), so that what is recorded is what the parser reads. Events only
 //! tell that something changed: the next question says what.
 //!
-//! The connection is read-only, whatever socket it uses.
+//! The kept connection is read-only, whatever socket it uses; `writing` opens one of its own for each change.
 
 mod native;
+pub(crate) mod writing;
 
 use crate::wire::libvirt::{
     Question,
@@ -62,8 +63,7 @@ impl Client {
     pub(crate) fn start(socket: &Path, changed: Arc<Notify>) -> io::Result<Self> {
         let Some(place) = Place::take() else { return Ok(Self { jobs: None }) };
         native::start_events()?;
-        // qemu+unix never leaves this machine: the bridge does.
-        let address = format!("qemu+unix:///system?socket={}", socket.display());
+        let address = address_of(socket);
         let (jobs, wanted) = sync_channel(1);
         thread::Builder::new().name("libvirt".into()).spawn(move || {
             let _place = place;
@@ -82,6 +82,11 @@ impl Client {
             Err(TrySendError::Disconnected(_)) => Err(ended()),
         }
     }
+}
+
+/// qemu+unix never leaves this machine: the bridge does.
+fn address_of(socket: &Path) -> String {
+    format!("qemu+unix:///system?socket={}", socket.display())
 }
 
 fn ended() -> Fault {
@@ -141,6 +146,7 @@ fn definitions(connection: &Connection) -> Result<Definitions, Fault> {
         cpus: host.cpus.into(),
         memory_kib: host.memory_kib.into(),
         domains,
+        pools: connection.pools(),
     })
 }
 

@@ -7,7 +7,8 @@
 use super::Fault;
 use crate::wire::libvirt::{
     ANSWERED,
-    answer::{DomainRecord, DomainStatistics},
+    answer::{DomainRecord, DomainStatistics, PoolRecord},
+    operation::{Migration, Operation},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -19,11 +20,12 @@ use std::{
     thread,
 };
 use tokio::sync::Notify;
+pub(super) use virt::domain::{Domain, MigrateParameters};
 use virt::{
     connect::Connect,
-    domain::Domain,
     error::{Error, ErrorNumber},
     event,
+    storage_pool::StoragePool,
 };
 use virt_sys as sys;
 
@@ -37,6 +39,8 @@ const WANTED: u32 = sys::VIR_DOMAIN_STATS_STATE
 /// A domain that is busy with something else must not hold up the others.
 const DO_NOT_WAIT: u32 = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
 
+/// Storage pools that are read, a call each.
+const POOLS_MAX: usize = 64;
 /// Fields of one record that are kept; a domain with a hundred disks has 2,000.
 const FIELDS_MAX: usize = 20_000;
 
@@ -105,8 +109,17 @@ impl Connection {
             uuid: domain.uuid_string().ok().into(),
             autostart: domain.autostart().ok().into(),
             persistent: domain.is_persistent().ok().into(),
+            snapshots: domain.num_snapshots(0).ok().into(),
             xml,
         })
+    }
+
+    /// Storage pools; `None` where this libvirt has none to tell of.
+    pub(super) fn pools(&self) -> Option<Vec<PoolRecord>> {
+        let pools = self.0.list_all_storage_pools(0).ok()?;
+        let record =
+            |pool: &StoragePool| Some(PoolRecord { active: pool.is_active().ok().into(), xml: pool.xml_desc(0).ok()? });
+        Some(pools.iter().take(POOLS_MAX).filter_map(record).collect())
     }
 
     /// State and counters of all domains in one call, and the job of each that answered.
@@ -130,6 +143,79 @@ impl Connection {
         }
         Ok(domains)
     }
+}
+
+/// A connection of libvirt's client library on which something may be changed.
+pub(super) struct WritingConnection(Connect);
+
+impl WritingConnection {
+    pub(super) fn open(address: &str) -> Result<Self, Fault> {
+        Connect::open(Some(address)).map(Self).map_err(|error| fault(&error))
+    }
+
+    /// The domain of that name.
+    pub(super) fn domain(&self, name: &str) -> Result<Domain, Fault> {
+        self.0.lookup_domain_by_name(name).map_err(|error| fault(&error))
+    }
+}
+
+/// A domain's identity.
+pub(super) fn uuid_of(domain: &Domain) -> Option<String> {
+    domain.uuid_string().ok()
+}
+
+/// Carries an operation out. What libvirt answers is an answer, whatever its kind of error: only a conversation that
+/// ended leaves open what became of it.
+pub(super) fn operate(domain: &Domain, operation: &Operation) -> Result<(), Fault> {
+    let done = match operation {
+        Operation::Suspend => domain.suspend(),
+        Operation::Resume => domain.resume(),
+        Operation::Start => domain.create(),
+        Operation::Shutdown => domain.shutdown_flags(sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN),
+        Operation::Reset => domain.reset(),
+        Operation::Migrate(migration) => migrate(domain, migration),
+        Operation::AbortJob => return abort_job(domain),
+    };
+    done.map_err(|error| fault(&error))
+}
+
+/// Moves a domain; returns when it has arrived, or not.
+fn migrate(domain: &Domain, migration: &Migration) -> Result<(), Error> {
+    domain.migrate_set_max_downtime(migration.downtime_ms_max, 0)?;
+    // The source's libvirtd does it by itself: it goes on when this conversation ends.
+    let mut flags = sys::VIR_MIGRATE_LIVE
+        | sys::VIR_MIGRATE_PEER2PEER
+        | sys::VIR_MIGRATE_PERSIST_DEST
+        | sys::VIR_MIGRATE_UNDEFINE_SOURCE
+        | sys::VIR_MIGRATE_CHANGE_PROTECTION
+        | sys::VIR_MIGRATE_ABORT_ON_ERROR;
+    if !migration.copied_disks.is_empty() {
+        flags |= sys::VIR_MIGRATE_NON_SHARED_DISK;
+    }
+    let parameters = MigrateParameters {
+        uri: Some(migration.data.clone()),
+        migrate_disks: migration.copied_disks.clone(),
+        ..MigrateParameters::default()
+    };
+    domain.migrate_to_uri3(Some(&migration.destination), parameters, flags)
+}
+
+/// Gives up what goes on with a domain.
+#[expect(unsafe_code, reason = "the wrapper lacks this call")]
+fn abort_job(domain: &Domain) -> Result<(), Fault> {
+    // SAFETY: the domain is valid while `domain` lives.
+    match unsafe { sys::virDomainAbortJob(domain.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(fault(&Error::last_error())),
+    }
+}
+
+/// Whether bytes of a domain's migration are on the way: by then the destination has agreed to everything.
+#[expect(unsafe_code, reason = "the job is read with libvirt's own keys")]
+pub(super) fn is_under_way(domain: &Domain) -> bool {
+    // SAFETY: the domain is valid while `domain` lives.
+    let job = unsafe { job(domain.as_ptr()) };
+    job.get("data_processed").and_then(Value::as_u64).is_some_and(|bytes| bytes > 0)
 }
 
 /// A domain's name; empty where libvirt does not tell it.

@@ -22,6 +22,7 @@ mod kept;
 mod known_hosts;
 mod known_hosts_file;
 mod libvirt;
+mod libvirt_writing;
 mod mysql;
 mod mysql_bridge;
 mod mysql_frames;

@@ -8,6 +8,7 @@ use super::{
     gate::{Gate, Notes},
     haproxy::Haproxy,
     libvirt::Libvirt,
+    libvirt_writing,
     mysql::Databases,
     operator::Operator,
     ovs_daemon::OvsDaemon,
@@ -179,6 +180,12 @@ impl Session {
         self.ended.cancelled().await;
     }
 
+    /// The same for whoever does not keep the session.
+    #[cfg(feature = "libvirt")]
+    pub(super) fn until_ended_alone(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.ended.clone().cancelled_owned()
+    }
+
     /// Why it ended.
     pub(super) fn end(&self) -> Trouble {
         let why = self.notes.lock().end.clone().unwrap_or_else(|| "the server closed it".into());
@@ -247,9 +254,9 @@ impl Session {
             }
             Call::Sql { .. } => self.databases.ask(self, request, sent).await,
             // The fleet that looks refuses every write before it comes here.
-            Call::SqlWrite { .. } => Err(Trouble::new(
+            Call::SqlWrite { .. } | Call::LibvirtWrite { .. } => Err(Trouble::new(
                 TroubleKind::Internal,
-                "statements that change something are no question",
+                "what changes something is no question",
                 "report this as a bug of vakt",
             )),
             Call::Libvirt { socket, question } => {
@@ -270,6 +277,9 @@ impl Session {
             // Once its channel has its turn it may run, whatever is heard of it afterwards.
             Call::Exec { .. } => timeout(limit, self.perform(request, &left)).await,
             Call::SqlWrite { .. } => timeout(limit, self.databases.writing.send(self, request, limit, &left)).await,
+            Call::LibvirtWrite { socket, guest, operation } => {
+                timeout(limit, libvirt_writing::send(self, socket, guest, operation, &left)).await
+            }
             _ => return Sent::NotSent(Clean::line(&format!("this transport has no way to send it: {request}"))),
         };
         let why = match outcome {
@@ -314,7 +324,7 @@ impl Session {
             Call::Tcp { port, .. } => format!(" on port {port}"),
             Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
             Call::SqlWrite { .. } => " to statements for the database".to_owned(),
-            Call::Libvirt { .. } => " of libvirt".to_owned(),
+            Call::Libvirt { .. } | Call::LibvirtWrite { .. } => " of libvirt".to_owned(),
         };
         Trouble::new(
             TroubleKind::DeadlineMissed,

@@ -42,6 +42,19 @@ pub struct Definitions {
     pub memory_kib: Value,
     /// All domains.
     pub domains: Vec<DomainRecord>,
+    /// Storage pools; none where they were not asked for, or could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pools: Option<Vec<PoolRecord>>,
+}
+
+/// One storage pool.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PoolRecord {
+    /// Whether it can be used.
+    pub active: Value,
+    /// As `virsh pool-dumpxml` has it.
+    pub xml: String,
 }
 
 /// One domain's definition.
@@ -56,6 +69,9 @@ pub struct DomainRecord {
     pub autostart: Value,
     /// Whether it is defined beyond its run.
     pub persistent: Value,
+    /// How many snapshots it has.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub snapshots: Value,
     /// As `virsh dumpxml` has it, without secrets.
     pub xml: String,
 }

@@ -3,12 +3,12 @@
 use super::{
     super::complaints::Complaints,
     DEVICES_MAX, DOMAINS_MAX,
-    answer::{Definitions, DomainRecord},
+    answer::{Definitions, DomainRecord, PoolRecord},
     statistics::text,
 };
 use crate::model::{
     figure::{Figure, Unknown},
-    hypervisor::{DiskDefinition, DomainDefinition, HypervisorProfile, InterfaceDefinition, Version},
+    hypervisor::{DiskDefinition, DomainDefinition, HypervisorProfile, InterfaceDefinition, StoragePool, Version},
     text::Clean,
 };
 use roxmltree::{Document, Node};
@@ -38,7 +38,37 @@ pub(super) fn interpret(bytes: &[u8], starts: &[u8], complaints: &mut Complaints
         cpus: number(&answer.cpus, "CPUs of the host", complaints),
         memory_kib: number(&answer.memory_kib, "memory of the host", complaints),
         domains,
+        pools: pools(answer.pools, complaints),
     })
+}
+
+/// Storage pools that are kept of one hypervisor.
+const POOLS_MAX: usize = 256;
+
+fn pools(records: Option<Vec<PoolRecord>>, complaints: &mut Complaints) -> Figure<Vec<StoragePool>> {
+    let Some(records) = records else { return Figure::Unknown(Unknown::Missing) };
+    if records.len() > POOLS_MAX {
+        complaints.add("storage pools", format!("only the first {POOLS_MAX} are kept"));
+    }
+    let mut pools = Vec::new();
+    for record in records.iter().take(POOLS_MAX) {
+        match Document::parse(&record.xml) {
+            Ok(document) => pools.push(pool(&document.root_element(), record.active.as_bool() == Some(true))),
+            Err(error) => complaints.add("storage pool: XML", format!("not understood: {error}")),
+        }
+    }
+    pools.sort_by(|a, b| a.name.cmp(&b.name));
+    Figure::Known(pools)
+}
+
+fn pool(root: &Node<'_, '_>, is_active: bool) -> StoragePool {
+    let words = |node: Option<Node<'_, '_>>| Clean::line(node.and_then(|node| node.text()).unwrap_or_default().trim());
+    StoragePool {
+        name: words(child(root, "name")),
+        path: words(child(root, "target").and_then(|target| child(&target, "path"))),
+        kind: attribute(root, "type"),
+        is_active,
+    }
 }
 
 fn number(value: &Value, about: &str, complaints: &mut Complaints) -> Figure<u64> {
@@ -75,6 +105,7 @@ fn domain(record: &DomainRecord, uptimes: &BTreeMap<String, u64>, complaints: &m
         autostart: switch(&record.autostart),
         is_persistent: switch(&record.persistent),
         uptime_s: Figure::from_option(uptime, Unknown::NotRunning),
+        snapshots: number(&record.snapshots, "snapshots", complaints),
         ..DomainDefinition::default()
     };
     match Document::parse(&record.xml) {
@@ -91,7 +122,9 @@ fn read(root: &Node<'_, '_>, domain: &mut DomainDefinition) {
     domain.memory_kib = child(root, "memory").and_then(|memory| kib(&memory)).into_figure();
     domain.machine =
         child(root, "os").and_then(|os| child(&os, "type")).map(|kind| attribute(&kind, "machine")).unwrap_or_default();
+    domain.cpu_mode = child(root, "cpu").map(|cpu| attribute(&cpu, "mode")).unwrap_or_default();
     let Some(devices) = child(root, "devices") else { return };
+    domain.bound_devices = devices.children().filter_map(|node| bound_device(&node)).take(DEVICES_MAX).collect();
     let of = |name: &'static str| devices.children().filter(move |node| node.has_tag_name(name)).take(DEVICES_MAX);
     domain.interfaces = of("interface").map(|node| interface(&node)).collect();
     domain.disks = of("disk").map(|node| disk(&node)).collect();
@@ -148,6 +181,19 @@ fn interface(node: &Node<'_, '_>) -> InterfaceDefinition {
     }
 }
 
+/// A device that stays with its host when the guest goes, in words.
+fn bound_device(node: &Node<'_, '_>) -> Option<Clean> {
+    let tag = node.tag_name().name();
+    let kind = node.attribute("type").or_else(|| node.attribute("model")).unwrap_or_default();
+    let is_bound = match tag {
+        "hostdev" | "shmem" | "filesystem" => true,
+        "interface" => matches!(kind, "hostdev" | "vdpa"),
+        "memory" => kind == "nvdimm",
+        _ => false,
+    };
+    is_bound.then(|| Clean::line(format!("{tag} {kind}").trim()))
+}
+
 fn disk(node: &Node<'_, '_>) -> DiskDefinition {
     let source = child(node, "source").and_then(|source| {
         let names = ["file", "dev", "name", "volume", "dir"];
@@ -157,6 +203,9 @@ fn disk(node: &Node<'_, '_>) -> DiskDefinition {
         target: child(node, "target").map(|target| attribute(&target, "dev")).unwrap_or_default(),
         source: Clean::line(source.unwrap_or_default()),
         format: child(node, "driver").map(|driver| attribute(&driver, "type")).unwrap_or_default(),
+        cache: child(node, "driver").map(|driver| attribute(&driver, "cache")).unwrap_or_default(),
+        is_read_only: child(node, "readonly").is_some(),
+        is_shareable: child(node, "shareable").is_some(),
     }
 }
 

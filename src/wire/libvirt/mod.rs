@@ -7,6 +7,7 @@
 
 pub mod answer;
 mod definition;
+pub mod operation;
 mod statistics;
 
 use super::{
@@ -106,6 +107,13 @@ impl Probe for GuestProfileProbe {
     fn holds_statements(&self) -> bool {
         false
     }
+}
+
+/// The socket of libvirt on which something may be changed: beside the one that is read there is one of the same name
+/// without `-ro`.
+pub fn writing_socket(node: &Node) -> Option<&str> {
+    let socket = node.libvirt_socket.as_deref()?;
+    Some(socket.strip_suffix("-ro").unwrap_or(socket))
 }
 
 fn ask(socket: &str, question: Question, deadline_ms: u64) -> Request {

@@ -64,6 +64,7 @@ fn domain(record: &DomainStatistics, complaints: &mut Complaints) -> DomainSampl
             available_kib: fields.count("balloon.available"),
             usable_kib: fields.count("balloon.usable"),
             resident_kib: fields.count("balloon.rss"),
+            page_faults: fields.count("balloon.minor_fault"),
         },
         disks: fields.list("block").map(|prefix| disk(&mut fields, &prefix)).collect(),
         interfaces: fields.list("net").map(|prefix| interface(&mut fields, &prefix)).collect(),

@@ -30,6 +30,8 @@ ${public:+public = \"$public\"
 jurisdiction = "${NODE_JURISDICTION[$node]}"
 user = "$user"
 EOF
+            [[ ${NODE_ROLE[$node]} != hypervisor ]] ||
+                printf 'migration_uri = "qemu+tcp://%s/system"\n' "$(node_address "$node" underlay)"
         done
         cat <<EOF
 

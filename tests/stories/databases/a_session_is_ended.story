@@ -6,7 +6,7 @@ fault database db01 row-locks
 await 5s finding mysql.row_locks db01
 # The list of sessions is asked every five seconds.
 advance 6s
-press home X
+press home K
 expect text "42: shop from 10.10.0.21:50422"
 expect screen sessions
 press enter
