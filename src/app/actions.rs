@@ -130,6 +130,46 @@ pub const ALL: [Action; ACTIONS.len()] = [
         back: "mysql.switchover to the former primary",
         runbook: include_str!("../../assets/runbooks/mysql.switchover.md"),
     },
+    Action {
+        id: "mysql.failover",
+        title: "Make another database the primary, because the present one does not serve",
+        usage: "mysql.failover [--to NODE] [--reason TEXT]",
+        danger: Danger::Primary,
+        confirmation: "the name of the node that shall be the primary",
+        refused: &[
+            "the primary is alive and takes writes: that is a switchover",
+            "another database takes writes already",
+            "nobody can prove that the old primary does not write any more: its machine does not answer, is not run by \
+             systemd, or hides its processes",
+            "a replica cannot be read: it may have what no other has",
+            "replicas follow several servers, or none tells whom it follows",
+            "no replica is fit: it does not apply, is not read-only, lacks `log_bin` or `log_slave_updates`, has \
+             filters, a delay, or transactions of its own",
+            "another program fails over by itself (MaxScale, MHA, orchestrator, replication-manager)",
+            "no load balancer sends writes to the primary, or one has no server for the node",
+            "data may not be in the node's jurisdiction",
+            "it is MySQL, Galera or group replication",
+        ],
+        back: "once the old primary is a replica again: mysql.switchover to it",
+        runbook: include_str!("../../assets/runbooks/mysql.failover.md"),
+    },
+    Action {
+        id: "mysql.rejoin",
+        title: "Let a database that fell out replicate from the primary again",
+        usage: "mysql.rejoin NODE [--reason TEXT]",
+        danger: Danger::Replica,
+        confirmation: "the name of the node",
+        refused: &[
+            "it has transactions that the primary lacks (diverged): they are named",
+            "no database takes writes, or several do, or it is the primary itself",
+            "it replicates from somebody else",
+            "its machine does not answer; or its database does not, and is not fenced",
+            "no login to replicate with is configured, or the primary does not admit it",
+            "it is MySQL, Galera or group replication",
+        ],
+        back: "nothing has to be taken back; by hand `stop slave; reset slave all` on it",
+        runbook: include_str!("../../assets/runbooks/mysql.rejoin.md"),
+    },
 ];
 
 /// The action of that id.

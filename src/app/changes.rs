@@ -372,7 +372,9 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             Change::HaproxyDrain { .. }
             | Change::HaproxyMaint { .. }
             | Change::VipMove { .. }
-            | Change::MysqlSwitchover { .. },
+            | Change::MysqlSwitchover { .. }
+            | Change::MysqlFailover { .. }
+            | Change::MysqlRejoin { .. },
             _,
         ) => ready,
     };

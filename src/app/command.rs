@@ -42,6 +42,8 @@ pub enum Danger {
     Server,
     /// It opens a plan. Once that is confirmed, clients reach another node; every step can be undone.
     Address,
+    /// It opens a plan. Once that is confirmed, a database replicates that did not; every step can be undone.
+    Replica,
     /// It opens a plan. Once that is confirmed, writes go to another database; the way back is another plan.
     Primary,
     /// It opens a plan. Once that is confirmed, something ends that cannot be brought back.
@@ -56,6 +58,7 @@ impl Danger {
             Self::Console => "this console and its connections",
             Self::Server => "one server on every load balancer; every step can be undone",
             Self::Address => "the clients of one virtual address; every step can be undone",
+            Self::Replica => "one database that takes no writes; every step can be undone",
             Self::Primary => "the writes of every client; from one step on the way back is another switchover",
             Self::Irreversible => "one server on every load balancer; what it ends cannot be brought back",
         }

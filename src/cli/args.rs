@@ -86,8 +86,8 @@ pub(super) enum Command {
     ///
     /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with
     /// every reason. ACTION is one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight,
-    /// haproxy.kill-sessions, whose TARGET is backend/server; vip.move, whose TARGET is an address; or
-    /// mysql.switchover, which has none.
+    /// haproxy.kill-sessions, whose TARGET is backend/server; vip.move, whose TARGET is an address;
+    /// mysql.switchover and mysql.failover, which have none; or mysql.rejoin, whose TARGET is a node.
     Do(DoWanted),
     /// Look at runs: changes that were made, are being made, or were interrupted; take them up again
     Runs {
@@ -133,7 +133,7 @@ pub(super) enum Command {
 #[derive(Debug, Clone, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one option of the command line")]
 pub(super) struct DoWanted {
-    /// Action and target: haproxy.drain web_cluster/web03, vip.move 10.10.0.100, or mysql.switchover
+    /// Action and target: haproxy.drain web_cluster/web03, vip.move 10.10.0.100, mysql.failover, or mysql.rejoin db01
     #[arg(required = true, value_name = "ACTION TARGET")]
     pub(super) words: Vec<String>,
     /// How long sessions may take to end, or a check to pass [default: 60s]

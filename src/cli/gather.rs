@@ -72,7 +72,7 @@ impl Gather {
         let watched = Arc::new(watched);
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
-        let asks_databases = matches!(change, Change::MysqlSwitchover { .. });
+        let asks_databases = change.is_about_primary();
         let second = Vec::new();
         Self { session: Box::new(session), inventory: watched, second, standing_due: false, asks_databases }
     }
@@ -117,7 +117,8 @@ impl Gather {
             let is_lost = matches!(facts.link.state, LinkState::Down { .. } | LinkState::Asking);
             let haproxy = facts.haproxy.last().is_some() || facts.haproxy.failure().is_some();
             let presence = facts.presence.last().is_some() || facts.presence.failure().is_some();
-            let database = facts.switchover.last().is_some() || facts.switchover.failure().is_some();
+            let database = (facts.switchover.last().is_some() || facts.switchover.failure().is_some())
+                && (facts.daemon.last().is_some() || facts.daemon.failure().is_some());
             let database = database || !self.asks_databases || node.database.is_none();
             is_lost || (presence && database && (haproxy || node.haproxy_socket.is_none()))
         }) {
@@ -187,7 +188,7 @@ impl Gather {
 fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
     let mut names: BTreeSet<NodeName> =
         inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
-    if matches!(change, Change::MysqlSwitchover { .. }) {
+    if change.is_about_primary() {
         names.extend(inventory.nodes.iter().filter(|node| node.database.is_some()).map(|node| node.name.clone()));
     }
     if let Change::VipMove { address, .. } = change {
@@ -226,6 +227,7 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
             ProbeId::OvsDetail => facts.ovs_detail.last().is_some() || facts.ovs_detail.failure().is_some(),
             ProbeId::LinuxBridges => facts.bridges.last().is_some() || facts.bridges.failure().is_some(),
             ProbeId::Switchover => facts.switchover.last().is_some() || facts.switchover.failure().is_some(),
+            ProbeId::Daemon => facts.daemon.last().is_some() || facts.daemon.failure().is_some(),
             ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
         }),
         LinkState::Idle | LinkState::Connecting { .. } => false,

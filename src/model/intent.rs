@@ -108,6 +108,16 @@ pub enum Change {
         /// Which node's.
         to: NodeName,
     },
+    /// `mysql.failover`: another database is the primary, because the present one does not serve any more.
+    MysqlFailover {
+        /// Which node's; the one that has most when absent.
+        to: Option<NodeName>,
+    },
+    /// `mysql.rejoin`: a database that fell out is a replica of the primary again.
+    MysqlRejoin {
+        /// Which node's.
+        node: NodeName,
+    },
 }
 
 /// What happens to a draining server that still has sessions at the deadline.
@@ -148,6 +158,8 @@ impl Change {
             Self::HaproxyKillSessions { .. } => "haproxy.kill-sessions",
             Self::VipMove { .. } => VIP_MOVE,
             Self::MysqlSwitchover { .. } => MYSQL_SWITCHOVER,
+            Self::MysqlFailover { .. } => MYSQL_FAILOVER,
+            Self::MysqlRejoin { .. } => MYSQL_REJOIN,
         }
     }
 
@@ -155,14 +167,23 @@ impl Change {
     pub fn target(&self) -> String {
         match self {
             Self::VipMove { address, .. } => address.to_string(),
+            Self::MysqlRejoin { node } => node.to_string(),
             _ => self.server().map(ToString::to_string).unwrap_or_default(),
         }
+    }
+
+    /// Whether it is about who is the primary of the databases.
+    pub fn is_about_primary(&self) -> bool {
+        matches!(self, Self::MysqlSwitchover { .. } | Self::MysqlFailover { .. } | Self::MysqlRejoin { .. })
     }
 
     /// The server of a load balancer that it is about; none where it is about something else.
     pub fn server(&self) -> Option<&ServerPath> {
         match self {
-            Self::VipMove { .. } | Self::MysqlSwitchover { .. } => None,
+            Self::VipMove { .. }
+            | Self::MysqlSwitchover { .. }
+            | Self::MysqlFailover { .. }
+            | Self::MysqlRejoin { .. } => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
@@ -193,6 +214,12 @@ pub enum NotAnIntent {
         /// The action.
         action: Clean,
     },
+    /// The node is missing.
+    #[error("{action} needs the name of a node, such as db01")]
+    NoNode {
+        /// The action.
+        action: Clean,
+    },
     /// An option that this action does not have.
     #[error("{action} has no option {option:?}; it has {known}")]
     UnknownOption {
@@ -214,7 +241,7 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 7] = [
+pub const ACTIONS: [&str; 9] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -222,10 +249,14 @@ pub const ACTIONS: [&str; 7] = [
     "haproxy.kill-sessions",
     VIP_MOVE,
     MYSQL_SWITCHOVER,
+    MYSQL_FAILOVER,
+    MYSQL_REJOIN,
 ];
 
 const VIP_MOVE: &str = "vip.move";
 const MYSQL_SWITCHOVER: &str = "mysql.switchover";
+const MYSQL_FAILOVER: &str = "mysql.failover";
+const MYSQL_REJOIN: &str = "mysql.rejoin";
 const TO: &str = "--to";
 
 const DEADLINE: &str = "--deadline";
@@ -245,7 +276,7 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.drain" => &[DEADLINE, ON_DEADLINE, REASON],
         "haproxy.ready" => &[DEADLINE, WEIGHT, REASON],
         "haproxy.weight" => &[WEIGHT, REASON],
-        VIP_MOVE | MYSQL_SWITCHOVER => &[TO, REASON],
+        VIP_MOVE | MYSQL_SWITCHOVER | MYSQL_FAILOVER => &[TO, REASON],
         _ => &[REASON],
     }
 }
@@ -264,6 +295,17 @@ impl Intent {
             let options = Options::parse(action, words)?;
             let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
             return Ok(Self { change: Change::MysqlSwitchover { to }, reason: options.reason });
+        }
+        if action == MYSQL_FAILOVER {
+            let Options { to, reason, .. } = Options::parse(action, words)?;
+            return Ok(Self { change: Change::MysqlFailover { to }, reason });
+        }
+        if action == MYSQL_REJOIN {
+            let node = words.next().map(Clean::line).filter(|name| !name.is_empty() && !name.as_str().starts_with('-'));
+            let node = node.ok_or_else(|| NotAnIntent::NoNode { action: Clean::line(action) })?;
+            let node = NodeName::new(node.as_str());
+            let reason = Options::parse(action, words)?.reason;
+            return Ok(Self { change: Change::MysqlRejoin { node }, reason });
         }
         if action == VIP_MOVE {
             let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
@@ -314,8 +356,13 @@ impl Intent {
                 }
             }
             Change::HaproxyWeight { weight, .. } => option(WEIGHT, weight.to_string()),
-            Change::VipMove { to, .. } | Change::MysqlSwitchover { to } => option(TO, to.to_string()),
-            Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } => {}
+            Change::VipMove { to, .. } | Change::MysqlSwitchover { to } | Change::MysqlFailover { to: Some(to) } => {
+                option(TO, to.to_string());
+            }
+            Change::HaproxyMaint { .. }
+            | Change::HaproxyKillSessions { .. }
+            | Change::MysqlFailover { to: None }
+            | Change::MysqlRejoin { .. } => {}
         }
         if let Some(reason) = &self.reason {
             option(REASON, reason.to_string());
@@ -421,6 +468,10 @@ mod tests {
             "vip.move 2001:db8::1 --to lb02",
             "mysql.switchover --to db02",
             "mysql.switchover --to db02 --reason kernel",
+            "mysql.failover",
+            "mysql.failover --to db02 --reason crash",
+            "mysql.rejoin db01",
+            "mysql.rejoin db01 --reason mended",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -439,7 +490,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.rejoin",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -465,6 +516,7 @@ mod tests {
             ("vip.move lb02 --to lb01", "vip.move needs an address, such as 10.10.0.100"),
             ("vip.move 10.0.0.1", "--to needs the name of a node, such as db02"),
             ("mysql.switchover", "--to needs the name of a node, such as db02"),
+            ("mysql.rejoin --reason x", "mysql.rejoin needs the name of a node, such as db01"),
         ];
         for (line, message) in cases {
             assert_eq!(parse(line).unwrap_err().to_string(), message, "{line}");

@@ -3,7 +3,7 @@
 //! An expectation is data: it is shown in the plan, journalled, and judged again by the run on fresh facts. Judging
 //! knows three answers; *unknown* is never taken for yes or for no.
 
-use super::{switchover::DatabaseExpect, vip::VipExpect};
+use super::{failover::DaemonExpect, switchover::DatabaseExpect, vip::VipExpect};
 use crate::{
     model::{
         figure::Figure,
@@ -48,6 +48,8 @@ pub enum Expect {
     },
     /// Of the database server of the node.
     Database(DatabaseExpect),
+    /// Of the daemon of the database, by its machine's word.
+    Daemon(DaemonExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -113,7 +115,7 @@ impl Check {
     pub fn other(&self) -> Option<&NodeName> {
         match &self.expect {
             Expect::Database(is) => is.other(),
-            Expect::Server { .. } | Expect::Vip { .. } => None,
+            Expect::Server { .. } | Expect::Vip { .. } | Expect::Daemon(_) => None,
         }
     }
 
@@ -131,6 +133,7 @@ impl Check {
             },
             Expect::Vip { address, is } => is.judge(*address, facts),
             Expect::Database(is) => is.judge(facts, before, other),
+            Expect::Daemon(is) => is.judge(facts),
         }
     }
 
@@ -155,6 +158,7 @@ impl Expect {
             Self::Server { is, .. } => is,
             Self::Vip { is, .. } => return is.tolerance(),
             Self::Database(is) => return is.tolerance(),
+            Self::Daemon(is) => return is.tolerance(),
         };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
@@ -171,6 +175,7 @@ impl fmt::Display for Expect {
             Self::Server { server, is } => (server, is),
             Self::Vip { address, is } => return is.tell(*address, f),
             Self::Database(is) => return is.fmt(f),
+            Self::Daemon(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

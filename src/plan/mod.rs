@@ -12,12 +12,14 @@
 //! Deliberately absent: sending, reading, waiting, clocks.
 
 pub mod expect;
+pub mod failover;
 mod haproxy;
 pub mod hole;
 pub mod limits;
 pub mod lint;
 pub mod parts;
 pub mod refusal;
+mod rejoin;
 pub mod switchover;
 pub mod text;
 pub mod vip;
@@ -52,6 +54,10 @@ pub fn plan(
         Change::VipMove { address, to } => {
             vip::plan(&vip::Scene { world, inventory, policy, now }, intent, *address, to)?
         }
+        Change::MysqlFailover { to } => {
+            failover::plan(&vip::Scene { world, inventory, policy, now }, intent, to.as_ref())?
+        }
+        Change::MysqlRejoin { node } => rejoin::plan(&vip::Scene { world, inventory, policy, now }, intent, node)?,
         Change::MysqlSwitchover { to } => switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?,
     };
     if let Planned::Plan(plan) = &planned {

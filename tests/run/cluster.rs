@@ -11,12 +11,13 @@ use vakt::{
         },
         ids::{NodeName, ProxyName, ServerName},
         inventory::Inventory,
+        mysql::{DaemonState, MysqlFacts, SemiSyncSource},
         text::Clean,
         time::{Mono, Now, Wall},
-        world::World,
+        world::{NodeFacts, World},
     },
     wire::{
-        probe::Facts,
+        probe::{Facts, ProbeId},
         request::{Call, Reply, Request},
     },
 };
@@ -43,6 +44,8 @@ pub(crate) struct Cluster {
     pub(crate) databases: Vec<SimDatabase>,
     /// Writes that clients were told are done: the server, and its number.
     pub(crate) acknowledged: Vec<(u32, u64)>,
+    /// Whether commits of db01 waited for an acknowledgement when it was last read, and how long before it fell silent.
+    pub(crate) last_word: Option<(bool, u64)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -249,7 +252,7 @@ impl Cluster {
             }
         };
         let balancers = vec![balancer("lb01"), balancer("lb02")];
-        let mut cluster = Self { balancers, databases: Vec::new(), acknowledged: Vec::new() };
+        let mut cluster = Self { balancers, databases: Vec::new(), acknowledged: Vec::new(), last_word: None };
         cluster.on("lb01").server("web03").sessions = 3;
         cluster.on("lb02").server("web03").sessions = 1;
         cluster
@@ -260,6 +263,17 @@ impl Cluster {
         let mut cluster = Self { databases: databases::healthy(), ..Self::healthy() };
         for balancer in &mut cluster.balancers {
             balancer.server("db01").sessions = 2;
+        }
+        cluster
+    }
+
+    /// The same, and the primary's daemon does not serve any more. HAProxy has noticed.
+    pub(crate) fn with_lost_primary(daemon: DaemonState) -> Self {
+        let mut cluster = Self { last_word: Some((true, 900)), ..Self::with_databases() }
+            .with("db01", |server| (server.healthy, server.failed, server.passed) = (false, true, false));
+        cluster.database("db01").daemon = daemon;
+        for name in ["db02", "db03"] {
+            cluster.database(name).hears = daemon != DaemonState::Dead;
         }
         cluster
     }
@@ -289,7 +303,9 @@ impl Cluster {
 
     /// Every write that was acknowledged is on the server that takes writes.
     pub(crate) fn nothing_is_lost(&self) {
-        let Some(primary) = self.databases.iter().find(|database| !database.read_only) else { return };
+        let Some(primary) = self.databases.iter().find(|database| !database.read_only && database.serves()) else {
+            return;
+        };
         for (server, number) in &self.acknowledged {
             assert!(primary.state.get(server).is_some_and(|last| last >= number), "0-{server}-{number} is lost");
         }
@@ -328,9 +344,12 @@ impl Cluster {
         databases::pass(&mut self.databases, is_sent_to, &mut self.acknowledged);
     }
 
-    pub(crate) fn facts(&self, node: &NodeName) -> Option<Facts> {
+    pub(crate) fn facts(&self, node: &NodeName, probe: ProbeId) -> Option<Facts> {
         if let Some(database) = self.databases.iter().find(|database| database.name == node.as_str()) {
-            return database.reachable.then(|| Facts::Switchover(Box::new(database.sample())));
+            return match probe {
+                ProbeId::Daemon => database.reachable.then(|| Facts::Daemon(Box::new(database.daemon()))),
+                _ => database.serves().then(|| Facts::Switchover(Box::new(database.sample()))),
+            };
         }
         let balancer = self.balancers.iter().find(|balancer| balancer.name == node.as_str())?;
         balancer.reachable.then(|| Facts::Haproxy(Box::new(balancer.sample())))
@@ -354,7 +373,13 @@ impl Cluster {
         let mut world = World::new(&inventory);
         let at = Now { mono: Mono(START.mono.0 - 300), wall: Wall(START.wall.0 - 300) };
         for database in self.databases.iter().filter(|database| database.reachable) {
-            world.node_mut(&NodeName::from(database.name)).unwrap().switchover.take(database.sample(), at);
+            let node = world.node_mut(&NodeName::from(database.name)).unwrap();
+            node.daemon.take(database.daemon(), at);
+            if database.serves() {
+                node.switchover.take(database.sample(), at);
+            } else {
+                self.tell_last_word(node, at);
+            }
         }
         for balancer in &self.balancers {
             let facts = HaproxyFacts { sample: balancer.sample(), ..HaproxyFacts::default() };
@@ -364,6 +389,23 @@ impl Cluster {
             }
         }
         (world, inventory)
+    }
+
+    /// What was last known of a database that has fallen silent.
+    fn tell_last_word(&self, node: &mut NodeFacts, at: Now) {
+        if let Some((active, gap_ms)) = self.last_word {
+            let source = SemiSyncSource {
+                active: Figure::Known(active),
+                acknowledging: Figure::Known(2),
+                timeout_ms: Figure::Known(2_000),
+                ..SemiSyncSource::default()
+            };
+            let mut facts = MysqlFacts::default();
+            facts.sample.replication.semi_sync.source = Figure::Known(source);
+            node.mysql.take(facts, Now { mono: Mono(at.mono.0 - gap_ms), wall: at.wall });
+        }
+        node.mysql.fail("connection refused".into(), at);
+        node.switchover.fail("connection refused".into(), at);
     }
 
     /// What operators set, without what moves by itself.

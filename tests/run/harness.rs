@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use vakt::{
     model::{
         haproxy::AdminState,
+        mysql::DaemonState,
         time::{Mono, Now},
     },
     plan::Plan,
@@ -203,7 +204,7 @@ impl Harness {
                     self.now.mono = self.now.mono.plus_ms(SLOW_MS);
                 }
                 self.reads += 1;
-                let outcome = self.cluster.facts(&node).ok_or_else(|| "connection refused".into());
+                let outcome = self.cluster.facts(&node, probe).ok_or_else(|| "connection refused".into());
                 Some(RunEvent::Read { ticket, node, probe, outcome })
             }
             RunCommand::Send { ticket, node, request } => {
@@ -263,9 +264,10 @@ impl Harness {
         fault: Option<Fault>,
     ) -> Option<RunEvent> {
         let lost = |why: &str| Some(RunEvent::ReplyLost { ticket, why: why.into() });
-        if let Call::SqlWrite { statements, .. } = &request.call {
+        if matches!(request.call, Call::SqlWrite { .. } | Call::Exec { .. }) {
             // An answer that must say something does not come without its effect.
-            let is_seen_through = statements.iter().any(|statement| statement.answer.is_some());
+            let is_seen_through = matches!(&request.call, Call::SqlWrite { statements, .. }
+                if statements.iter().any(|statement| statement.answer.is_some()));
             let fault = if fault == Some(Fault::NoEffect) && is_seen_through { Some(Fault::Objection) } else { fault };
             return self.deliver_statements(ticket, node, request, fault);
         }
@@ -347,6 +349,8 @@ impl Harness {
                     (database.source, database.receives, database.applies) = (Some("10.10.0.99"), false, false);
                 } else if words.contains("start slave") {
                     (database.receives, database.applies) = (true, false);
+                } else if words.contains("systemctl mask") {
+                    database.daemon = DaemonState::Frozen;
                 }
                 good()
             }

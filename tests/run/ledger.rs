@@ -17,7 +17,7 @@ use vakt::{
         EndingKind, Entry, Record, Recovery,
         ledger::{FOLDED_MAX, Held, Ledger, WISHES_MAX, Wanted, Wish},
     },
-    wire::probe::Facts,
+    wire::probe::{Facts, ProbeId},
 };
 
 fn path(server: &str) -> ServerPath {
@@ -328,7 +328,9 @@ fn assert_agreement(cluster: &Cluster, ledger: &Ledger) {
     let path = path("web03");
     for wish in &ledger.wishes {
         for balancer in &cluster.balancers {
-            let Some(Facts::Haproxy(sample)) = cluster.facts(&NodeName::from(balancer.name)) else { continue };
+            let Some(Facts::Haproxy(sample)) = cluster.facts(&NodeName::from(balancer.name), ProbeId::Haproxy) else {
+                continue;
+            };
             let held =
                 wish.wanted.held(&wish.server, &HaproxyFacts { sample: *sample, ..HaproxyFacts::default() }.sample);
             assert!(matches!(held, Some(Held::Yes(_))), "{wish:?} on {}: {held:?}", balancer.name);

@@ -78,12 +78,7 @@ pub(super) fn plan(
 ) -> Result<Planned, Refusal> {
     let mut reasons = Vec::new();
     if policy.read_only {
-        reasons.push(Reason::new(
-            ReasonKind::ReadOnly,
-            "This console is read-only.",
-            Vec::new(),
-            "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
-        ));
+        reasons.push(Reason::read_only());
     }
     let Some(path) = intent.change.server() else {
         let what = "This action is not about a server of a load balancer; this is a fault of vakt.";
@@ -108,7 +103,10 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         Change::HaproxyMaint { .. } => maint::plan(field, reasons),
         Change::HaproxyWeight { weight, .. } => Some(weight::plan(field, *weight, reasons)),
         Change::HaproxyKillSessions { .. } => Some(kill_sessions::plan(field, reasons)),
-        Change::VipMove { .. } | Change::MysqlSwitchover { .. } => None,
+        Change::VipMove { .. }
+        | Change::MysqlSwitchover { .. }
+        | Change::MysqlFailover { .. }
+        | Change::MysqlRejoin { .. } => None,
     }
 }
 
@@ -120,7 +118,10 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         Change::HaproxyMaint { .. } => format!("Put {server} into maintenance"),
         Change::HaproxyWeight { weight, .. } => format!("Give {server} the weight {weight}"),
         Change::HaproxyKillSessions { .. } => format!("Close the sessions of {server}"),
-        Change::VipMove { .. } | Change::MysqlSwitchover { .. } => change.id().to_owned(),
+        Change::VipMove { .. }
+        | Change::MysqlSwitchover { .. }
+        | Change::MysqlFailover { .. }
+        | Change::MysqlRejoin { .. } => change.id().to_owned(),
     })
 }
 

@@ -97,7 +97,11 @@ impl Ledger {
                     }
                 }
             }
-            Change::HaproxyKillSessions { .. } | Change::VipMove { .. } | Change::MysqlSwitchover { .. } => {}
+            Change::HaproxyKillSessions { .. }
+            | Change::VipMove { .. }
+            | Change::MysqlSwitchover { .. }
+            | Change::MysqlFailover { .. }
+            | Change::MysqlRejoin { .. } => {}
         }
     }
 
@@ -274,6 +278,6 @@ fn note(check: &Check, told: &mut BTreeMap<NodeName, AdminState>, weights: &mut 
 fn expected(check: &Check) -> Option<ServerExpect> {
     match &check.expect {
         Expect::Server { is, .. } => Some(*is),
-        Expect::Vip { .. } | Expect::Database(_) => None,
+        Expect::Vip { .. } | Expect::Database(_) | Expect::Daemon(_) => None,
     }
 }

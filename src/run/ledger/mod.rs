@@ -210,7 +210,9 @@ impl Ledger {
                     | Change::HaproxyMaint { .. }
                     | Change::HaproxyKillSessions { .. }
                     | Change::VipMove { .. }
-                    | Change::MysqlSwitchover { .. } => false,
+                    | Change::MysqlSwitchover { .. }
+                    | Change::MysqlFailover { .. }
+                    | Change::MysqlRejoin { .. } => false,
                 }
         };
         self.wishes.iter().filter(goes).cloned().collect()

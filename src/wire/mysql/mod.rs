@@ -12,6 +12,7 @@
 //! Deliberately absent: the connection, and any statement that changes something.
 
 mod capabilities;
+mod daemon;
 mod innodb;
 mod mask;
 mod named;
@@ -27,6 +28,7 @@ mod status_text;
 mod switchover;
 
 pub use capabilities::capabilities;
+pub use daemon::DaemonProbe;
 pub use mask::{Literals, masked};
 pub use names::{STATUS as STATUS_NAMES, VARIABLES as VARIABLE_NAMES};
 pub use probe::{MysqlProbe, status_text_lines, status_text_request};
