@@ -17,7 +17,7 @@ const RELEASE: &str =
     r#"s=; [ "$(id -u)" = 0 ] || s="sudo -n"; $s systemctl unmask "$1" && $s systemctl start --no-block "$1""#;
 /// Whatever its file says: units of MariaDB and MySQL take options from this variable, which is taken back at once. One
 /// that does not is left masked.
-const START_READ_ONLY: &str = r#"s=; [ "$(id -u)" = 0 ] || s="sudo -n"; $s systemctl unmask "$1" || exit 1; systemctl cat "$1" | grep -q '^ExecStart=.*MYSQLD_OPTS' || { $s systemctl mask "$1"; exit 1; }; $s systemctl set-environment MYSQLD_OPTS="--read-only=1 --skip-slave-start"; $s systemctl start "$1"; r=$?; $s systemctl unset-environment MYSQLD_OPTS; exit $r"#;
+const START_READ_ONLY: &str = r#"s=; [ "$(id -u)" = 0 ] || s="sudo -n"; $s systemctl unmask "$1" || exit 1; systemctl show -p ExecStart "$1" | grep -q MYSQLD_OPTS || { $s systemctl mask "$1"; exit 1; }; $s systemctl set-environment MYSQLD_OPTS="--read-only=1 --skip-slave-start"; $s systemctl start "$1"; r=$?; $s systemctl unset-environment MYSQLD_OPTS; exit $r"#;
 /// A server that was killed recovers before it is started.
 const START_MS: u64 = 120_000;
 

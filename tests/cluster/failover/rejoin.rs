@@ -53,9 +53,13 @@ fn an_old_primary_whose_file_says_writable_comes_back_read_only_or_not_at_all() 
     }
     // One more transaction of its own, and it has diverged.
     drop(file);
-    let script = "stop slave; reset slave all; insert into lab.writes (id) values (unix_timestamp(now(6)) * 1000000 + 9)";
+    let script =
+        "stop slave; reset slave all; insert into lab.writes (id) values (unix_timestamp(now(6)) * 1000000 + 9)";
     sql("db01", script);
     let output = scene.vakt(&["do", "mysql.rejoin", "db01", "--yes"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(!output.status.success() && text.contains("has diverged: it has 1 transaction of domain 0: 0-31-"), "{text}");
+    assert!(
+        !output.status.success() && text.contains("has diverged: it has 1 transaction of domain 0: 0-31-"),
+        "{text}"
+    );
 }

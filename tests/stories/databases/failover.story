@@ -21,3 +21,7 @@ press esc
 advance 8s
 expect no finding mysql.no_writable
 expect no finding mysql.two_writable
+expect finding mysql.given_up db01
+fault database db01 start
+advance 8s
+expect finding mysql.returned db01

@@ -24,3 +24,5 @@ press esc
 advance 8s
 expect no finding mysql.down
 expect no finding mysql.two_writable
+expect no finding mysql.given_up
+expect no finding mysql.returned
