@@ -219,7 +219,8 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
             ProbeId::Services => facts.services.last().is_some() || facts.services.failure().is_some(),
             ProbeId::Certificates => facts.certificates.last().is_some() || facts.certificates.failure().is_some(),
             // A round takes seconds where packets get lost; an answer that is given once does not wait for it.
-            ProbeId::PrivateNetwork => true,
+            // A binary log is read by runs only.
+            ProbeId::PrivateNetwork | ProbeId::Binlog => true,
             ProbeId::Memcached => facts.memcached.last().is_some() || facts.memcached.failure().is_some(),
             ProbeId::Haproxy => facts.haproxy.last().is_some() || facts.haproxy.failure().is_some(),
             ProbeId::Ovs => facts.ovs.last().is_some() || facts.ovs.failure().is_some(),

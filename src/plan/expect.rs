@@ -111,11 +111,12 @@ impl Check {
         self.judge_against(facts, before, None)
     }
 
-    /// Another node whose facts, by the same probe, are compared with.
-    pub fn other(&self) -> Option<&NodeName> {
+    /// Another node whose facts, by that probe, are compared with.
+    pub fn other(&self) -> Option<(&NodeName, ProbeId)> {
         match &self.expect {
-            Expect::Database(is) => is.other(),
-            Expect::Server { .. } | Expect::Vip { .. } | Expect::Daemon(_) => None,
+            Expect::Database(is) => Some((is.other()?, self.probe)),
+            Expect::Daemon(is) => Some((is.other()?, ProbeId::Switchover)),
+            Expect::Server { .. } | Expect::Vip { .. } => None,
         }
     }
 
@@ -133,7 +134,7 @@ impl Check {
             },
             Expect::Vip { address, is } => is.judge(*address, facts),
             Expect::Database(is) => is.judge(facts, before, other),
-            Expect::Daemon(is) => is.judge(facts),
+            Expect::Daemon(is) => is.judge(facts, other.map(|(now, _)| now)),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::model::{
     inventory::{Inventory, Node, PollSettings},
     linux_bridge::LinuxBridge,
     memcached::MemcachedSample,
-    mysql::{DaemonSample, MysqlSample, SwitchoverSample},
+    mysql::{BinlogSample, DaemonSample, MysqlSample, SwitchoverSample},
     ovs::OvsReading,
     ovs_daemon::{OvsDetail, OvsLiveSample},
     presence::PresenceSample,
@@ -72,12 +72,14 @@ pub enum ProbeId {
     Switchover,
     /// The daemon of a database, by its machine's word.
     Daemon,
+    /// The newest binary log of a database that does not run. Only a run asks for it.
+    Binlog,
 }
 
 impl ProbeId {
     /// Every probe. Of those that are due at the same moment the earlier one comes first. A recording knows probes by
     /// their place: a new one is added at the end.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Host,
         Self::Haproxy,
         Self::HostProfile,
@@ -95,6 +97,7 @@ impl ProbeId {
         Self::Mysql,
         Self::Switchover,
         Self::Daemon,
+        Self::Binlog,
     ];
 
     /// Whether `node` has what this probe asks.
@@ -108,6 +111,7 @@ impl ProbeId {
             Self::PrivateNetwork => node.private.is_some(),
             Self::Mysql | Self::Switchover | Self::Daemon => node.database.is_some(),
             Self::Guests | Self::GuestProfile => node.libvirt_socket.is_some(),
+            Self::Binlog => false,
         }
     }
 
@@ -129,7 +133,7 @@ impl ProbeId {
             Self::Memcached => poll.memcached_ms,
             Self::Certificates => poll.certificates_ms,
             Self::PrivateNetwork => poll.private_network_ms,
-            Self::Switchover | Self::Daemon => SWITCHOVER_MS,
+            Self::Switchover | Self::Daemon | Self::Binlog => SWITCHOVER_MS,
         }
     }
 
@@ -164,6 +168,7 @@ impl ProbeId {
             Self::PrivateNetwork => &private_network::PrivateNetworkProbe,
             Self::Switchover => &mysql::SwitchoverProbe,
             Self::Daemon => &mysql::DaemonProbe,
+            Self::Binlog => &mysql::BinlogProbe,
         }
     }
 }
@@ -188,6 +193,7 @@ impl fmt::Display for ProbeId {
             Self::PrivateNetwork => "private network",
             Self::Switchover => "switchover",
             Self::Daemon => "database daemon",
+            Self::Binlog => "binary log",
         })
     }
 }
@@ -253,6 +259,8 @@ pub enum Facts {
     Switchover(Box<SwitchoverSample>),
     /// Of [`ProbeId::Daemon`].
     Daemon(Box<DaemonSample>),
+    /// Of [`ProbeId::Binlog`].
+    Binlog(Box<BinlogSample>),
 }
 
 /// Something in an answer that was not understood; the rest was.

@@ -348,6 +348,7 @@ impl Cluster {
         if let Some(database) = self.databases.iter().find(|database| database.name == node.as_str()) {
             return match probe {
                 ProbeId::Daemon => database.reachable.then(|| Facts::Daemon(Box::new(database.daemon()))),
+                ProbeId::Binlog => database.reachable.then(|| Facts::Binlog(Box::new(database.binlog()))),
                 _ => database.serves().then(|| Facts::Switchover(Box::new(database.sample()))),
             };
         }

@@ -6,8 +6,8 @@ use vakt::{
     model::{
         figure::Figure,
         mysql::{
-            AccountSessions, Channel, DaemonProcess, DaemonSample, DaemonState, Dialect, Lags, Replicator,
-            SwitchoverSample, SwitchoverSettings, SwitchoverWork, ThreadState, gtid::Gtids,
+            AccountSessions, BinlogSample, Channel, DaemonProcess, DaemonSample, DaemonState, Dialect, Lags,
+            Replicator, SwitchoverSample, SwitchoverSettings, SwitchoverWork, ThreadState, gtid::Gtids,
         },
     },
     wire::request::{Call, Reply, Request, SqlSession},
@@ -138,6 +138,12 @@ impl SimDatabase {
         };
         let (unit, is_masked) = (Figure::Known(unit.clone()), Figure::Known(self.masked));
         DaemonSample { unit, is_masked, processes: Figure::Known(processes) }
+    }
+
+    /// Its binary log, by its files.
+    pub(crate) fn binlog(&self) -> BinlogSample {
+        let entries: Vec<String> = self.state.iter().map(|(server, last)| format!("0-{server}-{last}")).collect();
+        BinlogSample { written: Figure::Known(entries.join(",").parse().unwrap()) }
     }
 
     /// The script that fences it, or lets it go again: as systemd was seen to.

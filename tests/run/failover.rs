@@ -125,6 +125,22 @@ fn a_primary_that_is_started_anew_before_the_first_write_is_left_alone() {
     assert!(harness.sent.is_empty());
 }
 
+/// The ending says what is lost by the old primary's own files: none, the exact transactions, or that nobody can say.
+#[test]
+fn the_loss_is_told_exactly_where_the_old_binary_log_is_read() {
+    let told = |change: fn(&mut Cluster)| {
+        let mut start = Cluster::with_lost_primary(DaemonState::Frozen);
+        change(&mut start);
+        let mut harness = Harness::new(start.clone(), plan(&start), Script::default());
+        let ending = harness.run().unwrap();
+        assert_eq!(ending.kind, EndingKind::Reached, "{ending:?}");
+        ending.notes.iter().map(ToString::to_string).find(|note| note.starts_with("Lost")).unwrap()
+    };
+    assert_eq!(told(|_| ()), "Lost: none. db02 has everything that the binary log of db01 holds.");
+    let lost = told(|cluster| _ = cluster.database("db01").state.insert(31, 208));
+    assert!(lost.contains("1 transaction of domain 0: 0-31-208, which db02 lacks"), "{lost}");
+}
+
 /// A replica that has more than was known when the plan was made gives it to the target before anybody writes.
 #[test]
 fn what_arrived_after_the_plan_was_made_comes_over_from_whoever_has_it() {

@@ -1,6 +1,7 @@
 //! The daemon of a database as its machine shows it. The machine is asked, not the server: so it is known of a server
 //! that does not answer, too.
 
+use super::gtid::MariadbGtids;
 use crate::model::{figure::Figure, text::Clean};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,13 @@ pub struct DaemonSample {
     pub is_masked: Figure<bool>,
     /// Processes of database servers, of the unit and of whoever else started one.
     pub processes: Figure<Vec<DaemonProcess>>,
+}
+
+/// What a server that does not run has written, by its own files.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct BinlogSample {
+    /// Of each domain and server the last transaction in its newest binary log, those of earlier logs among them.
+    pub written: Figure<MariadbGtids>,
 }
 
 /// One process of a database server.

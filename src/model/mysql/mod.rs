@@ -12,7 +12,7 @@ mod server;
 mod sessions;
 mod switchover;
 
-pub use daemon::{DaemonProcess, DaemonSample, DaemonState};
+pub use daemon::{BinlogSample, DaemonProcess, DaemonSample, DaemonState};
 pub use innodb::{BufferPool, CheckpointSource, InnodbIo, InnodbSample, InnodbSettings, Redo, RowLocks};
 pub use rates::{
     ConnectionRates, EngineRates, HitRatio, LockRates, MemoryBudget, MysqlFacts, MysqlRates, RedoRates, StatementRates,

@@ -77,6 +77,9 @@ fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
         ));
     }
     effect.push(field.loss.words());
+    effect.push(format!(
+        "Once clients write again, the binary log of {from} is read on its machine: the ending says what {to} lacks of it."
+    ));
     let promote = steps.iter().position(Step::is_irreversible).unwrap_or(0);
     // The last but one of the breath lets the last load balancer in.
     let last_in =
@@ -150,7 +153,12 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
         probe: ProbeId::Daemon,
         requests: ProbeId::Daemon.probe().requests(field.lost.node, deadline_ms),
     };
-    let mut sources: Vec<Source> = std::iter::once(daemon).chain(databases).collect();
+    let binlog = Source {
+        node: field.lost.name().clone(),
+        probe: ProbeId::Binlog,
+        requests: ProbeId::Binlog.probe().requests(field.lost.node, deadline_ms),
+    };
+    let mut sources: Vec<Source> = [daemon, binlog].into_iter().chain(databases).collect();
     for endpoint in &field.endpoints {
         if sources.iter().all(|source| source.node != *endpoint.name() || source.probe != ProbeId::Haproxy) {
             sources.push(Source {

@@ -3,7 +3,8 @@
 use crate::{
     model::{
         figure::Figure,
-        mysql::{DaemonSample, DaemonState},
+        ids::NodeName,
+        mysql::{DaemonSample, DaemonState, gtid::Gtids},
         text::Clean,
     },
     plan::expect::{Verdict, verdict},
@@ -22,6 +23,8 @@ pub enum DaemonExpect {
     NotMasked,
     /// Its unit is not masked, and a process lives.
     Runs,
+    /// Everything that its binary log holds is on that other server.
+    AllIsOn(NodeName),
     /// It is no nearer to service than it was: not begun anew since.
     NoBetter {
         /// What it did.
@@ -32,16 +35,27 @@ pub enum DaemonExpect {
 }
 
 impl DaemonExpect {
+    /// Whose facts as a database are looked at besides.
+    pub(in crate::plan) fn other(&self) -> Option<&NodeName> {
+        match self {
+            Self::AllIsOn(node) => Some(node),
+            _ => None,
+        }
+    }
+
     /// How much the fact may move before the plan is void.
     pub(in crate::plan) fn tolerance(&self) -> &'static str {
         match self {
             Self::NoBetter { .. } => "at most",
-            Self::Fenced | Self::NotMasked | Self::Runs => "as told",
+            Self::Fenced | Self::NotMasked | Self::Runs | Self::AllIsOn(_) => "as told",
         }
     }
 
     /// Judges the facts of one machine.
-    pub(in crate::plan) fn judge(&self, facts: &Facts) -> Verdict {
+    pub(in crate::plan) fn judge(&self, facts: &Facts, other: Option<&Facts>) -> Verdict {
+        if let Self::AllIsOn(node) = self {
+            return judge_binlog(facts, other, node);
+        }
         let Facts::Daemon(sample) = facts else {
             return Verdict::Unknown("the answer is not about the database's daemon".into());
         };
@@ -56,9 +70,31 @@ impl DaemonExpect {
             Self::Fenced => verdict(is_masked && state == DaemonState::Dead, seen),
             Self::NotMasked => verdict(!is_masked, seen),
             Self::Runs => verdict(!is_masked && state == DaemonState::Alive, seen),
+            Self::AllIsOn(_) => Verdict::Unknown("the answer is not about a binary log".into()),
             Self::NoBetter { than, pid } => {
                 let is_same = state == DaemonState::Dead || sample.pid() == *pid;
                 verdict(state <= *than && is_same, seen)
+            }
+        }
+    }
+}
+
+/// What the binary log of a server that is dead holds beyond another server.
+fn judge_binlog(facts: &Facts, other: Option<&Facts>, node: &NodeName) -> Verdict {
+    let Facts::Binlog(log) = facts else { return Verdict::Unknown("the answer is not about a binary log".into()) };
+    let Some(Facts::Switchover(theirs)) = other else {
+        return Verdict::Unknown(Clean::line(&format!("{node} was not read")));
+    };
+    let there = theirs.state.binlog_state.as_ref();
+    let there = there.and_then(|state| theirs.state.current_pos.as_ref().map(|pos| state.union(pos)));
+    match (&log.written, there) {
+        (Figure::Unknown(why), _) => unknown("what its binary log holds", why),
+        (_, Figure::Unknown(why)) => unknown(&format!("what {node} has"), why),
+        (Figure::Known(written), Figure::Known(there)) => {
+            match Gtids::Mariadb(written.clone()).beyond(&Gtids::Mariadb(there)) {
+                Ok(None) => verdict(true, format!("its binary log holds nothing that {node} lacks")),
+                Ok(Some(words)) => verdict(false, format!("{words}, which {node} lacks")),
+                Err(why) => unknown("what its binary log holds", why),
             }
         }
     }
@@ -75,6 +111,7 @@ impl fmt::Display for DaemonExpect {
             Self::Fenced => f.write_str("its unit is masked, and no daemon lives"),
             Self::NotMasked => f.write_str("its unit is not masked"),
             Self::Runs => f.write_str("its daemon runs"),
+            Self::AllIsOn(node) => write!(f, "everything that its binary log holds is on {node}"),
             Self::NoBetter { than: DaemonState::Dead, .. } => f.write_str("its daemon does not run"),
             Self::NoBetter { than, .. } => write!(f, "its daemon {} and was not started anew", than.words()),
         }

@@ -6,11 +6,12 @@ use super::{
     expect::DaemonExpect,
     fence,
     field::{Field, Lost},
+    loss::Loss,
 };
 use crate::{
     model::text::Clean,
     plan::{
-        expect::{Check, ServerExpect},
+        expect::{Check, Expect, ServerExpect},
         limits,
         parts::{Action, OnLate, Step, Undo, When, Write},
         switchover::{
@@ -24,6 +25,7 @@ use crate::{
             },
         },
     },
+    wire::probe::ProbeId,
 };
 
 /// Longest wait until the receivers of all replicas have noticed that the old primary is gone.
@@ -56,6 +58,7 @@ pub(super) fn all(field: &Field<'_>) -> Option<Vec<Step>> {
     steps.push(forget(field, sources));
     steps.extend(field.siblings.iter().map(|sibling| move_under(field, sibling)));
     steps.extend(start_all(field));
+    steps.push(tell_loss(field));
     steps.push(prove(field));
     Some(steps)
 }
@@ -198,6 +201,27 @@ fn start_all(field: &Field<'_>) -> Vec<Step> {
         steps.push(start.step());
     }
     steps
+}
+
+/// What the old primary wrote and nobody received, by its own files. Clients write already: it may take its time.
+fn tell_loss(field: &Field<'_>) -> Step {
+    let (from, to) = (field.lost.name(), field.target.name());
+    let expect = Expect::Daemon(DaemonExpect::AllIsOn(to.clone()));
+    let all = Check { node: from.clone(), probe: ProbeId::Binlog, expect };
+    let until = until(vec![all], 1, limits::VERIFY_POLL_MS, limits::VERIFY_POLL_MS);
+    let late = match field.loss {
+        Loss::None(_) => {
+            format!("Lost: none that clients were told of. Besides, as far as the binary log of {from} tells")
+        }
+        Loss::Unknown(_) => {
+            format!("Lost, as far as the binary log of {from} tells, whether clients were told of it or not")
+        }
+    };
+    let tell = OnLate::Tell {
+        held: Clean::line(&format!("Lost: none. {to} has everything that the binary log of {from} holds")),
+        late: Clean::line(&late),
+    };
+    wait(&format!("{from}: see what its binary log holds that {to} lacks"), until, Vec::new(), tell)
 }
 
 /// One server takes writes, everything leads to it, and the old one is fenced still.

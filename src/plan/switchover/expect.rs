@@ -484,8 +484,17 @@ fn judge_automation(sample: &SwitchoverSample) -> Verdict {
 
 /// A server in one line, for what is true after a run.
 pub(in crate::plan) fn words(facts: &Facts) -> Clean {
-    if let Facts::Daemon(sample) = facts {
-        return crate::plan::failover::daemon_words(sample);
+    match facts {
+        Facts::Daemon(sample) => return crate::plan::failover::daemon_words(sample),
+        Facts::Binlog(log) => {
+            return Clean::line(&match &log.written {
+                Figure::Known(written) => {
+                    format!("wrote up to {}, by its binary log", position_words(&written.position()))
+                }
+                Figure::Unknown(why) => format!("what its binary log holds is unknown: {why}"),
+            });
+        }
+        _ => {}
     }
     let Some(sample) = sample(facts) else { return "the answer is about no switchover".into() };
     let read_only = judge_read_only(sample, true);

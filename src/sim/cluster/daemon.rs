@@ -30,6 +30,14 @@ impl Databases {
         format!("systemd:yes\nunit:{UNIT}\n{masked}{process}")
     }
 
+    /// The end of the binary log on that machine.
+    pub(super) fn binary_log(&self, host: usize) -> String {
+        let place = self.servers.iter().position(|server| server.host == host);
+        let state = place.map(|place| self.state(place)).unwrap_or_default();
+        let lines = state.split(',').filter(|last| !last.is_empty()).map(|last| format!("last:{last}\n"));
+        lines.collect::<String>() + "whole:yes\n"
+    }
+
     /// Fences a daemon, or lets it go; the exit status.
     pub(super) fn fence(&mut self, host: usize, call: &Call) -> u32 {
         let Call::Exec { argv } = call else { return 127 };

@@ -36,7 +36,7 @@ use crate::{
         linux_bridge::LinuxBridgesProbe,
         logs,
         memcached::MemcachedProbe,
-        mysql::DaemonProbe,
+        mysql::{BinlogProbe, DaemonProbe},
         presence::PresenceProbe,
         private_network::PrivateNetworkProbe,
         request::{Access, Call, Reply, Request, TCP_REFUSED},
@@ -392,6 +392,7 @@ impl Cluster {
                 let exit = self.databases.carry_out(index, *session, statements)?;
                 Some(Text { bytes: String::new(), exit: Some(exit) })
             }
+            call if BinlogProbe::asks(call) => Some(Text { bytes: self.databases.binary_log(index), exit: Some(0) }),
             call if DaemonProbe::asks(call) => Some(Text { bytes: self.databases.daemon(index), exit: Some(0) }),
             call if daemon::is_fence(call) => {
                 let exit = self.databases.fence(index, call);

@@ -11,6 +11,7 @@
 //!
 //! Deliberately absent: the connection, and any statement that changes something.
 
+mod binlog;
 mod capabilities;
 mod daemon;
 mod innodb;
@@ -27,6 +28,7 @@ mod statements;
 mod status_text;
 mod switchover;
 
+pub use binlog::BinlogProbe;
 pub use capabilities::capabilities;
 pub use daemon::DaemonProbe;
 pub use mask::{Literals, masked};
