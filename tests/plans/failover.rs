@@ -198,6 +198,16 @@ fn the_replica_that_has_most_is_chosen_and_of_equal_ones_the_first() {
     assert_eq!(plan_of(&dead(|_| ()), FAIL_OVER).body.subject.name(), "db02");
 }
 
+/// A server that was rebuilt from another one has no binary log of what was before.
+#[test]
+fn one_that_was_primary_once_is_fit_although_a_rebuilt_sibling_does_not_name_what_it_wrote() {
+    let mut cluster = dead(|_| ());
+    cluster.database("db02").state.insert(32, 150);
+    assert_eq!(plan_of(&cluster, FAIL_OVER).body.subject.name(), "db02");
+    cluster.database("db02").state.insert(32, 208);
+    assert!(planned(&cluster, "mysql.failover --to db02").is_err());
+}
+
 fn loss_of(cluster: &Cluster) -> String {
     let plan = plan_of(cluster, FAIL_OVER);
     let line = plan.body.effect.iter().find(|line| line.as_str().starts_with("Lost: "));

@@ -4,7 +4,10 @@ use crate::{
     model::{
         figure::Figure,
         ids::NodeName,
-        mysql::{ThreadState, gtid::MariadbGtids},
+        mysql::{
+            ThreadState,
+            gtid::{MariadbGtids, SeriesId},
+        },
     },
     plan::{
         expect::Verdict,
@@ -67,13 +70,18 @@ fn own_line(seat: &Seat<'_>, replicas: &[Seat<'_>]) -> Line {
     let own = seat.sample.state.binlog_state.as_ref();
     let own = own.and_then(|state| seat.sample.settings.server_id.map(|server| state.of_server(server)));
     let others = replicas.iter().filter(|other| other.name() != seat.name());
-    let known: MariadbGtids = others
-        .filter_map(|other| other.sample.state.binlog_state.as_ref().known())
-        .fold(MariadbGtids::default(), |all, state| all.union(state));
-    let is_alone = replicas.len() < 2;
+    let others: Vec<&MariadbGtids> =
+        others.filter_map(|other| other.sample.state.binlog_state.as_ref().known()).collect();
+    // One that was rebuilt knows only where it stands, and has everything before that.
+    let has = |other: &MariadbGtids, series: SeriesId, last: u64| match other.last(series) {
+        Some(known) => known >= last,
+        None => other.head(series.domain).is_some_and(|(_, head)| head >= last),
+    };
+    let is_known =
+        |own: &MariadbGtids| own.entries().all(|(series, last)| others.iter().any(|other| has(other, series, last)));
     let verdict = match own {
         Figure::Unknown(why) => Verdict::Unknown(format!("what it wrote itself is unknown: {why}").as_str().into()),
-        Figure::Known(own) if is_alone || known.contains(&own) => Verdict::Holds("wrote nothing of its own".into()),
+        Figure::Known(own) if replicas.len() < 2 || is_known(&own) => Verdict::Holds("wrote nothing of its own".into()),
         Figure::Known(own) => Verdict::Fails(format!("wrote {own}, which no other replica has").as_str().into()),
     };
     Line::of(&verdict, ERRANT_CURE)

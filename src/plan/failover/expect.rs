@@ -91,7 +91,8 @@ fn judge_binlog(facts: &Facts, other: Option<&Facts>, node: &NodeName) -> Verdic
         (Figure::Unknown(why), _) => unknown("what its binary log holds", why),
         (_, Figure::Unknown(why)) => unknown(&format!("what {node} has"), why),
         (Figure::Known(written), Figure::Known(there)) => {
-            match Gtids::Mariadb(written.clone()).beyond(&Gtids::Mariadb(there)) {
+            // The newest of each domain tells for all before it: a server that was rebuilt knows no more of the others.
+            match Gtids::Mariadb(written.position()).beyond(&Gtids::Mariadb(there)) {
                 Ok(None) => verdict(true, format!("its binary log holds nothing that {node} lacks")),
                 Ok(Some(words)) => verdict(false, format!("{words}, which {node} lacks")),
                 Err(why) => unknown("what its binary log holds", why),
