@@ -373,6 +373,8 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             | Change::HaproxyMaint { .. }
             | Change::VipMove { .. }
             | Change::MysqlSwitchover { .. }
+            | Change::MysqlFailover { .. }
+            | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
             | Change::Guest { .. },
             _,

@@ -87,8 +87,9 @@ pub(super) enum Command {
     /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with
     /// every reason. ACTION is one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight,
     /// haproxy.kill-sessions, whose TARGET is backend/server; vip.move, whose TARGET is an address;
-    /// mysql.switchover, which has none; mysql.kill, whose TARGET is node/number of a session; or vm.suspend, vm.resume,
-    /// vm.start, vm.shutdown, vm.reset, vm.migrate, whose TARGET is a guest of a hypervisor.
+    /// mysql.switchover and mysql.failover, which have none; mysql.rejoin, whose TARGET is a node; mysql.kill, whose TARGET
+    /// is node/number of a session; or vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, whose TARGET is
+    /// a guest of a hypervisor.
     Do(DoWanted),
     /// Look at runs: changes that were made, are being made, or were interrupted; take them up again
     Runs {
@@ -134,8 +135,8 @@ pub(super) enum Command {
 #[derive(Debug, Clone, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one option of the command line")]
 pub(super) struct DoWanted {
-    /// Action and target: haproxy.drain web_cluster/web03, vip.move 10.10.0.100, mysql.switchover, mysql.kill db01/4711, or
-    /// vm.start web04
+    /// Action and target: haproxy.drain web_cluster/web03, vip.move 10.10.0.100, mysql.failover, mysql.rejoin db01,
+    /// mysql.kill db01/4711, or vm.start web04
     #[arg(required = true, value_name = "ACTION TARGET")]
     pub(super) words: Vec<String>,
     /// How long sessions may take to end, a check to pass, or a guest to shut down [default: 60s]

@@ -88,7 +88,7 @@ impl Gather {
             inventory: watched,
             second: Vec::new(),
             standing_due: false,
-            asks_databases: matches!(change, Change::MysqlSwitchover { .. } | Change::Guest { .. }),
+            asks_databases: change.is_about_primary() || matches!(change, Change::Guest { .. }),
             asks_sessions: matches!(change, Change::MysqlKill { .. }),
             asks_guests: matches!(change, Change::Guest { .. }),
         }
@@ -134,7 +134,8 @@ impl Gather {
             let is_lost = matches!(facts.link.state, LinkState::Down { .. } | LinkState::Asking);
             let haproxy = facts.haproxy.last().is_some() || facts.haproxy.failure().is_some();
             let presence = facts.presence.last().is_some() || facts.presence.failure().is_some();
-            let database = facts.switchover.last().is_some() || facts.switchover.failure().is_some();
+            let database = (facts.switchover.last().is_some() || facts.switchover.failure().is_some())
+                && (facts.daemon.last().is_some() || facts.daemon.failure().is_some());
             let database = database || !self.asks_databases || node.database.is_none();
             let sessions = facts.mysql.last().is_some() || facts.mysql.failure().is_some();
             let database = database && (sessions || !self.asks_sessions);
@@ -213,7 +214,7 @@ fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
     }
     let mut names: BTreeSet<NodeName> =
         inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
-    if matches!(change, Change::MysqlSwitchover { .. }) {
+    if change.is_about_primary() {
         names.extend(inventory.nodes.iter().filter(|node| node.database.is_some()).map(|node| node.name.clone()));
     }
     if let Change::Guest { guest, .. } = change {
@@ -253,7 +254,8 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
             ProbeId::Services => facts.services.last().is_some() || facts.services.failure().is_some(),
             ProbeId::Certificates => facts.certificates.last().is_some() || facts.certificates.failure().is_some(),
             // A round takes seconds where packets get lost; an answer that is given once does not wait for it.
-            ProbeId::PrivateNetwork => true,
+            // A binary log is read by runs only.
+            ProbeId::PrivateNetwork | ProbeId::Binlog => true,
             ProbeId::Memcached => facts.memcached.last().is_some() || facts.memcached.failure().is_some(),
             ProbeId::Haproxy => facts.haproxy.last().is_some() || facts.haproxy.failure().is_some(),
             ProbeId::Ovs => facts.ovs.last().is_some() || facts.ovs.failure().is_some(),
@@ -261,6 +263,7 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
             ProbeId::OvsDetail => facts.ovs_detail.last().is_some() || facts.ovs_detail.failure().is_some(),
             ProbeId::LinuxBridges => facts.bridges.last().is_some() || facts.bridges.failure().is_some(),
             ProbeId::Switchover => facts.switchover.last().is_some() || facts.switchover.failure().is_some(),
+            ProbeId::Daemon => facts.daemon.last().is_some() || facts.daemon.failure().is_some(),
             ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
         }),
         LinkState::Idle | LinkState::Connecting { .. } => false,

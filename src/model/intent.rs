@@ -157,6 +157,16 @@ pub enum Change {
         /// Which node's.
         to: NodeName,
     },
+    /// `mysql.failover`: another database is the primary, because the present one does not serve any more.
+    MysqlFailover {
+        /// Which node's; the one that has most when absent.
+        to: Option<NodeName>,
+    },
+    /// `mysql.rejoin`: a database that fell out is a replica of the primary again.
+    MysqlRejoin {
+        /// Which node's.
+        node: NodeName,
+    },
     /// `mysql.kill`: a session of a database ends, or its statement does.
     MysqlKill {
         /// Which.
@@ -213,6 +223,8 @@ impl Change {
             Self::MysqlSwitchover { .. } => MYSQL_SWITCHOVER,
             Self::MysqlKill { .. } => MYSQL_KILL,
             Self::Guest { act, .. } => act.id(),
+            Self::MysqlFailover { .. } => MYSQL_FAILOVER,
+            Self::MysqlRejoin { .. } => MYSQL_REJOIN,
         }
     }
 
@@ -222,14 +234,25 @@ impl Change {
             Self::VipMove { address, .. } => address.to_string(),
             Self::MysqlKill { session, .. } => session.to_string(),
             Self::Guest { guest, .. } => guest.to_string(),
+            Self::MysqlRejoin { node } => node.to_string(),
             _ => self.server().map(ToString::to_string).unwrap_or_default(),
         }
+    }
+
+    /// Whether it is about who is the primary of the databases.
+    pub fn is_about_primary(&self) -> bool {
+        matches!(self, Self::MysqlSwitchover { .. } | Self::MysqlFailover { .. } | Self::MysqlRejoin { .. })
     }
 
     /// The server of a load balancer that it is about; none where it is about something else.
     pub fn server(&self) -> Option<&ServerPath> {
         match self {
-            Self::VipMove { .. } | Self::MysqlSwitchover { .. } | Self::MysqlKill { .. } | Self::Guest { .. } => None,
+            Self::VipMove { .. }
+            | Self::MysqlSwitchover { .. }
+            | Self::MysqlFailover { .. }
+            | Self::MysqlRejoin { .. }
+            | Self::MysqlKill { .. }
+            | Self::Guest { .. } => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
@@ -272,6 +295,12 @@ pub enum NotAnIntent {
         /// The action.
         action: Clean,
     },
+    /// The node is missing.
+    #[error("{action} needs the name of a node, such as db01")]
+    NoNode {
+        /// The action.
+        action: Clean,
+    },
     /// An option that this action does not have.
     #[error("{action} has no option {option:?}; it has {known}")]
     UnknownOption {
@@ -293,7 +322,7 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 14] = [
+pub const ACTIONS: [&str; 16] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -301,6 +330,8 @@ pub const ACTIONS: [&str; 14] = [
     "haproxy.kill-sessions",
     VIP_MOVE,
     MYSQL_SWITCHOVER,
+    MYSQL_FAILOVER,
+    MYSQL_REJOIN,
     MYSQL_KILL,
     "vm.suspend",
     "vm.resume",
@@ -313,6 +344,8 @@ pub const ACTIONS: [&str; 14] = [
 const VIP_MOVE: &str = "vip.move";
 const MYSQL_SWITCHOVER: &str = "mysql.switchover";
 const MYSQL_KILL: &str = "mysql.kill";
+const MYSQL_FAILOVER: &str = "mysql.failover";
+const MYSQL_REJOIN: &str = "mysql.rejoin";
 const TO: &str = "--to";
 const ONLY: &str = "--only";
 
@@ -334,7 +367,7 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.drain" => &[DEADLINE, ON_DEADLINE, REASON],
         "haproxy.ready" => &[DEADLINE, WEIGHT, REASON],
         "haproxy.weight" => &[WEIGHT, REASON],
-        VIP_MOVE | MYSQL_SWITCHOVER => &[TO, REASON],
+        VIP_MOVE | MYSQL_SWITCHOVER | MYSQL_FAILOVER => &[TO, REASON],
         MYSQL_KILL => &[ONLY, REASON],
         "vm.shutdown" | "vm.reset" => &[DEADLINE, REASON],
         GuestAct::MIGRATE => &[TO, DEADLINE, REASON],
@@ -359,6 +392,17 @@ impl Intent {
             let options = Options::parse(action, words)?;
             let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
             return Ok(Self { change: Change::MysqlSwitchover { to }, reason: options.reason });
+        }
+        if action == MYSQL_FAILOVER {
+            let Options { to, reason, .. } = Options::parse(action, words)?;
+            return Ok(Self { change: Change::MysqlFailover { to }, reason });
+        }
+        if action == MYSQL_REJOIN {
+            let node = words.next().map(Clean::line).filter(|name| !name.is_empty() && !name.as_str().starts_with('-'));
+            let node = node.ok_or_else(|| NotAnIntent::NoNode { action: Clean::line(action) })?;
+            let node = NodeName::new(node.as_str());
+            let reason = Options::parse(action, words)?.reason;
+            return Ok(Self { change: Change::MysqlRejoin { node }, reason });
         }
         if action == MYSQL_KILL {
             let session = words.next().and_then(SessionPath::parse);
@@ -424,7 +468,9 @@ impl Intent {
                 }
             }
             Change::HaproxyWeight { weight, .. } => option(WEIGHT, weight.to_string()),
-            Change::VipMove { to, .. } | Change::MysqlSwitchover { to } => option(TO, to.to_string()),
+            Change::VipMove { to, .. } | Change::MysqlSwitchover { to } | Change::MysqlFailover { to: Some(to) } => {
+                option(TO, to.to_string());
+            }
             Change::MysqlKill { part: SessionPart::Statement, .. } => {
                 option(ONLY, SessionPart::Statement.word().to_owned());
             }
@@ -436,7 +482,11 @@ impl Intent {
                     option(DEADLINE, deadline);
                 }
             }
-            Change::HaproxyMaint { .. } | Change::HaproxyKillSessions { .. } | Change::MysqlKill { .. } => {}
+            Change::HaproxyMaint { .. }
+            | Change::HaproxyKillSessions { .. }
+            | Change::MysqlFailover { to: None }
+            | Change::MysqlRejoin { .. }
+            | Change::MysqlKill { .. } => {}
         }
         if let Some(reason) = &self.reason {
             option(REASON, reason.to_string());
@@ -555,6 +605,10 @@ mod tests {
             "vm.shutdown web04 --deadline 90s",
             "vm.reset web04 --deadline 60s --reason stuck",
             "vm.migrate web04 --to kvm02 --deadline 10m",
+            "mysql.failover",
+            "mysql.failover --to db02 --reason crash",
+            "mysql.rejoin db01",
+            "mysql.rejoin db01 --reason mended",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -573,7 +627,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.rejoin, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -605,6 +659,7 @@ mod tests {
             ("vm.start", "vm.start needs a guest, such as web04"),
             ("vm.start --reason x", "vm.start needs a guest, such as web04"),
             ("vm.suspend web04 --deadline 5s", "vm.suspend has no option \"--deadline\"; it has --reason"),
+            ("mysql.rejoin --reason x", "mysql.rejoin needs the name of a node, such as db01"),
         ];
         for (line, message) in cases {
             assert_eq!(parse(line).unwrap_err().to_string(), message, "{line}");

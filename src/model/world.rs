@@ -10,7 +10,7 @@ use super::{
     link::{Link, LinkState, Question},
     linux_bridge::LinuxBridge,
     memcached::MemcachedFacts,
-    mysql::{MysqlFacts, SwitchoverSample},
+    mysql::{DaemonSample, MysqlFacts, SwitchoverSample},
     observation::Observed,
     ovs::OvsFacts,
     ovs_daemon::{OvsDetail, OvsLive},
@@ -71,6 +71,9 @@ pub struct NodeFacts {
     /// What a switchover of the database rests on, where there is one.
     #[serde(default)]
     pub switchover: Observed<SwitchoverSample>,
+    /// The daemon of the database, by its machine's word.
+    #[serde(default)]
+    pub daemon: Observed<DaemonSample>,
     /// memcached, where it may be.
     #[serde(default)]
     pub memcached: Observed<MemcachedFacts>,
@@ -129,6 +132,7 @@ impl NodeFacts {
             presence: Observed::default(),
             services: Observed::default(),
             switchover: Observed::default(),
+            daemon: Observed::default(),
             memcached: Observed::default(),
             certificates: Observed::default(),
             private_network: Observed::default(),

@@ -3,7 +3,9 @@
 //! An expectation is data: it is shown in the plan, journalled, and judged again by the run on fresh facts. Judging
 //! knows three answers; *unknown* is never taken for yes or for no.
 
-use super::{guest::GuestExpect, session::SessionExpect, switchover::DatabaseExpect, vip::VipExpect};
+use super::{
+    failover::DaemonExpect, guest::GuestExpect, session::SessionExpect, switchover::DatabaseExpect, vip::VipExpect,
+};
 use crate::{
     model::{
         figure::Figure,
@@ -57,6 +59,8 @@ pub enum Expect {
     },
     /// Of a guest of the node.
     Guest(GuestExpect),
+    /// Of the daemon of the database, by its machine's word.
+    Daemon(DaemonExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -118,10 +122,11 @@ impl Check {
         self.judge_against(facts, before, None)
     }
 
-    /// Another node whose facts, by the same probe, are compared with.
-    pub fn other(&self) -> Option<&NodeName> {
+    /// Another node whose facts, by that probe, are compared with.
+    pub fn other(&self) -> Option<(&NodeName, ProbeId)> {
         match &self.expect {
-            Expect::Database(is) => is.other(),
+            Expect::Database(is) => Some((is.other()?, self.probe)),
+            Expect::Daemon(is) => Some((is.other()?, ProbeId::Switchover)),
             Expect::Server { .. } | Expect::Vip { .. } | Expect::Session { .. } | Expect::Guest(_) => None,
         }
     }
@@ -142,6 +147,7 @@ impl Check {
             Expect::Database(is) => is.judge(facts, before, other),
             Expect::Session { id, is } => is.judge(*id, facts),
             Expect::Guest(is) => is.judge(facts, before),
+            Expect::Daemon(is) => is.judge(facts, other.map(|(now, _)| now)),
         }
     }
 
@@ -168,6 +174,7 @@ impl Expect {
             Self::Database(is) => return is.tolerance(),
             Self::Session { .. } => return "as told",
             Self::Guest(is) => return is.tolerance(),
+            Self::Daemon(is) => return is.tolerance(),
         };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
@@ -186,6 +193,7 @@ impl fmt::Display for Expect {
             Self::Database(is) => return is.fmt(f),
             Self::Session { id, is } => return is.tell(*id, f),
             Self::Guest(is) => return is.fmt(f),
+            Self::Daemon(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

@@ -134,7 +134,7 @@ pub fn lint(plan: &Plan, inventory: &Inventory) -> Vec<Fault> {
 
 fn has_source(plan: &Plan, check: &Check) -> bool {
     plan.source(&check.node, check.probe).is_some()
-        && check.other().is_none_or(|other| plan.source(other, check.probe).is_some())
+        && check.other().is_none_or(|(other, probe)| plan.source(other, probe).is_some())
 }
 
 fn follows_at_once(steps: &[Step], index: usize) -> bool {
@@ -185,8 +185,10 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
 
 fn lint_wait(wait: &Wait, check: &mut impl FnMut(Rule, bool)) {
     check(Rule::Unverified, !wait.until.checks.is_empty());
-    if let OnLate::Rest(words) | OnLate::GoOn(words) = &wait.on_late {
-        check(Rule::Words, !words.is_empty());
+    match &wait.on_late {
+        OnLate::Rest(words) | OnLate::GoOn(words) => check(Rule::Words, !words.is_empty()),
+        OnLate::Tell { held, late } => check(Rule::Words, !held.is_empty() && !late.is_empty()),
+        OnLate::Fail => {}
     }
     lint_until(&wait.until, check);
 }

@@ -12,6 +12,7 @@
 //! Deliberately absent: sending, reading, waiting, clocks.
 
 pub mod expect;
+pub mod failover;
 pub mod guest;
 mod haproxy;
 pub mod hole;
@@ -19,6 +20,7 @@ pub mod limits;
 pub mod lint;
 pub mod parts;
 pub mod refusal;
+mod rejoin;
 pub mod session;
 pub mod switchover;
 pub mod text;
@@ -54,6 +56,10 @@ pub fn plan(
         Change::VipMove { address, to } => {
             vip::plan(&vip::Scene { world, inventory, policy, now }, intent, *address, to)?
         }
+        Change::MysqlFailover { to } => {
+            failover::plan(&vip::Scene { world, inventory, policy, now }, intent, to.as_ref())?
+        }
+        Change::MysqlRejoin { node } => rejoin::plan(&vip::Scene { world, inventory, policy, now }, intent, node)?,
         Change::MysqlKill { session, part } => {
             session::plan(&vip::Scene { world, inventory, policy, now }, intent, session, *part)?
         }

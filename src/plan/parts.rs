@@ -319,6 +319,13 @@ pub enum OnLate {
     Rest(Clean),
     /// The run goes on, with these words in its ending.
     GoOn(Clean),
+    /// The run goes on either way; its ending says which, and what was seen where it did not hold.
+    Tell {
+        /// It held.
+        held: Clean,
+        /// It did not, or nobody can say.
+        late: Clean,
+    },
 }
 
 /// A condition that is polled.

@@ -81,8 +81,14 @@ pub enum ReasonKind {
     SplitBrain,
     /// Its load balancer would serve less than the one that holds the address.
     LessService,
+    /// It serves: nothing has to be done about it.
+    Serves,
+    /// Nobody can prove that it does not write any more.
+    NoFence,
     /// Nothing that can be changed safely would bring it about.
     NoWay,
+    /// It has transactions that the primary lacks.
+    Diverged,
     /// The server cannot become the primary as it is.
     NotFit,
     /// The guest is not in a state in which it can be done.
@@ -102,6 +108,16 @@ pub enum ReasonKind {
 }
 
 impl Reason {
+    /// The console may not write.
+    pub fn read_only() -> Self {
+        Self::new(
+            ReasonKind::ReadOnly,
+            "This console is read-only.",
+            Vec::new(),
+            "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
+        )
+    }
+
     /// A reason with its evidence.
     pub fn new(kind: ReasonKind, what: impl AsRef<str>, evidence: Vec<Clean>, cure: impl AsRef<str>) -> Self {
         Self { kind, what: Clean::line(what.as_ref()), evidence, cure: Clean::line(cure.as_ref()) }

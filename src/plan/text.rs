@@ -187,6 +187,7 @@ fn write_wait(page: &mut Page, wait: &Wait, is_beyond_return: bool) {
         OnLate::Fail => "the run is undone".to_owned(),
         OnLate::Rest(words) => format!("the run ends: {words}"),
         OnLate::GoOn(words) => format!("the run goes on: {words}"),
+        OnLate::Tell { late, .. } => format!("the run goes on, and its ending says what was seen: {late}"),
     };
     page.row(7, "late  ", &late);
 }

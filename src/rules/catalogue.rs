@@ -4,8 +4,8 @@
 //! that of their ranks, wherever they are written.
 
 use super::{
-    Severity, addresses, certificates, databases, exposure, fate, host, intents, machines, node, private_network,
-    replication, servers, services, spike, switches, switches_fleet, traffic,
+    Severity, addresses, certificates, databases, exposure, fate, host, intents, lost_primary, machines, node,
+    private_network, replication, servers, services, spike, switches, switches_fleet, traffic,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{cmp::Ordering, fmt::Write, sync::LazyLock};
@@ -20,6 +20,7 @@ const TABLES: &[&[RuleId]] = &[
     fate::TABLE,
     host::TABLE,
     intents::TABLE,
+    lost_primary::TABLE,
     machines::TABLE,
     node::TABLE,
     private_network::TABLE,

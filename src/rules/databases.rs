@@ -23,8 +23,9 @@ rules! {
     DOWN = "mysql.down", 43, Critical, "Database does not answer" {
         meaning: "The node answers, its database does not: what it serves and how it replicates is unknown.",
         causes: "The server is down, is starting, is frozen, or waits for a disk that does not answer.",
-        action: "look at its process, its log and its disk on the node",
-        explained_by: [Node "node.unreachable", Node "node.stale"],
+        action: "look at its process, its log and its disk on the node; of the primary: another one can take its place",
+        explained_by: [Node "node.unreachable", Node "node.stale", Node "mysql.given_up"],
+        commands: ["change.failover", "row.logs"],
     }
     UNREADABLE = "mysql.unreadable", 48, Warning, "Database cannot be read" {
         meaning: "The server runs and does not let vakt in, or vakt does not understand it.",

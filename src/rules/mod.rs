@@ -15,6 +15,7 @@ mod exposure;
 mod fate;
 mod host;
 mod intents;
+mod lost_primary;
 mod machines;
 mod node;
 mod order;
@@ -173,6 +174,7 @@ impl Rules {
         spike::judge(&scene, &mut self.usual, &mut conditions);
         traffic::judge(&scene, &mut conditions);
         // Last: it takes back what others say less well.
+        lost_primary::judge(&scene, operators, &mut conditions);
         intents::judge(&scene, operators, &mut conditions);
         let sees_all = scene.nodes.iter().all(Seen::is_seen);
         let open = self.tracks.follow(conditions, now, |node| scene.is_up(node));

@@ -106,7 +106,8 @@ impl Readings {
 
     /// What another node says, where a check compares with it.
     fn other(&self, check: &Check) -> Option<(&Facts, Option<&Facts>)> {
-        match self.0.get(&(check.other()?.clone(), check.probe)) {
+        let (node, probe) = check.other()?;
+        match self.0.get(&(node.clone(), probe)) {
             Some(Reading { now: Ok(facts), before, .. }) => Some((facts, before.as_ref())),
             _ => None,
         }
@@ -156,8 +157,10 @@ impl Readings {
 
 /// The sources of these checks.
 pub(super) fn sources_of<'c>(checks: impl IntoIterator<Item = &'c Check>) -> BTreeSet<SourceKey> {
-    let own_and_other =
-        |check: &'c Check| std::iter::once(&check.node).chain(check.other()).map(|node| (node.clone(), check.probe));
+    let own_and_other = |check: &'c Check| {
+        let sources = std::iter::once((&check.node, check.probe)).chain(check.other());
+        sources.map(|(node, probe)| (node.clone(), probe))
+    };
     checks.into_iter().flat_map(own_and_other).collect()
 }
 

@@ -153,6 +153,12 @@ impl Shared {
                 reply.elapsed_us = (latency_ms + delay_ms) * 1000;
                 Ok(reply)
             }
+            // As the transport does it: a server that says nothing is missed, and the connection is well.
+            Outcome::Silent if matches!(request.call, Call::Sql { .. } | Call::SqlWrite { .. }) => {
+                sleep(Duration::from_millis(request.deadline_ms.saturating_sub(latency_ms))).await;
+                self.links().answered(node, self.simulation.clock().now().mono);
+                Err(Failure::Lost(troubles::database_silent(node)))
+            }
             Outcome::Silent => {
                 let waited_ms = request.deadline_ms * 9 / 10;
                 sleep(Duration::from_millis(waited_ms.saturating_sub(latency_ms))).await;
@@ -164,9 +170,10 @@ impl Shared {
             }
             Outcome::NoSocket => {
                 let socket = match &request.call {
-                    Call::Haproxy { socket, .. } | Call::Ovsdb { socket, .. } | Call::Sql { socket, .. } => {
-                        socket.as_str()
-                    }
+                    Call::Haproxy { socket, .. }
+                    | Call::Ovsdb { socket, .. }
+                    | Call::Sql { socket, .. }
+                    | Call::SqlWrite { socket, .. } => socket.as_str(),
                     _ => "",
                 };
                 Err(Failure::NotSent(troubles::no_socket(node, socket)))

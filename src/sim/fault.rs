@@ -47,7 +47,8 @@ pub const WORDS: [(&str, &str); 27] = [
     ("lossy NODE", "every second packet of it gets lost on the private network"),
     (
         "database NODE WORD",
-        "stop-replication, stop-applying, cut-off, lag, writable, read-only, errant, no-acknowledgements, row-locks",
+        "stop-replication, stop-applying, cut-off, lag, writable, read-only, errant, no-acknowledgements, \
+         row-locks, crash, stand, start",
     ),
     ("spike xN", "N times the usual traffic; `spike x1` ends it"),
     ("guest NAME STATE", "a guest becomes running, paused, io-error, crashed, off, or stuck: its QEMU does not answer"),
@@ -214,11 +215,17 @@ pub enum DatabaseFault {
     NoAcknowledgements,
     /// Sessions wait for a row.
     RowLocks,
+    /// Its daemon dies.
+    Crash,
+    /// Its daemon is stopped by a signal.
+    Stand,
+    /// Its daemon is started, read-only as its file says, or goes on.
+    Start,
 }
 
 impl DatabaseFault {
     /// Every one.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::StopReplication,
         Self::StopApplying,
         Self::CutOff,
@@ -228,6 +235,9 @@ impl DatabaseFault {
         Self::Errant,
         Self::NoAcknowledgements,
         Self::RowLocks,
+        Self::Crash,
+        Self::Stand,
+        Self::Start,
     ];
 
     /// Its word.
@@ -242,6 +252,9 @@ impl DatabaseFault {
             Self::Errant => "errant",
             Self::NoAcknowledgements => "no-acknowledgements",
             Self::RowLocks => "row-locks",
+            Self::Crash => "crash",
+            Self::Stand => "stand",
+            Self::Start => "start",
         }
     }
 

@@ -96,6 +96,14 @@ pub(super) fn no_socket(node: &NodeName, socket: &str) -> Trouble {
     )
 }
 
+pub(super) fn database_silent(node: &NodeName) -> Trouble {
+    Trouble::new(
+        TroubleKind::DatabaseSilent,
+        format!("the database on {node} accepted a connection and says nothing"),
+        "it is frozen, overloaded, or waits for a disk: look at its process and its disk",
+    )
+}
+
 pub(super) fn libvirt_silent(node: &NodeName, waited_ms: u64) -> Trouble {
     Trouble::new(
         TroubleKind::LibvirtSilent,

@@ -13,7 +13,7 @@ use crate::model::{
     inventory::{Inventory, Node, PollSettings},
     linux_bridge::LinuxBridge,
     memcached::MemcachedSample,
-    mysql::{MysqlSample, SwitchoverSample},
+    mysql::{BinlogSample, DaemonSample, MysqlSample, SwitchoverSample},
     ovs::OvsReading,
     ovs_daemon::{OvsDetail, OvsLiveSample},
     presence::PresenceSample,
@@ -70,12 +70,16 @@ pub enum ProbeId {
     PrivateNetwork,
     /// What a switchover of the database rests on.
     Switchover,
+    /// The daemon of a database, by its machine's word.
+    Daemon,
+    /// The newest binary log of a database that does not run. Only a run asks for it.
+    Binlog,
 }
 
 impl ProbeId {
     /// Every probe. Of those that are due at the same moment the earlier one comes first. A recording knows probes by
     /// their place: a new one is added at the end.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Host,
         Self::Haproxy,
         Self::HostProfile,
@@ -92,6 +96,8 @@ impl ProbeId {
         Self::Certificates,
         Self::Mysql,
         Self::Switchover,
+        Self::Daemon,
+        Self::Binlog,
     ];
 
     /// Whether `node` has what this probe asks.
@@ -103,8 +109,9 @@ impl ProbeId {
             Self::Memcached => memcached::MemcachedProbe::applies_to(node),
             Self::Certificates => certificates::CertificatesProbe::applies_to(node),
             Self::PrivateNetwork => node.private.is_some(),
-            Self::Mysql | Self::Switchover => node.database.is_some(),
+            Self::Mysql | Self::Switchover | Self::Daemon => node.database.is_some(),
             Self::Guests | Self::GuestProfile => node.libvirt_socket.is_some(),
+            Self::Binlog => false,
         }
     }
 
@@ -126,7 +133,7 @@ impl ProbeId {
             Self::Memcached => poll.memcached_ms,
             Self::Certificates => poll.certificates_ms,
             Self::PrivateNetwork => poll.private_network_ms,
-            Self::Switchover => SWITCHOVER_MS,
+            Self::Switchover | Self::Daemon | Self::Binlog => SWITCHOVER_MS,
         }
     }
 
@@ -160,6 +167,8 @@ impl ProbeId {
             Self::Certificates => &certificates::CertificatesProbe,
             Self::PrivateNetwork => &private_network::PrivateNetworkProbe,
             Self::Switchover => &mysql::SwitchoverProbe,
+            Self::Daemon => &mysql::DaemonProbe,
+            Self::Binlog => &mysql::BinlogProbe,
         }
     }
 }
@@ -183,6 +192,8 @@ impl fmt::Display for ProbeId {
             Self::Certificates => "certificates",
             Self::PrivateNetwork => "private network",
             Self::Switchover => "switchover",
+            Self::Daemon => "database daemon",
+            Self::Binlog => "binary log",
         })
     }
 }
@@ -246,6 +257,10 @@ pub enum Facts {
     PrivateNetwork(Box<PrivateNetworkSample>),
     /// Of [`ProbeId::Switchover`].
     Switchover(Box<SwitchoverSample>),
+    /// Of [`ProbeId::Daemon`].
+    Daemon(Box<DaemonSample>),
+    /// Of [`ProbeId::Binlog`].
+    Binlog(Box<BinlogSample>),
 }
 
 /// Something in an answer that was not understood; the rest was.

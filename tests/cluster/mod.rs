@@ -6,6 +6,7 @@
 pub(crate) mod addresses;
 mod catalogue;
 mod databases;
+mod failover;
 mod faults;
 mod findings;
 mod guests;

@@ -47,6 +47,8 @@ fn answer(app: &mut App, ms: u64, effects: Vec<Effect>, silent: &[&str]) -> usiz
             ProbeId::Certificates => Facts::Certificates(Box::default()),
             ProbeId::PrivateNetwork => Facts::PrivateNetwork(Box::default()),
             ProbeId::Switchover => Facts::Switchover(Box::default()),
+            ProbeId::Daemon => Facts::Daemon(Box::default()),
+            ProbeId::Binlog => panic!("only runs ask for a binary log"),
         };
         let report = Report { node, probe, outcome: Ok(facts), complaints: Vec::new(), round_trip_ms: 4 };
         happens(app, ms + 10, Event::Report(report));

@@ -10,6 +10,7 @@ use vakt::{
         haproxy::AdminState,
         intent::Intent,
         inventory::{Confirm, Inventory, Policy},
+        mysql::DaemonState,
         time::{Mono, Now},
         world::World,
     },
@@ -17,8 +18,10 @@ use vakt::{
     wire::request::Call,
 };
 
+pub(crate) mod failover;
 mod guests;
 mod lint;
+pub(crate) mod rejoin;
 mod switchover;
 mod vip;
 
@@ -53,10 +56,19 @@ fn golden(name: &str, planned: &Result<Planned, Refusal>) {
     for width in [80, 120] {
         let text = render(planned, width);
         for line in text.lines() {
-            let is_one_long_word =
-                ["'set ", "'shutdown", "'s=; [ -w", "'stop slave", "'select ", "'kill ", "'migrate-"]
-                    .iter()
-                    .any(|words| line.contains(words));
+            let is_one_long_word = [
+                "'set ",
+                "'shutdown",
+                "'s=; [ -w",
+                "'stop slave",
+                "'select ",
+                "'kill ",
+                "'migrate-",
+                "'set global ",
+                "systemctl",
+            ]
+            .iter()
+            .any(|words| line.contains(words));
             assert!(line.chars().count() <= width || is_one_long_word, "{name}: wider than {width}: {line}");
         }
         page.extend([format!("── {width} columns {}\n", "─".repeat(width - 15)), text]);
@@ -132,6 +144,11 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
             Cluster::with_databases().with("db01", |server| server.sessions = 0),
             "mysql.switchover --to db03",
         ),
+        ("failover", Cluster::with_lost_primary(DaemonState::Dead), "mysql.failover"),
+        ("failover_frozen", Cluster::with_lost_primary(DaemonState::Frozen), "mysql.failover --to db03"),
+        ("failover_behind", failover::behind(), "mysql.failover --to db02"),
+        ("rejoin", rejoin::fenced(), "mysql.rejoin db01"),
+        ("rejoin_running", rejoin::running(), "mysql.rejoin db01"),
     ]
     .into_iter()
     .chain(guests::corpus())
@@ -319,7 +336,9 @@ fn invariant_6_every_request_of_a_plan_is_in_its_text_byte_for_byte() {
             let writes = plan.body.steps.iter().filter_map(|step| step.write()).map(|write| &write.request);
             // The scripts and statements of probes only look, are long, and are named instead.
             let reads = plan.body.sources.iter().flat_map(|source| &source.requests);
-            let reads = reads.filter(|request| !matches!(request.call, Call::Shell { .. } | Call::Sql { .. }));
+            let reads = reads.filter(|request| {
+                !matches!(request.call, Call::Shell { .. } | Call::ShellWithin { .. } | Call::Sql { .. })
+            });
             for request in writes.chain(reads) {
                 assert!(joined.contains(&request.to_string()), "{name} at {width}: {request}");
             }

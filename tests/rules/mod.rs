@@ -10,6 +10,7 @@ mod addresses;
 mod databases;
 mod hosts;
 mod intents;
+mod lost_primary;
 mod machines;
 mod order;
 mod scale;
@@ -181,6 +182,7 @@ const SCENARIOS: &[&[fn(&mut Stage)]] = &[
     addresses::SCENARIOS,
     databases::SCENARIOS,
     intents::SCENARIOS,
+    lost_primary::SCENARIOS,
     services::SCENARIOS,
     spike::SCENARIOS,
     stage::SCENARIOS,

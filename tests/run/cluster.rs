@@ -14,10 +14,10 @@ use vakt::{
         },
         ids::{NodeName, ProxyName, ServerName},
         inventory::Inventory,
-        mysql::MysqlFacts,
+        mysql::{DaemonState, MysqlFacts, SemiSyncSource},
         text::Clean,
         time::{Mono, Now, Wall},
-        world::World,
+        world::{NodeFacts, World},
     },
     wire::{
         probe::{Facts, ProbeId},
@@ -48,6 +48,8 @@ pub(crate) struct Cluster {
     pub(crate) hypervisors: Vec<SimHypervisor>,
     /// Writes that clients were told are done: the server, and its number.
     pub(crate) acknowledged: Vec<(u32, u64)>,
+    /// Whether commits of db01 waited for an acknowledgement when it was last read, and how long before it fell silent.
+    pub(crate) last_word: Option<(bool, u64)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -254,7 +256,8 @@ impl Cluster {
             }
         };
         let balancers = vec![balancer("lb01"), balancer("lb02")];
-        let mut cluster = Self { balancers, databases: Vec::new(), hypervisors: Vec::new(), acknowledged: Vec::new() };
+        let (databases, hypervisors, acknowledged) = (Vec::new(), Vec::new(), Vec::new());
+        let mut cluster = Self { balancers, databases, hypervisors, acknowledged, last_word: None };
         cluster.on("lb01").server("web03").sessions = 3;
         cluster.on("lb02").server("web03").sessions = 1;
         cluster
@@ -265,6 +268,17 @@ impl Cluster {
         let mut cluster = Self { databases: databases::healthy(), ..Self::healthy() };
         for balancer in &mut cluster.balancers {
             balancer.server("db01").sessions = 2;
+        }
+        cluster
+    }
+
+    /// The same, and the primary's daemon does not serve any more. HAProxy has noticed.
+    pub(crate) fn with_lost_primary(daemon: DaemonState) -> Self {
+        let mut cluster = Self { last_word: Some((true, 900)), ..Self::with_databases() }
+            .with("db01", |server| (server.healthy, server.failed, server.passed) = (false, true, false));
+        cluster.database("db01").daemon = daemon;
+        for name in ["db02", "db03"] {
+            cluster.database(name).hears = daemon != DaemonState::Dead;
         }
         cluster
     }
@@ -320,7 +334,9 @@ impl Cluster {
 
     /// Every write that was acknowledged is on the server that takes writes.
     pub(crate) fn nothing_is_lost(&self) {
-        let Some(primary) = self.databases.iter().find(|database| !database.read_only) else { return };
+        let Some(primary) = self.databases.iter().find(|database| !database.read_only && database.serves()) else {
+            return;
+        };
         for (server, number) in &self.acknowledged {
             assert!(primary.state.get(server).is_some_and(|last| last >= number), "0-{server}-{number} is lost");
         }
@@ -369,10 +385,12 @@ impl Cluster {
             });
         }
         if let Some(database) = self.databases.iter().find(|database| database.name == node.as_str()) {
-            return database.reachable.then(|| match probe {
-                ProbeId::Mysql => Facts::Mysql(Box::new(database.status())),
-                _ => Facts::Switchover(Box::new(database.sample())),
-            });
+            return match probe {
+                ProbeId::Daemon => database.reachable.then(|| Facts::Daemon(Box::new(database.daemon()))),
+                ProbeId::Mysql => database.serves().then(|| Facts::Mysql(Box::new(database.status()))),
+                ProbeId::Binlog => database.reachable.then(|| Facts::Binlog(Box::new(database.binlog()))),
+                _ => database.serves().then(|| Facts::Switchover(Box::new(database.sample()))),
+            };
         }
         let balancer = self.balancers.iter().find(|balancer| balancer.name == node.as_str())?;
         balancer.reachable.then(|| Facts::Haproxy(Box::new(balancer.sample())))
@@ -404,8 +422,13 @@ impl Cluster {
         let at = Now { mono: Mono(START.mono.0 - 300), wall: Wall(START.wall.0 - 300) };
         for database in self.databases.iter().filter(|database| database.reachable) {
             let node = world.node_mut(&NodeName::from(database.name)).unwrap();
-            node.switchover.take(database.sample(), at);
-            node.mysql.take(MysqlFacts { sample: database.status(), ..MysqlFacts::default() }, at);
+            node.daemon.take(database.daemon(), at);
+            if database.serves() {
+                node.switchover.take(database.sample(), at);
+                node.mysql.take(MysqlFacts { sample: database.status(), ..MysqlFacts::default() }, at);
+            } else {
+                self.tell_last_word(node, at);
+            }
         }
         for hypervisor in self.hypervisors.iter().filter(|hypervisor| hypervisor.reachable) {
             let node = world.node_mut(&NodeName::from(hypervisor.name)).unwrap();
@@ -421,6 +444,23 @@ impl Cluster {
             }
         }
         (world, inventory)
+    }
+
+    /// What was last known of a database that has fallen silent.
+    fn tell_last_word(&self, node: &mut NodeFacts, at: Now) {
+        if let Some((active, gap_ms)) = self.last_word {
+            let source = SemiSyncSource {
+                active: Figure::Known(active),
+                acknowledging: Figure::Known(2),
+                timeout_ms: Figure::Known(2_000),
+                ..SemiSyncSource::default()
+            };
+            let mut facts = MysqlFacts::default();
+            facts.sample.replication.semi_sync.source = Figure::Known(source);
+            node.mysql.take(facts, Now { mono: Mono(at.mono.0 - gap_ms), wall: at.wall });
+        }
+        node.mysql.fail("connection refused".into(), at);
+        node.switchover.fail("connection refused".into(), at);
     }
 
     /// What operators set, without what moves by itself.

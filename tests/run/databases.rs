@@ -6,8 +6,9 @@ use vakt::{
     model::{
         figure::Figure,
         mysql::{
-            AccountSessions, Channel, Dialect, Lags, LockWait, MysqlSample, Process, Replicator, SwitchoverSample,
-            SwitchoverSettings, SwitchoverWork, ThreadState, Transaction,
+            AccountSessions, BinlogSample, Channel, DaemonProcess, DaemonSample, DaemonState, Dialect, Lags, LockWait,
+            MysqlSample, Process, Replicator, SwitchoverSample, SwitchoverSettings, SwitchoverWork, ThreadState,
+            Transaction, gtid::Gtids,
         },
     },
     wire::request::{Call, Reply, Request, SqlSession},
@@ -20,6 +21,10 @@ pub(crate) struct SimDatabase {
     pub(crate) host: &'static str,
     pub(crate) server: u32,
     pub(crate) reachable: bool,
+    /// What its process does.
+    pub(crate) daemon: DaemonState,
+    /// Nothing starts it.
+    pub(crate) masked: bool,
     pub(crate) read_only: bool,
     /// Nobody commits: a session holds the read lock.
     pub(crate) frozen: bool,
@@ -30,6 +35,10 @@ pub(crate) struct SimDatabase {
     pub(crate) source: Option<&'static str>,
     pub(crate) receives: bool,
     pub(crate) applies: bool,
+    /// Its receiver has a connection.
+    pub(crate) hears: bool,
+    /// The last transaction of each server that has arrived, applied or not.
+    pub(crate) received: BTreeMap<u32, u64>,
     /// The last transaction of each server.
     pub(crate) state: BTreeMap<u32, u64>,
     /// What stands still: settings, work, accounts.
@@ -53,6 +62,8 @@ pub(crate) fn healthy() -> Vec<SimDatabase> {
             host,
             server,
             reachable: true,
+            daemon: DaemonState::Alive,
+            masked: false,
             read_only: name != "db01",
             frozen: false,
             lease: false,
@@ -60,6 +71,8 @@ pub(crate) fn healthy() -> Vec<SimDatabase> {
             source: (name != "db01").then_some("10.10.0.31"),
             receives: true,
             applies: true,
+            hears: true,
+            received: BTreeMap::from([(31, 207)]),
             state: BTreeMap::from([(31, 207)]),
             base: base(server, name == "db01"),
             lag_ms: 0,
@@ -127,17 +140,60 @@ fn base(server: u32, is_primary: bool) -> SwitchoverSample {
 
 impl SimDatabase {
     fn position(&self) -> (u32, u64) {
-        self.state
-            .iter()
-            .map(|(server, last)| (*server, *last))
-            .max_by_key(|(_, last)| *last)
-            .unwrap_or((self.server, 0))
+        last_of(&self.state, self.server)
+    }
+
+    /// Whether it answers statements.
+    pub(crate) fn serves(&self) -> bool {
+        self.reachable && self.daemon == DaemonState::Alive
+    }
+
+    /// Whether it could take a write, now or when a signal lets it go on.
+    fn may_write(&self) -> bool {
+        !self.read_only && self.daemon != DaemonState::Dead
+    }
+
+    /// The daemon by its machine's word.
+    pub(crate) fn daemon(&self) -> DaemonSample {
+        let unit: vakt::model::text::Clean = "mariadb.service".into();
+        let process = |state: &str| DaemonProcess { pid: 330, state: state.into(), unit: unit.clone() };
+        let processes = match self.daemon {
+            DaemonState::Dead => Vec::new(),
+            DaemonState::Frozen => vec![process("T")],
+            DaemonState::Alive => vec![process("S")],
+        };
+        let (unit, is_masked) = (Figure::Known(unit.clone()), Figure::Known(self.masked));
+        DaemonSample { unit, is_masked, processes: Figure::Known(processes) }
+    }
+
+    /// Its binary log, by its files.
+    pub(crate) fn binlog(&self) -> BinlogSample {
+        let entries: Vec<String> = self.state.iter().map(|(server, last)| format!("0-{server}-{last}")).collect();
+        BinlogSample { written: Figure::Known(entries.join(",").parse().unwrap()) }
+    }
+
+    /// The script that fences it, or lets it go again: as systemd was seen to.
+    fn run_script(&mut self, argv: &[String]) -> Option<Reply> {
+        assert_eq!(argv.last().map(String::as_str), Some("mariadb.service"));
+        if !self.reachable {
+            return None;
+        }
+        if argv[2].contains("--read-only=1") {
+            (self.masked, self.daemon, self.read_only, self.source) = (false, DaemonState::Alive, true, None);
+        } else if argv[2].contains("systemctl unmask") {
+            (self.masked, self.daemon) = (false, DaemonState::Alive);
+        } else {
+            assert!(argv[2].contains("systemctl mask") && argv[2].contains("--signal=KILL"), "{argv:?}");
+            (self.masked, self.daemon) = (true, DaemonState::Dead);
+        }
+        Some(Reply { exit: Some(0), ..Reply::default() })
     }
 
     pub(crate) fn sample(&self) -> SwitchoverSample {
         let mut sample = self.base.clone();
         let entries: Vec<String> = self.state.iter().map(|(server, last)| format!("0-{server}-{last}")).collect();
         let (server, last) = self.position();
+        let of_received = last_of(&self.received, self.server);
         sample.state.read_only = Figure::Known(self.read_only);
         sample.state.binlog_state = Figure::Known(entries.join(",").parse().unwrap());
         sample.state.current_pos = Figure::Known(format!("0-{server}-{last}").parse().unwrap());
@@ -146,7 +202,13 @@ impl SimDatabase {
         let channel = |host: &'static str| Channel {
             source_host: Figure::Known(host.into()),
             source_port: Figure::Known(3306),
-            receiver: thread(self.receives),
+            receiver: match thread(self.receives) {
+                Figure::Known(ThreadState::Running) if !self.hears => Figure::Known(ThreadState::Connecting),
+                state => state,
+            },
+            received_gtids: Figure::Known(Gtids::Mariadb(
+                format!("0-{}-{}", of_received.0, of_received.1).parse().unwrap(),
+            )),
             applier: thread(self.applies),
             by_gtid: Figure::Known("Slave_Pos".into()),
             delay_s: Figure::Known(0),
@@ -186,9 +248,12 @@ impl SimDatabase {
 
     /// Carries statements out; `None` when the server cannot be reached.
     pub(crate) fn send(&mut self, request: &Request) -> Option<Reply> {
+        if let Call::Exec { argv } = &request.call {
+            return self.run_script(argv);
+        }
         let Call::SqlWrite { session, statements, .. } = &request.call else { panic!("{request}") };
         let failed = |words: &str| Some(Reply { exit: Some(1), stderr: words.into(), ..Reply::default() });
-        if !self.reachable {
+        if !self.serves() {
             return None;
         }
         if *session == SqlSession::Within && !self.session {
@@ -239,10 +304,11 @@ impl SimDatabase {
                 let session = self.sessions.iter_mut().find(|session| session.id == id).unwrap();
                 (session.command, session.seconds) = (Figure::Known("Sleep".into()), Figure::Known(0));
             }
-            sql if sql.starts_with("set session ")
-                || sql.starts_with("set global rpl_semi_sync_master_enabled = ")
-                || sql.starts_with("set global gtid_slave_pos = ")
-                || sql.starts_with("kill connection user '") => {}
+            sql if sql.starts_with("set global rpl_semi_sync_master_enabled = ") => {
+                self.base.settings.semi_sync_source = Figure::Known(sql.ends_with('1'));
+            }
+            sql if sql.starts_with("set global gtid_slave_pos = ") => self.received = self.state.clone(),
+            sql if sql.starts_with("set session ") || sql.starts_with("kill connection user '") => {}
             other => panic!("not a statement of a switchover: {other}"),
         }
         String::new()
@@ -251,7 +317,8 @@ impl SimDatabase {
     /// What operators set, without what moves by itself.
     pub(crate) fn setting(&self) -> (&'static str, &'static str, bool, u64) {
         let runs = self.source.is_none() || (self.receives && self.applies);
-        let bits = u64::from(runs) + 2 * u64::from(self.lease) + 4 * u64::from(self.frozen);
+        let bits =
+            u64::from(runs) + 2 * u64::from(self.lease) + 4 * u64::from(self.frozen) + 8 * u64::from(self.masked);
         (self.name, self.source.unwrap_or("nobody"), self.read_only, bits)
     }
 }
@@ -263,22 +330,25 @@ pub(crate) fn pass(
     acknowledged: &mut Vec<(u32, u64)>,
 ) {
     let before: BTreeMap<&str, BTreeMap<u32, u64>> =
-        databases.iter().filter(|one| one.reachable).map(|one| (one.host, one.state.clone())).collect();
+        databases.iter().filter(|one| one.serves()).map(|one| (one.host, one.state.clone())).collect();
+    // A connection to a process that stands still stays open.
+    let open: Vec<&str> = databases.iter().filter(|one| one.daemon != DaemonState::Dead).map(|one| one.host).collect();
     for database in databases {
         if !database.reachable {
             // Its server ends a session that has become silent.
             database.session_ends();
         }
+        database.hears = database.receives && database.source.is_some_and(|source| open.contains(&source));
         if let Some(state) = database.source.and_then(|source| before.get(source))
             && database.receives
-            && database.applies
         {
-            for (server, last) in state {
-                let own = database.state.entry(*server).or_insert(0);
-                *own = (*own).max(*last);
-            }
+            advance(&mut database.received, state);
         }
-        if !database.read_only && !database.frozen && is_sent_to(database.name) {
+        if database.applies && database.source.is_some() {
+            let received = database.received.clone();
+            advance(&mut database.state, &received);
+        }
+        if database.serves() && !database.read_only && !database.frozen && is_sent_to(database.name) {
             let (_, last) = database.position();
             database.state.insert(database.server, last + 1);
             acknowledged.push((database.server, last + 1));
@@ -286,8 +356,20 @@ pub(crate) fn pass(
     }
 }
 
+fn advance(own: &mut BTreeMap<u32, u64>, other: &BTreeMap<u32, u64>) {
+    for (server, last) in other {
+        let own = own.entry(*server).or_insert(0);
+        *own = (*own).max(*last);
+    }
+}
+
+/// The last transaction of a position or a state.
+fn last_of(state: &BTreeMap<u32, u64>, server: u32) -> (u32, u64) {
+    state.iter().map(|(server, last)| (*server, *last)).max_by_key(|(_, last)| *last).unwrap_or((server, 0))
+}
+
 /// At no moment two of them take writes.
 pub(crate) fn one_takes_writes(databases: &[SimDatabase]) {
-    let writable: Vec<&str> = databases.iter().filter(|one| !one.read_only).map(|one| one.name).collect();
+    let writable: Vec<&str> = databases.iter().filter(|one| one.may_write()).map(|one| one.name).collect();
     assert!(writable.len() <= 1, "{writable:?} take writes");
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use vakt::{
     model::{
         haproxy::AdminState,
+        mysql::DaemonState,
         time::{Mono, Now},
     },
     plan::Plan,
@@ -269,9 +270,10 @@ impl Harness {
         if let Call::LibvirtWrite { .. } = &request.call {
             return self.deliver_operation(ticket, node, request, fault);
         }
-        if let Call::SqlWrite { statements, .. } = &request.call {
+        if matches!(request.call, Call::SqlWrite { .. } | Call::Exec { .. }) {
             // An answer that must say something does not come without its effect.
-            let is_seen_through = statements.iter().any(|statement| statement.answer.is_some());
+            let is_seen_through = matches!(&request.call, Call::SqlWrite { statements, .. }
+                if statements.iter().any(|statement| statement.answer.is_some()));
             let fault = if fault == Some(Fault::NoEffect) && is_seen_through { Some(Fault::Objection) } else { fault };
             return self.deliver_statements(ticket, node, request, fault);
         }
@@ -392,6 +394,8 @@ impl Harness {
                     (database.source, database.receives, database.applies) = (Some("10.10.0.99"), false, false);
                 } else if words.contains("start slave") {
                     (database.receives, database.applies) = (true, false);
+                } else if words.contains("systemctl mask") {
+                    database.daemon = DaemonState::Frozen;
                 }
                 good()
             }

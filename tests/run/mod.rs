@@ -2,10 +2,12 @@
 
 pub(crate) mod cluster;
 pub(crate) mod databases;
+mod failover;
 mod faults;
 pub(crate) mod guests;
 pub(crate) mod harness;
 mod journal;
 mod ledger;
 mod progress;
+mod rejoin;
 mod switchover;

@@ -335,6 +335,10 @@ impl Stage {
                 (latency_ms, connection_lost(&node, "the server closed it"))
             }
             Outcome::Reply { .. } | Outcome::Lost | Outcome::Unreachable => (request.deadline_ms, late()),
+            Outcome::Silent if matches!(request.call, Call::Sql { .. }) => {
+                let cause = format!("the database on {node} accepted a connection and says nothing");
+                (request.deadline_ms, Trouble::new(TroubleKind::DatabaseSilent, cause, "look at its process"))
+            }
             Outcome::Silent => {
                 let waited_ms = request.deadline_ms * 9 / 10;
                 let cause = format!("libvirtd on {node} took the question and said nothing for {waited_ms} ms");
@@ -343,6 +347,10 @@ impl Stage {
             Outcome::NoSocket if matches!(request.call, Call::Libvirt { .. }) => {
                 let cause = format!("nothing listens behind libvirt's socket on {node}");
                 (latency_ms, Trouble::new(TroubleKind::DaemonNotRunning, cause, "start the daemon"))
+            }
+            Outcome::NoSocket if matches!(request.call, Call::Sql { .. }) => {
+                let cause = format!("{node} has no socket of a database");
+                (latency_ms, Trouble::new(TroubleKind::SocketMissing, cause, "start the daemon there"))
             }
             Outcome::NoSocket => {
                 let cause = "HAProxy's socket is not there";

@@ -76,6 +76,11 @@ fn presence_captures() {
 }
 
 #[test]
+fn daemon_captures() {
+    check("daemon", ".txt", ProbeId::Daemon);
+}
+
+#[test]
 fn memcached_captures() {
     check("memcached", ".txt", ProbeId::Memcached);
 }

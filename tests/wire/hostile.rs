@@ -12,12 +12,13 @@ use vakt::{
     },
 };
 
-const TECHNOLOGIES: [(&str, &str, ProbeId); 10] = [
+const TECHNOLOGIES: [(&str, &str, ProbeId); 11] = [
     ("host", ".txt", ProbeId::Host),
     ("host-profile", ".txt", ProbeId::HostProfile),
     ("haproxy", ".stat.txt", ProbeId::Haproxy),
     ("presence", ".txt", ProbeId::Presence),
     ("services", ".txt", ProbeId::Services),
+    ("daemon", ".txt", ProbeId::Daemon),
     ("memcached", ".txt", ProbeId::Memcached),
     ("certificates", ".txt", ProbeId::Certificates),
     ("private-network", ".txt", ProbeId::PrivateNetwork),

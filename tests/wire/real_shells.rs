@@ -82,7 +82,7 @@ fn the_host_script_runs_in_every_shell() {
 /// What runs within the kept shell runs there for hours: the thousandth answer is the first one's like.
 #[test]
 fn what_runs_within_a_shell_leaves_it_as_it_was() {
-    for (probe, shell) in [ProbeId::Host, ProbeId::Presence, ProbeId::Services]
+    for (probe, shell) in [ProbeId::Host, ProbeId::Presence, ProbeId::Services, ProbeId::Daemon]
         .into_iter()
         .flat_map(|probe| shells().into_iter().map(move |shell| (probe, shell)))
     {

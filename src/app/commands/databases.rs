@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-pub(in crate::app) const COMMANDS: &[Command] = &[SWITCHOVER, SESSIONS];
+pub(in crate::app) const COMMANDS: &[Command] = &[SWITCHOVER, FAILOVER, REJOIN, SESSIONS];
 
 const SESSIONS: Command = Command {
     id: "change.sessions",
@@ -68,6 +68,55 @@ fn sessions(here: &Here<'_>) -> Result<Palette, String> {
     } else {
         Ok(palette)
     }
+}
+
+const FAILOVER: Command = Command {
+    id: "change.failover",
+    title: "Fail the primary over",
+    hint: "",
+    doc: "Opens the plan of a failover from a primary that does not serve: to the database of this node, or, on the old primary, to the replica that has most.",
+    scope: VERBS,
+    danger: Danger::Primary,
+    available: |here| {
+        changes::not_now(here.app)?;
+        meant(here).map(|_| ())
+    },
+    act: |app| {
+        match meant(&Here::of(app)) {
+            Ok(name) => {
+                let to = Some(name).filter(|name| is_replica(app, name));
+                planning::open(app, Intent { change: Change::MysqlFailover { to }, reason: None });
+            }
+            Err(reason) => app.notify(reason),
+        }
+        Vec::new()
+    },
+};
+
+const REJOIN: Command = Command {
+    id: "change.rejoin",
+    title: "Let this database replicate from the primary again",
+    hint: "",
+    doc: "Opens the plan by which a former primary, or another database that fell out, comes back as a replica.",
+    scope: VERBS,
+    danger: Danger::Replica,
+    available: |here| {
+        changes::not_now(here.app)?;
+        meant(here).map(|_| ())
+    },
+    act: |app| {
+        match meant(&Here::of(app)) {
+            Ok(node) => planning::open(app, Intent { change: Change::MysqlRejoin { node }, reason: None }),
+            Err(reason) => app.notify(reason),
+        }
+        Vec::new()
+    },
+};
+
+/// Whether the database of that node was a replica when it was last read.
+fn is_replica(app: &App, name: &NodeName) -> bool {
+    let sample = app.world.node(name).and_then(|facts| facts.switchover.last());
+    sample.and_then(|sample| sample.channels.as_ref().known()).is_some_and(|channels| !channels.is_empty())
 }
 
 /// The node of the row, if it runs a database.

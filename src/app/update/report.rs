@@ -74,6 +74,9 @@ pub(super) fn report(app: &mut App, report: Report) {
             node.private_network.take(facts, now);
         }
         Ok(Facts::Switchover(sample)) => node.switchover.take(*sample, now),
+        Ok(Facts::Daemon(sample)) => node.daemon.take(*sample, now),
+        // Only runs ask for it.
+        Ok(Facts::Binlog(_)) => {}
         Err(trouble) => failed(app, &name, probe, &trouble),
     }
     complaints.truncate(COMPLAINTS_MAX);
@@ -164,6 +167,8 @@ fn failed(app: &mut App, name: &NodeName, probe: ProbeId, trouble: &Trouble) {
         ProbeId::Certificates => node.certificates.fail(reason, now),
         ProbeId::PrivateNetwork => node.private_network.fail(reason, now),
         ProbeId::Switchover => node.switchover.fail(reason, now),
+        ProbeId::Daemon => node.daemon.fail(reason, now),
+        ProbeId::Binlog => {}
         ProbeId::Haproxy => {
             node.haproxy.fail(reason, now);
             app.history.push_haproxy_gap(name, now.mono);

@@ -3,6 +3,7 @@
 //! What a server is and offers is probed: which variables and views exist decides, never the version's text, which is
 //! only shown. What this flavour does not have is [`crate::model::figure::Unknown::NotOffered`].
 
+mod daemon;
 pub mod gtid;
 mod innodb;
 mod rates;
@@ -11,6 +12,7 @@ mod server;
 mod sessions;
 mod switchover;
 
+pub use daemon::{BinlogSample, DaemonProcess, DaemonSample, DaemonState};
 pub use innodb::{BufferPool, CheckpointSource, InnodbIo, InnodbSample, InnodbSettings, Redo, RowLocks};
 pub use rates::{
     ConnectionRates, EngineRates, HitRatio, LockRates, MemoryBudget, MysqlFacts, MysqlRates, RedoRates, StatementRates,

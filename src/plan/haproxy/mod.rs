@@ -79,12 +79,7 @@ pub(super) fn plan(
 ) -> Result<Planned, Refusal> {
     let mut reasons = Vec::new();
     if policy.read_only {
-        reasons.push(Reason::new(
-            ReasonKind::ReadOnly,
-            "This console is read-only.",
-            Vec::new(),
-            "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
-        ));
+        reasons.push(Reason::read_only());
     }
     let Some(path) = intent.change.server() else {
         let what = "This action is not about a server of a load balancer; this is a fault of vakt.";
@@ -109,9 +104,12 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         Change::HaproxyMaint { .. } => maint::plan(field, reasons),
         Change::HaproxyWeight { weight, .. } => Some(weight::plan(field, *weight, reasons)),
         Change::HaproxyKillSessions { .. } => Some(kill_sessions::plan(field, reasons)),
-        Change::VipMove { .. } | Change::MysqlSwitchover { .. } | Change::MysqlKill { .. } | Change::Guest { .. } => {
-            None
-        }
+        Change::VipMove { .. }
+        | Change::MysqlSwitchover { .. }
+        | Change::MysqlFailover { .. }
+        | Change::MysqlRejoin { .. }
+        | Change::MysqlKill { .. }
+        | Change::Guest { .. } => None,
     }
 }
 
@@ -123,9 +121,12 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         Change::HaproxyMaint { .. } => format!("Put {server} into maintenance"),
         Change::HaproxyWeight { weight, .. } => format!("Give {server} the weight {weight}"),
         Change::HaproxyKillSessions { .. } => format!("Close the sessions of {server}"),
-        Change::VipMove { .. } | Change::MysqlSwitchover { .. } | Change::MysqlKill { .. } | Change::Guest { .. } => {
-            change.id().to_owned()
-        }
+        Change::VipMove { .. }
+        | Change::MysqlSwitchover { .. }
+        | Change::MysqlFailover { .. }
+        | Change::MysqlRejoin { .. }
+        | Change::MysqlKill { .. }
+        | Change::Guest { .. } => change.id().to_owned(),
     })
 }
 

@@ -12,17 +12,17 @@ use crate::{
 };
 
 /// One check of one replica.
-pub(super) struct Line {
+pub(in crate::plan) struct Line {
     /// `None`: nobody can say.
-    pub(super) passed: Option<bool>,
+    pub(in crate::plan) passed: Option<bool>,
     /// What was seen.
-    pub(super) seen: String,
-    kind: ReasonKind,
-    cure: String,
+    pub(in crate::plan) seen: String,
+    pub(in crate::plan) kind: ReasonKind,
+    pub(in crate::plan) cure: String,
 }
 
 impl Line {
-    fn of(verdict: &Verdict, cure: &str) -> Self {
+    pub(in crate::plan) fn of(verdict: &Verdict, cure: &str) -> Self {
         let (passed, kind) = match verdict {
             Verdict::Holds(_) => (Some(true), ReasonKind::NotFit),
             Verdict::Fails(_) => (Some(false), ReasonKind::NotFit),
@@ -31,7 +31,12 @@ impl Line {
         Self { passed, seen: verdict.seen().to_string(), kind, cure: cure.to_owned() }
     }
 
-    fn figure<T>(figure: &Figure<T>, name: &str, judge: impl Fn(&T) -> (bool, String), cure: &str) -> Self {
+    pub(in crate::plan) fn figure<T>(
+        figure: &Figure<T>,
+        name: &str,
+        judge: impl Fn(&T) -> (bool, String),
+        cure: &str,
+    ) -> Self {
         match figure {
             Figure::Known(value) => {
                 let (passed, seen) = judge(value);
@@ -48,12 +53,17 @@ impl Line {
 }
 
 /// Every replica of the primary with every check.
-pub(super) fn table(field: &Field<'_>, scene: &Scene<'_>) -> Vec<(NodeName, Vec<Line>)> {
+pub(in crate::plan) fn table(field: &Field<'_>, scene: &Scene<'_>) -> Vec<(NodeName, Vec<Line>)> {
     field.replicas().map(|seat| (seat.node.name.clone(), lines(field, scene, seat))).collect()
 }
 
 /// The table in words, one replica a line.
-pub(super) fn words(field: &Field<'_>) -> Vec<Clean> {
+pub(in crate::plan) fn words(field: &Field<'_>) -> Vec<Clean> {
+    table_words(&field.candidates)
+}
+
+/// The same of any table.
+pub(in crate::plan) fn table_words(candidates: &[(NodeName, Vec<Line>)]) -> Vec<Clean> {
     let mark = |line: &Line| match line.passed {
         Some(true) => "✓",
         Some(false) => "✗",
@@ -63,11 +73,11 @@ pub(super) fn words(field: &Field<'_>) -> Vec<Clean> {
         let checks: Vec<String> = lines.iter().map(|line| format!("{} {}", mark(line), line.seen)).collect();
         Clean::line(&format!("{name}: {}", checks.join(" · ")))
     };
-    field.candidates.iter().map(row).collect()
+    candidates.iter().map(row).collect()
 }
 
 /// Refuses what the target fails in, and what other replicas would make unsafe.
-pub(super) fn judge(field: &Field<'_>, to: &NodeName, reasons: &mut Vec<Reason>) {
+pub(in crate::plan) fn judge(field: &Field<'_>, to: &NodeName, reasons: &mut Vec<Reason>) {
     let mut evidence = words(field);
     for (name, lines) in &field.candidates {
         for line in lines.iter().filter(|line| line.passed != Some(true) && (name == to || line.is_about_all())) {
@@ -89,7 +99,7 @@ impl Line {
     }
 }
 
-const ERRANT_CURE: &str = "Compare the data first; then remove the transactions from its history, or rebuild it from \
+pub(in crate::plan) const ERRANT_CURE: &str = "Compare the data first; then remove the transactions from its history, or rebuild it from \
     another replica.";
 const THREADS_CURE: &str = "Let it replicate first: start slave, after a look at its error.";
 
@@ -108,18 +118,23 @@ fn lines(field: &Field<'_>, scene: &Scene<'_>, seat: &Seat<'_>) -> Vec<Line> {
     lines.extend(replication_lines(seat));
     lines.extend(setting_lines(primary, seat));
     lines.extend(acknowledger_line(field, seat));
+    lines.push(place_line(scene, seat));
+    lines
+}
+
+/// Whether data may be where it is.
+pub(in crate::plan) fn place_line(scene: &Scene<'_>, seat: &Seat<'_>) -> Line {
     let place = seat.node.jurisdiction.as_deref().unwrap_or("no jurisdiction");
     let is_allowed = is_allowed(scene.inventory, seat.node);
-    lines.push(Line {
+    Line {
         passed: Some(is_allowed),
         seen: if is_allowed { format!("in {place}") } else { format!("in {place}, where databases may not be") },
         kind: ReasonKind::NotFit,
         cure: "Choose a replica where data may live, or correct [residency] in the configuration.".into(),
-    });
-    lines
+    }
 }
 
-fn replication_lines(seat: &Seat<'_>) -> Vec<Line> {
+pub(in crate::plan) fn replication_lines(seat: &Seat<'_>) -> Vec<Line> {
     let Figure::Known([channel]) = seat.sample.channels.as_ref().map(Vec::as_slice) else { return Vec::new() };
     vec![
         Line::figure(
@@ -140,34 +155,15 @@ fn replication_lines(seat: &Seat<'_>) -> Vec<Line> {
 fn setting_lines(primary: &Seat<'_>, seat: &Seat<'_>) -> Vec<Line> {
     let (theirs, own) = (&primary.sample.settings, &seat.sample.settings);
     let equal = |value: &Clean, wanted: &Figure<Clean>| wanted.as_ref().known() == Some(value);
-    vec![
-        Line::figure(
-            &own.binary_log,
-            "whether it has a binary log",
-            |on| (*on, format!("log_bin {}", on_off(*on))),
-            "Switch its binary log on (log_bin) and restart it.",
-        ),
-        Line::figure(
-            &own.logs_applied,
-            "whether it logs what it applies",
-            |on| (*on, format!("log_slave_updates {}", on_off(*on))),
-            "Switch log_slave_updates on and restart it.",
-        ),
-        Line::figure(
-            &own.binlog_format,
-            "its binlog_format",
-            |format| (equal(format, &theirs.binlog_format), format!("binlog_format {format}")),
-            "Give it the binlog_format of the primary.",
-        ),
-        Line::figure(
-            &own.filters,
-            "its replication filters",
-            |filters| match filters.as_str() {
-                "" => (true, "no filters".to_owned()),
-                filters => (false, format!("filters {filters}")),
-            },
-            "It lacks what it filters out: choose another replica.",
-        ),
+    let mut lines = own_setting_lines(seat);
+    let format = Line::figure(
+        &own.binlog_format,
+        "its binlog_format",
+        |format| (equal(format, &theirs.binlog_format), format!("binlog_format {format}")),
+        "Give it the binlog_format of the primary.",
+    );
+    lines.insert(2, format);
+    lines.extend([
         Line::figure(
             &own.version,
             "its version",
@@ -183,6 +179,35 @@ fn setting_lines(primary: &Seat<'_>, seat: &Seat<'_>) -> Vec<Line> {
             "its gtid_domain_id",
             |domain| (theirs.gtid_domain.known() == Some(*domain), format!("gtid_domain_id {domain}")),
             "Give it the gtid_domain_id of the primary.",
+        ),
+    ]);
+    lines
+}
+
+/// Settings without which no server can be a primary, whoever was it before.
+pub(in crate::plan) fn own_setting_lines(seat: &Seat<'_>) -> Vec<Line> {
+    let own = &seat.sample.settings;
+    vec![
+        Line::figure(
+            &own.binary_log,
+            "whether it has a binary log",
+            |on| (*on, format!("log_bin {}", on_off(*on))),
+            "Switch its binary log on (log_bin) and restart it.",
+        ),
+        Line::figure(
+            &own.logs_applied,
+            "whether it logs what it applies",
+            |on| (*on, format!("log_slave_updates {}", on_off(*on))),
+            "Switch log_slave_updates on and restart it.",
+        ),
+        Line::figure(
+            &own.filters,
+            "its replication filters",
+            |filters| match filters.as_str() {
+                "" => (true, "no filters".to_owned()),
+                filters => (false, format!("filters {filters}")),
+            },
+            "It lacks what it filters out: choose another replica.",
         ),
     ]
 }
@@ -236,7 +261,7 @@ fn acknowledger_line(field: &Field<'_>, seat: &Seat<'_>) -> Vec<Line> {
 }
 
 /// What differs between the two and changes nothing about the plan, in sentences.
-pub(super) fn differences(field: &Field<'_>) -> Vec<String> {
+pub(in crate::plan) fn differences(field: &Field<'_>) -> Vec<String> {
     let (target, primary) = (&field.target.sample.settings, &field.primary.sample.settings);
     let mut found = Vec::new();
     let mut note = |name: &str, own: Option<String>, theirs: Option<String>| {
@@ -255,7 +280,7 @@ pub(super) fn differences(field: &Field<'_>) -> Vec<String> {
 }
 
 /// The lag of the target, for the words of the plan.
-pub(super) fn lag_words(field: &Field<'_>) -> String {
+pub(in crate::plan) fn lag_words(field: &Field<'_>) -> String {
     match expect::lag_of(field.target.sample) {
         Figure::Known(ms) => crate::plan::text::seconds(ms),
         Figure::Unknown(why) => format!("unknown ({why})"),

@@ -1,9 +1,6 @@
 //! Where writes go in: the servers of load balancers that lead to the old and to the new primary.
 
-use super::{
-    Reason, ReasonKind, Scene,
-    field::{Field, is_called},
-};
+use super::{Reason, ReasonKind, Scene, field::is_called};
 use crate::{
     model::{
         haproxy::{AdminState, Backend, Server},
@@ -25,34 +22,34 @@ use crate::{
 };
 
 /// One backend of one load balancer that sends writes to the primary.
-pub(super) struct Endpoint<'a> {
-    pub(super) node: &'a Node,
-    pub(super) old: ServerPath,
-    pub(super) new: ServerPath,
+pub(in crate::plan) struct Endpoint<'a> {
+    pub(in crate::plan) node: &'a Node,
+    pub(in crate::plan) old: ServerPath,
+    pub(in crate::plan) new: ServerPath,
     /// What the new one is told now; the switch tells it ready.
-    pub(super) new_told: AdminState,
-    pub(super) facts: Facts,
-    pub(super) age_ms: u64,
-    pub(super) sessions: Option<u64>,
+    pub(in crate::plan) new_told: AdminState,
+    pub(in crate::plan) facts: Facts,
+    pub(in crate::plan) age_ms: u64,
+    pub(in crate::plan) sessions: Option<u64>,
     socket: &'a str,
 }
 
 impl Endpoint<'_> {
-    pub(super) fn name(&self) -> &NodeName {
+    pub(in crate::plan) fn name(&self) -> &NodeName {
         &self.node.name
     }
 
-    pub(super) fn check(&self, server: &ServerPath, is: ServerExpect) -> Check {
+    pub(in crate::plan) fn check(&self, server: &ServerPath, is: ServerExpect) -> Check {
         let expect = Expect::Server { server: server.clone(), is };
         Check { node: self.node.name.clone(), probe: ProbeId::Haproxy, expect }
     }
 
     /// Tells a server its state. `None` for a state that cannot be told, or an unsafe name, both of which are refused.
-    pub(super) fn tell(&self, server: &ServerPath, state: AdminState) -> Option<Request> {
+    pub(in crate::plan) fn tell(&self, server: &ServerPath, state: AdminState) -> Option<Request> {
         ServerCommands::new(self.socket, &server.backend, &server.server)?.set_state(state)
     }
 
-    pub(super) fn shutdown(&self, server: &ServerPath) -> Option<Request> {
+    pub(in crate::plan) fn shutdown(&self, server: &ServerPath) -> Option<Request> {
         Some(ServerCommands::new(self.socket, &server.backend, &server.server)?.shutdown_sessions())
     }
 
@@ -63,9 +60,19 @@ impl Endpoint<'_> {
     }
 }
 
+/// Whose place is given to whom.
+pub(in crate::plan) struct Move<'m> {
+    pub(in crate::plan) from: &'m Node,
+    pub(in crate::plan) to: &'m Node,
+    /// Everybody else with a database.
+    pub(in crate::plan) others: Vec<&'m Node>,
+    /// Whether a load balancer sends writes to that server now. One that is down is sent to as soon as it is up.
+    pub(in crate::plan) is_sent_to: fn(&Server) -> bool,
+}
+
 /// Every endpoint, and what is left alone, in sentences.
-pub(super) fn find<'a>(
-    field: &Field<'a>,
+pub(in crate::plan) fn find<'a>(
+    field: &Move<'_>,
     scene: &Scene<'a>,
     reasons: &mut Vec<Reason>,
 ) -> (Vec<Endpoint<'a>>, Vec<String>) {
@@ -104,7 +111,7 @@ pub(super) fn find<'a>(
     if endpoints.is_empty() && !is_blind && reasons.iter().all(|reason| reason.kind != ReasonKind::LessService) {
         reasons.push(Reason::new(
             ReasonKind::NoLoadBalancer,
-            format!("No load balancer sends writes to {}: clients would not follow.", field.primary.node.name),
+            format!("No load balancer sends writes to {}: clients would not follow.", field.from.name),
             left_alone.iter().map(|words| Clean::line(words)).collect(),
             "Give HAProxy a backend with the primary ready and the replicas in maintenance (disabled). A virtual address \
              or a hook as the way of writes is not built yet.",
@@ -138,18 +145,18 @@ impl<'a> Place<'a, '_> {
         self.backend.servers.iter().find(leads)
     }
 
-    fn judge(&self, field: &Field<'_>, reasons: &mut Vec<Reason>) -> Found<'a> {
-        let (primary, target) = (&field.primary, &field.target);
-        let Some(old) = self.server(primary.node) else { return Found::Nothing };
+    fn judge(&self, field: &Move<'_>, reasons: &mut Vec<Reason>) -> Found<'a> {
+        let (from, to) = (field.from, field.to);
+        let Some(old) = self.server(from) else { return Found::Nothing };
         let name = format!("{} on {}", self.backend.name, self.node.name);
-        if !takes_traffic(old) {
-            return Found::LeftAlone(format!("{name} sends nothing to {} and is left alone.", primary.name()));
+        if !(field.is_sent_to)(old) {
+            return Found::LeftAlone(format!("{name} sends nothing to {} and is left alone.", from.name));
         }
-        let Some(new) = self.server(target.node) else {
+        let Some(new) = self.server(to) else {
             let servers = self.backend.servers.iter().take(20).map(|server| server.name.as_str());
             reasons.push(Reason::new(
                 ReasonKind::LessService,
-                format!("{name} has no server for {}: its clients would have nobody.", target.name()),
+                format!("{name} has no server for {}: its clients would have nobody.", to.name),
                 vec![Clean::line(&list_words(servers))],
                 "Add it to haproxy.cfg as a disabled server first.",
             ));
@@ -169,11 +176,8 @@ impl<'a> Place<'a, '_> {
             sessions: old.traffic.sessions_current.known(),
             socket: self.socket,
         };
-        let strangers = field.siblings.iter().chain(&field.others);
-        let strangers: Vec<&str> = strangers
-            .filter(|seat| self.server(seat.node).is_some_and(takes_traffic))
-            .map(|seat| seat.node.name.as_str())
-            .collect();
+        let is_stranger = |node: &&&Node| self.server(node).is_some_and(takes_traffic);
+        let strangers: Vec<&str> = field.others.iter().filter(is_stranger).map(|node| node.name.as_str()).collect();
         if !strangers.is_empty() {
             reasons.push(Reason::new(
                 ReasonKind::Disagreement,

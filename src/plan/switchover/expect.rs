@@ -2,11 +2,11 @@
 
 use crate::{
     model::{
-        figure::Figure,
+        figure::{Figure, Unknown},
         ids::NodeName,
         mysql::{
             Channel, SwitchoverSample, SwitchoverWork, ThreadState,
-            gtid::{MariadbGtids, Relation, relation_mariadb},
+            gtid::{Gtids, MariadbGtids, Relation, relation_mariadb},
         },
         text::Clean,
     },
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A transaction that has changed rows for longer is not cut off by a planned switchover; nor is a statement.
-pub(super) const WORK_S_MAX: u64 = 5;
+pub(in crate::plan) const WORK_S_MAX: u64 = 5;
 
 /// What can be expected of a database server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,10 @@ pub enum DatabaseExpect {
         /// What that server is called in replication.
         host: Clean,
     },
+    /// It is set to replicate from one of those servers alone, whether it does or not.
+    PointsToOneOf(Vec<Source>),
+    /// The same, or it replicates from nobody any more.
+    PointsToNoneBut(Vec<Source>),
     /// It replicates from nobody.
     FollowsNobody,
     /// A session of vakt holds it.
@@ -58,6 +62,16 @@ pub enum DatabaseExpect {
     HasAllOf(NodeName),
     /// It has applied everything that the other server had written at the look before.
     KeepsUpWith(NodeName),
+    /// Nothing comes from where it replicates from: its receiver has no source.
+    HearsNobody,
+    /// It has applied everything that it has received.
+    AppliedAll,
+    /// Everything that the other one has received, or written, has arrived here, applied or not.
+    HasReceived(NodeName),
+    /// Its commits wait for an acknowledgement.
+    Waits,
+    /// Its commits wait for nobody.
+    WaitsNot,
     /// It says of itself that it is not further behind.
     LagAtMost {
         /// Milliseconds.
@@ -75,11 +89,22 @@ pub enum DatabaseExpect {
     NoApplication,
 }
 
+/// A server that another one may replicate from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Whose.
+    pub node: NodeName,
+    /// What it is called in replication.
+    pub host: Clean,
+}
+
 impl DatabaseExpect {
     /// Whose facts are looked at besides.
     pub(in crate::plan) fn other(&self) -> Option<&NodeName> {
         match self {
-            Self::HasAllOf(node) | Self::KeepsUpWith(node) | Self::NothingBeyond(node) => Some(node),
+            Self::HasAllOf(node) | Self::KeepsUpWith(node) | Self::NothingBeyond(node) | Self::HasReceived(node) => {
+                Some(node)
+            }
             _ => None,
         }
     }
@@ -108,7 +133,14 @@ impl DatabaseExpect {
             Self::ReadOnly => judge_read_only(sample, true),
             Self::Follows { node, host } => judge_follows(sample, node, host, true),
             Self::PointsTo { node, host } => judge_follows(sample, node, host, false),
+            Self::PointsToOneOf(sources) => judge_points(sample, sources),
+            Self::PointsToNoneBut(sources) => match judge_follows_nobody(sample) {
+                Verdict::Fails(_) => judge_points(sample, sources),
+                nobody => nobody,
+            },
             Self::FollowsNobody => judge_follows_nobody(sample),
+            Self::Waits => judge_waits(sample, true),
+            Self::WaitsNot => judge_waits(sample, false),
             Self::Held => judge_lease(sample, true),
             Self::NotHeld => judge_lease(sample, false),
             Self::Frozen => match judge_lease(sample, true) {
@@ -121,6 +153,9 @@ impl DatabaseExpect {
                 Some(theirs) => judge_has(sample, Some(theirs), node),
                 None => verdict(false, "a second look is needed"),
             },
+            Self::HearsNobody => judge_hears_nobody(sample),
+            Self::AppliedAll => judge_applied(sample),
+            Self::HasReceived(node) => judge_received(sample, theirs, node),
             Self::LagAtMost { ms } => judge_lag(sample, *ms),
             Self::NothingBeyond(node) => judge_beyond(sample, theirs, node),
             Self::NothingInTheWay => judge_work(sample),
@@ -150,13 +185,22 @@ impl fmt::Display for DatabaseExpect {
             Self::ReadOnly => f.write_str("it is read-only"),
             Self::Follows { node, host } => write!(f, "it replicates from {node} ({host}), both threads run"),
             Self::PointsTo { node, host } => write!(f, "it is set to replicate from {node} ({host})"),
+            Self::PointsToOneOf(sources) => write!(f, "it is set to replicate from {}", source_words(sources)),
+            Self::PointsToNoneBut(sources) => {
+                write!(f, "it is set to replicate from nobody but {}", source_words(sources))
+            }
             Self::FollowsNobody => f.write_str("it replicates from nobody"),
+            Self::Waits => f.write_str("its commits wait for an acknowledgement"),
+            Self::WaitsNot => f.write_str("its commits wait for nobody"),
             Self::Held => f.write_str("a session of vakt holds it"),
             Self::NotHeld => f.write_str("no session of vakt holds it"),
             Self::Frozen => f.write_str("a session of vakt holds it, and its position stands still"),
             Self::StandsStill => f.write_str("its own position stands still"),
             Self::HasAllOf(node) => write!(f, "it has applied everything that {node} has written"),
             Self::KeepsUpWith(node) => write!(f, "it keeps up with {node}"),
+            Self::HearsNobody => f.write_str("its receiver has no source"),
+            Self::AppliedAll => f.write_str("it has applied everything that it has received"),
+            Self::HasReceived(node) => write!(f, "it has received everything that {node} has"),
             Self::LagAtMost { ms } => write!(f, "it is at most {} behind", seconds(*ms)),
             Self::NothingBeyond(node) => write!(f, "it has no transaction that {node} lacks"),
             Self::NothingInTheWay => {
@@ -169,7 +213,12 @@ impl fmt::Display for DatabaseExpect {
     }
 }
 
-pub(super) fn sample(facts: &Facts) -> Option<&SwitchoverSample> {
+fn source_words(sources: &[Source]) -> String {
+    let names: Vec<String> = sources.iter().map(|source| format!("{} ({})", source.node, source.host)).collect();
+    names.join(" or ")
+}
+
+pub(in crate::plan) fn sample(facts: &Facts) -> Option<&SwitchoverSample> {
     match facts {
         Facts::Switchover(sample) => Some(sample),
         _ => None,
@@ -194,7 +243,7 @@ fn judge_lease(sample: &SwitchoverSample, wanted: bool) -> Verdict {
 }
 
 /// What a channel says, in a few words.
-pub(super) fn channel_words(channel: &Channel) -> String {
+pub(in crate::plan) fn channel_words(channel: &Channel) -> String {
     let host = channel.source_host.as_ref().known().map_or("?", Clean::as_str);
     let thread = |state: &Figure<ThreadState>| match state {
         Figure::Known(state) => state.to_string(),
@@ -224,6 +273,18 @@ fn judge_follows(sample: &SwitchoverSample, node: &NodeName, host: &Clean, must_
         }
         several => verdict(false, format!("replicates from {} sources", several.len())),
     }
+}
+
+fn judge_points(sample: &SwitchoverSample, sources: &[Source]) -> Verdict {
+    let judged = sources.iter().map(|source| judge_follows(sample, &source.node, &source.host, false));
+    let best = judged.reduce(|one, other| if matches!(one, Verdict::Fails(_)) { other } else { one });
+    best.unwrap_or_else(|| Verdict::Unknown("no source is named".into()))
+}
+
+fn judge_waits(sample: &SwitchoverSample, wanted: bool) -> Verdict {
+    let words = |waits| if waits { "commits wait" } else { "commits wait for nobody" }.to_owned();
+    let figure = sample.settings.semi_sync_source;
+    of(figure, "whether commits wait for an acknowledgement", |waits| waits == wanted, words)
 }
 
 fn judge_follows_nobody(sample: &SwitchoverSample) -> Verdict {
@@ -258,7 +319,7 @@ fn judge_still(
 }
 
 /// A position; a server that wrote nothing has none.
-pub(super) fn position_words(position: &MariadbGtids) -> String {
+pub(in crate::plan) fn position_words(position: &MariadbGtids) -> String {
     if position.is_empty() { "no transaction".to_owned() } else { position.to_string() }
 }
 
@@ -273,12 +334,68 @@ fn judge_has(sample: &SwitchoverSample, theirs: Option<&SwitchoverSample>, node:
     }
 }
 
+fn judge_hears_nobody(sample: &SwitchoverSample) -> Verdict {
+    match &sample.channels {
+        Figure::Known(channels) => {
+            let hears = |channel: &&Channel| !matches!(channel.receiver, Figure::Known(ref state) if *state != ThreadState::Running);
+            match channels.iter().find(hears) {
+                Some(channel) => verdict(false, channel_words(channel)),
+                None => {
+                    verdict(true, channels.first().map_or_else(|| "replicates from nobody".to_owned(), channel_words))
+                }
+            }
+        }
+        Figure::Unknown(why) => unknown("what it replicates from", why),
+    }
+}
+
+/// Everything that has arrived at a server: received, applied, or written there.
+pub(in crate::plan) fn arrived(sample: &SwitchoverSample) -> Figure<MariadbGtids> {
+    let channels = match &sample.channels {
+        Figure::Known(channels) => channels,
+        Figure::Unknown(why) => return Figure::Unknown(*why),
+    };
+    let own = sample.written().and_then(|written| sample.state.current_pos.as_ref().map(|pos| written.union(pos)));
+    channels.iter().fold(own, |all, channel| {
+        all.and_then(|all| match &channel.received_gtids {
+            Figure::Known(Gtids::Mariadb(received)) => Figure::Known(all.union(received)),
+            Figure::Known(Gtids::Mysql(_)) => Figure::Unknown(Unknown::Malformed),
+            // A receiver that never had a source has received nothing.
+            Figure::Unknown(Unknown::Missing | Unknown::NothingHappened) => Figure::Known(all),
+            Figure::Unknown(why) => Figure::Unknown(*why),
+        })
+    })
+}
+
+fn judge_applied(sample: &SwitchoverSample) -> Verdict {
+    match (&sample.state.current_pos, arrived(sample)) {
+        (Figure::Unknown(why), _) => unknown("its position", why),
+        (_, Figure::Unknown(why)) => unknown("what it has received", why),
+        (Figure::Known(own), Figure::Known(wanted)) => {
+            let words = format!("at {}, received {}", position_words(own), position_words(&wanted.position()));
+            verdict(own.reaches(&wanted), words)
+        }
+    }
+}
+
+fn judge_received(sample: &SwitchoverSample, theirs: Option<&SwitchoverSample>, node: &NodeName) -> Verdict {
+    let Some(theirs) = theirs else { return Verdict::Unknown(Clean::line(&format!("{node} was not read"))) };
+    match (arrived(sample), arrived(theirs)) {
+        (Figure::Unknown(why), _) => unknown("what it has received", why),
+        (_, Figure::Unknown(why)) => unknown(&format!("what {node} has received"), why),
+        (Figure::Known(own), Figure::Known(wanted)) => {
+            let (here, there) = (position_words(&own.position()), position_words(&wanted.position()));
+            verdict(own.reaches(&wanted), format!("received {here}, {node} {there}"))
+        }
+    }
+}
+
 /// The lag that the server tells of itself, in whole seconds.
-pub(super) fn lag_of(sample: &SwitchoverSample) -> Figure<u64> {
+pub(in crate::plan) fn lag_of(sample: &SwitchoverSample) -> Figure<u64> {
     match &sample.channels {
         Figure::Known(channels) => match channels.as_slice() {
             [channel] => channel.lags.applied_ms,
-            _ => Figure::Unknown(crate::model::figure::Unknown::NotRunning),
+            _ => Figure::Unknown(Unknown::NotRunning),
         },
         Figure::Unknown(why) => Figure::Unknown(*why),
     }
@@ -308,7 +425,7 @@ fn judge_beyond(sample: &SwitchoverSample, theirs: Option<&SwitchoverSample>, no
 }
 
 /// What stands in the way of a standstill, one a line; none when nothing does.
-pub(super) fn work_words(work: &SwitchoverWork) -> Vec<String> {
+pub(in crate::plan) fn work_words(work: &SwitchoverWork) -> Vec<String> {
     let mut words = Vec::new();
     if work.transaction_s > WORK_S_MAX {
         words.push(format!("a transaction with changes is open for {} s, at most {WORK_S_MAX} s", work.transaction_s));
@@ -339,7 +456,7 @@ fn judge_work(sample: &SwitchoverSample) -> Verdict {
 }
 
 /// Logins that write past `read_only`, but for vakt's own.
-pub(super) fn passing(sample: &SwitchoverSample) -> Figure<Vec<String>> {
+pub(in crate::plan) fn passing(sample: &SwitchoverSample) -> Figure<Vec<String>> {
     sample.accounts.as_ref().map(|accounts| {
         let passes = accounts.iter().filter(|account| account.passes_read_only && !account.is_own);
         passes.map(|account| format!("{} ({} sessions)", account.user, account.sessions)).collect()
@@ -367,6 +484,18 @@ fn judge_automation(sample: &SwitchoverSample) -> Verdict {
 
 /// A server in one line, for what is true after a run.
 pub(in crate::plan) fn words(facts: &Facts) -> Clean {
+    match facts {
+        Facts::Daemon(sample) => return crate::plan::failover::daemon_words(sample),
+        Facts::Binlog(log) => {
+            return Clean::line(&match &log.written {
+                Figure::Known(written) => {
+                    format!("wrote up to {}, by its binary log", position_words(&written.position()))
+                }
+                Figure::Unknown(why) => format!("what its binary log holds is unknown: {why}"),
+            });
+        }
+        _ => {}
+    }
     let Some(sample) = sample(facts) else { return "the answer is about no switchover".into() };
     let read_only = judge_read_only(sample, true);
     let channels = match &sample.channels {

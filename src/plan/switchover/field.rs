@@ -20,57 +20,57 @@ use crate::{
 use std::net::IpAddr;
 
 /// Facts are read every four seconds; two and a half of that is fresh enough to plan on. A run reads them again.
-const STALE_MS: u64 = 10_000;
+pub(in crate::plan) const STALE_MS: u64 = 10_000;
 
 /// Everything that a switchover rests on.
-pub(super) struct Field<'a> {
-    pub(super) primary: Seat<'a>,
-    pub(super) target: Seat<'a>,
+pub(in crate::plan) struct Field<'a> {
+    pub(in crate::plan) primary: Seat<'a>,
+    pub(in crate::plan) target: Seat<'a>,
     /// The other replicas of the primary: they move under the target.
-    pub(super) siblings: Vec<Seat<'a>>,
+    pub(in crate::plan) siblings: Vec<Seat<'a>>,
     /// Databases that follow somebody else, or nobody: left alone.
-    pub(super) others: Vec<Seat<'a>>,
-    pub(super) endpoints: Vec<Endpoint<'a>>,
+    pub(in crate::plan) others: Vec<Seat<'a>>,
+    pub(in crate::plan) endpoints: Vec<Endpoint<'a>>,
     /// What load balancers are left alone with, in sentences.
-    pub(super) left_alone: Vec<String>,
+    pub(in crate::plan) left_alone: Vec<String>,
     /// Each replica with each check.
-    pub(super) candidates: Vec<(NodeName, Vec<Line>)>,
-    pub(super) stale_after_ms: u64,
-    pub(super) lag_ms_max: u64,
+    pub(in crate::plan) candidates: Vec<(NodeName, Vec<Line>)>,
+    pub(in crate::plan) stale_after_ms: u64,
+    pub(in crate::plan) lag_ms_max: u64,
 }
 
 /// One database server.
 #[derive(Clone)]
-pub(super) struct Seat<'a> {
-    pub(super) node: &'a Node,
-    pub(super) database: &'a Database,
-    pub(super) sample: &'a SwitchoverSample,
-    pub(super) facts: Facts,
-    pub(super) age_ms: u64,
+pub(in crate::plan) struct Seat<'a> {
+    pub(in crate::plan) node: &'a Node,
+    pub(in crate::plan) database: &'a Database,
+    pub(in crate::plan) sample: &'a SwitchoverSample,
+    pub(in crate::plan) facts: Facts,
+    pub(in crate::plan) age_ms: u64,
     /// What the others call it in replication.
-    pub(super) host: Clean,
+    pub(in crate::plan) host: Clean,
 }
 
 impl Seat<'_> {
-    pub(super) fn name(&self) -> &NodeName {
+    pub(in crate::plan) fn name(&self) -> &NodeName {
         &self.node.name
     }
 
-    fn channels(&self) -> &[Channel] {
+    pub(in crate::plan) fn channels(&self) -> &[Channel] {
         self.sample.channels.as_ref().known().map_or(&[], Vec::as_slice)
     }
 
     /// Where the server is said to replicate from.
-    fn source(&self) -> Option<&Clean> {
+    pub(in crate::plan) fn source(&self) -> Option<&Clean> {
         self.channels().first()?.source_host.as_ref().known()
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(in crate::plan) fn port(&self) -> u16 {
         self.sample.settings.port.known().unwrap_or(3306)
     }
 
     /// In one line.
-    pub(super) fn words(&self) -> Clean {
+    pub(in crate::plan) fn words(&self) -> Clean {
         Clean::line(&format!("{}: {}", self.node.name, expect::words(&self.facts)))
     }
 }
@@ -97,13 +97,13 @@ fn called(node: &Node, kind: Kind) -> Option<String> {
 const KINDS: [Kind; 4] = [Kind::Private, Kind::Management, Kind::Public, Kind::Name];
 
 /// Whether that word names the node.
-pub(super) fn is_called(node: &Node, word: &str) -> bool {
+pub(in crate::plan) fn is_called(node: &Node, word: &str) -> bool {
     KINDS.iter().any(|kind| called(node, *kind).as_deref() == Some(word))
 }
 
 impl<'a> Field<'a> {
     /// Looks at every database. `None` when it is not known who is the primary, or what could become it.
-    pub(super) fn survey(scene: &Scene<'a>, to: &NodeName, reasons: &mut Vec<Reason>) -> Option<Self> {
+    pub(in crate::plan) fn survey(scene: &Scene<'a>, to: &NodeName, reasons: &mut Vec<Reason>) -> Option<Self> {
         let databases = || scene.inventory.nodes.iter().filter(|node| node.database.is_some());
         if !databases().any(|node| node.name == *to) {
             reasons.push(Reason::new(
@@ -122,7 +122,8 @@ impl<'a> Field<'a> {
             return None;
         }
         let primary_at = one_primary(&seats, reasons)?;
-        name_hosts(&mut seats, primary_at);
+        let node = seats[primary_at].node;
+        name_hosts(&mut seats, node);
         let primary = seats.remove(primary_at);
         if primary.node.name == *to {
             let field = Self::of(primary.clone(), primary, Vec::new(), seats, stale_after_ms);
@@ -137,8 +138,11 @@ impl<'a> Field<'a> {
         field.candidates = candidate::table(&field, scene);
         candidate::judge(&field, to, reasons);
         field.judge_primary(reasons);
-        field.judge_return(reasons);
-        (field.endpoints, field.left_alone) = endpoint::find(&field, scene, reasons);
+        refuse_login(&field.primary, &field.target, reasons);
+        let others = field.siblings.iter().chain(&field.others).map(|seat| seat.node).collect();
+        let is_sent_to = crate::plan::expect::takes_traffic;
+        let step = endpoint::Move { from: field.primary.node, to: field.target.node, others, is_sent_to };
+        (field.endpoints, field.left_alone) = endpoint::find(&step, scene, reasons);
         Some(field)
     }
 
@@ -154,23 +158,23 @@ impl<'a> Field<'a> {
     }
 
     /// Whether the target is the primary already.
-    pub(super) fn is_there(&self) -> bool {
+    pub(in crate::plan) fn is_there(&self) -> bool {
         self.primary.node.name == self.target.node.name
     }
 
     /// Every server that is not the primary and replicates from it.
-    pub(super) fn replicas(&self) -> impl Iterator<Item = &Seat<'a>> {
+    pub(in crate::plan) fn replicas(&self) -> impl Iterator<Item = &Seat<'a>> {
         std::iter::once(&self.target).chain(&self.siblings)
     }
 
     /// Every server.
-    pub(super) fn seats(&self) -> impl Iterator<Item = &Seat<'a>> {
+    pub(in crate::plan) fn seats(&self) -> impl Iterator<Item = &Seat<'a>> {
         let target = (!self.is_there()).then_some(&self.target);
         std::iter::once(&self.primary).chain(target).chain(&self.siblings).chain(&self.others)
     }
 
     /// Each server in one line.
-    pub(super) fn evidence(&self) -> Vec<Clean> {
+    pub(in crate::plan) fn evidence(&self) -> Vec<Clean> {
         self.seats().map(Seat::words).collect()
     }
 
@@ -220,48 +224,47 @@ impl<'a> Field<'a> {
             reasons.push(held(name, session));
         }
     }
+}
 
-    /// Whether the former primary can come back as a replica.
-    fn judge_return(&self, reasons: &mut Vec<Reason>) {
-        let (primary, target) = (&self.primary, &self.target);
-        let Some(user) = primary.database.replication.user.as_deref() else {
-            reasons.push(Reason::new(
-                ReasonKind::NoWay,
-                format!("{} could not replicate from {}: vakt has no login for that.", primary.name(), target.name()),
-                Vec::new(),
-                "Set replication_user and replication_password_file under [mysql] in the configuration.",
-            ));
-            return;
-        };
-        let plain = |text: &str| {
-            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
-        };
-        if !plain(user) {
-            reasons.push(Reason::new(
-                ReasonKind::UnsafeName,
-                "The name of the replication account is not safe to send.",
-                vec![Clean::line(user)],
-                "Use a name of letters, digits and _ . - only.",
-            ));
+/// Whether a former primary can come back as a replica of that server.
+pub(in crate::plan) fn refuse_login(primary: &Seat<'_>, target: &Seat<'_>, reasons: &mut Vec<Reason>) {
+    let Some(user) = primary.database.replication.user.as_deref() else {
+        reasons.push(Reason::new(
+            ReasonKind::NoWay,
+            format!("{} could not replicate from {}: vakt has no login for that.", primary.name(), target.name()),
+            Vec::new(),
+            "Set replication_user and replication_password_file under [mysql] in the configuration.",
+        ));
+        return;
+    };
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    };
+    if !plain(user) {
+        reasons.push(Reason::new(
+            ReasonKind::UnsafeName,
+            "The name of the replication account is not safe to send.",
+            vec![Clean::line(user)],
+            "Use a name of letters, digits and _ . - only.",
+        ));
+    }
+    match &target.sample.replicators {
+        Figure::Unknown(why) => {
+            reasons.push(unread(target.name(), "which accounts may replicate", *why, "SELECT ON mysql.*"));
         }
-        match &target.sample.replicators {
-            Figure::Unknown(why) => {
-                reasons.push(unread(target.name(), "which accounts may replicate", *why, "SELECT ON mysql.*"));
-            }
-            Figure::Known(accounts) => {
-                // The others prove it by moving under the target before anything stands still.
-                if !accounts.iter().any(|account| account.admits(user, primary.host.as_str())) {
-                    let known = accounts.iter().map(|one| Clean::line(&format!("{}@{}", one.user, one.host)));
-                    reasons.push(Reason::new(
-                        ReasonKind::NoWay,
-                        format!("{} lets no {user} from {} replicate.", target.name(), primary.host),
-                        known.collect(),
-                        format!(
-                            "Create the account on the primary: grant replication slave on *.* to '{user}'@'{}'.",
-                            primary.host
-                        ),
-                    ));
-                }
+        Figure::Known(accounts) => {
+            // The others prove it by moving under the target before anything stands still.
+            if !accounts.iter().any(|account| account.admits(user, primary.host.as_str())) {
+                let known = accounts.iter().map(|one| Clean::line(&format!("{}@{}", one.user, one.host)));
+                reasons.push(Reason::new(
+                    ReasonKind::NoWay,
+                    format!("{} lets no {user} from {} replicate.", target.name(), primary.host),
+                    known.collect(),
+                    format!(
+                        "Create the account on the primary: grant replication slave on *.* to '{user}'@'{}'.",
+                        primary.host
+                    ),
+                ));
             }
         }
     }
@@ -276,7 +279,7 @@ fn held(name: &NodeName, session: u64) -> Reason {
     )
 }
 
-fn unread(name: &NodeName, what: &str, why: crate::model::figure::Unknown, grant: &str) -> Reason {
+pub(in crate::plan) fn unread(name: &NodeName, what: &str, why: crate::model::figure::Unknown, grant: &str) -> Reason {
     Reason::new(
         ReasonKind::UnknownFact,
         format!("On {name} it is not known {what}."),
@@ -290,14 +293,7 @@ fn read_all<'a>(scene: &Scene<'a>, stale_after_ms: u64, reasons: &mut Vec<Reason
     for node in &scene.inventory.nodes {
         let (Some(database), Some(facts)) = (&node.database, scene.world.node(&node.name)) else { continue };
         match sight(&facts.switchover, &node.name, scene.now, stale_after_ms) {
-            Ok((sample, age_ms)) => seats.push(Seat {
-                node,
-                database,
-                sample,
-                facts: Facts::Switchover(Box::new(sample.clone())),
-                age_ms,
-                host: Clean::default(),
-            }),
+            Ok((sample, age_ms)) => seats.push(seat(node, database, sample, age_ms)),
             Err(why) => reasons.push(Reason::new(
                 ReasonKind::StaleFacts,
                 format!("The database on {} is not known well enough.", node.name),
@@ -312,8 +308,19 @@ fn read_all<'a>(scene: &Scene<'a>, stale_after_ms: u64, reasons: &mut Vec<Reason
     seats
 }
 
+/// One that was read. Its name in replication is found when all are known.
+pub(in crate::plan) fn seat<'a>(
+    node: &'a Node,
+    database: &'a Database,
+    sample: &'a SwitchoverSample,
+    age_ms: u64,
+) -> Seat<'a> {
+    let facts = Facts::Switchover(Box::new(sample.clone()));
+    Seat { node, database, sample, facts, age_ms, host: Clean::default() }
+}
+
 /// Families for which another way is the right one.
-fn refuse_families(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) {
+pub(in crate::plan) fn refuse_families(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) {
     let mut refuse = |is: &dyn Fn(&SwitchoverSample) -> bool, what: &str, cure: &str| {
         let found: Vec<&Seat<'_>> = seats.iter().filter(|seat| is(seat.sample)).collect();
         if !found.is_empty() {
@@ -351,7 +358,7 @@ fn refuse_families(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) {
 }
 
 /// Figures without which nothing can be said. A fact that was never read is no pass.
-fn refuse_unknown(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) {
+pub(in crate::plan) fn refuse_unknown(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) {
     let mut unknown = Vec::new();
     for seat in seats.iter().filter(|seat| seat.sample.dialect.known().is_none_or(|is| is == Dialect::Mariadb)) {
         let (sample, state) = (seat.sample, &seat.sample.state);
@@ -407,8 +414,7 @@ fn one_primary(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) -> Option<usize> {
 }
 
 /// The name by which each is known in replication: the same kind of address by which the replicas know the primary.
-fn name_hosts(seats: &mut [Seat<'_>], primary_at: usize) {
-    let primary = seats[primary_at].node;
+pub(in crate::plan) fn name_hosts(seats: &mut [Seat<'_>], primary: &Node) {
     let sources: Vec<String> = seats.iter().filter_map(|seat| seat.source()).map(ToString::to_string).collect();
     let is_used = |kind: &Kind| called(primary, *kind).is_some_and(|word| sources.contains(&word));
     let kind = KINDS.into_iter().find(is_used).unwrap_or(Kind::Private);
@@ -418,7 +424,7 @@ fn name_hosts(seats: &mut [Seat<'_>], primary_at: usize) {
 }
 
 /// Whether data of that role may be where the node is.
-pub(super) fn is_allowed(inventory: &Inventory, node: &Node) -> bool {
+pub(in crate::plan) fn is_allowed(inventory: &Inventory, node: &Node) -> bool {
     let rule = inventory.settings.residency.iter().find(|rule| rule.role == crate::model::inventory::Role::Database);
     rule.is_none_or(|rule| node.jurisdiction.as_ref().is_some_and(|own| rule.jurisdictions.contains(own)))
 }

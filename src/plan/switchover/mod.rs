@@ -3,16 +3,16 @@
 //! `field` is who is what, `candidate` the table of replicas with every check, `endpoint` where writes go in, `steps` the
 //! order of things, `statements` MariaDB's words for them.
 //!
-//! Deliberately absent: failing over from a dead primary, MySQL's words, Galera and group replication (each refused with
+//! Deliberately absent: failing over from a dead primary (`plan::failover`), MySQL's words, Galera and group replication (each refused with
 //! the right way), a virtual address or a hook as the way of writes, and moving events.
 
 mod body;
-mod candidate;
-mod endpoint;
-mod expect;
-mod field;
-mod statements;
-mod steps;
+pub(super) mod candidate;
+pub(super) mod endpoint;
+pub(super) mod expect;
+pub(super) mod field;
+pub(super) mod statements;
+pub(super) mod steps;
 
 pub use expect::DatabaseExpect;
 
@@ -35,12 +35,7 @@ use field::Field;
 pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, to: &NodeName) -> Result<Planned, Refusal> {
     let mut reasons = Vec::new();
     if scene.policy.read_only {
-        reasons.push(Reason::new(
-            ReasonKind::ReadOnly,
-            "This console is read-only.",
-            Vec::new(),
-            "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
-        ));
+        reasons.push(Reason::read_only());
     }
     let mut found = Vec::new();
     let field = Field::survey(scene, to, &mut found);

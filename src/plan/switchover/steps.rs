@@ -23,18 +23,18 @@ use crate::{
 };
 
 /// Between two looks while nobody can write.
-const QUICK_POLL_MS: u64 = 5;
+pub(in crate::plan) const QUICK_POLL_MS: u64 = 5;
 /// Longest wait for the target to have applied what was written before the standstill.
-pub(super) const CATCH_UP_MS: u64 = 1_500;
+pub(in crate::plan) const CATCH_UP_MS: u64 = 1_500;
 /// Longest wait for the target to keep up before the standstill.
 const KEEP_UP_MS: u64 = 30_000;
 /// Longest wait until replication runs.
-const REPLICATE_MS: u64 = 10_000;
+pub(in crate::plan) const REPLICATE_MS: u64 = 10_000;
 /// Looks in a row at the end.
 const PROOF_LOOKS: u32 = 3;
 
 /// All steps; `None` when one cannot be written down, which the survey has refused.
-pub(super) fn all(field: &Field<'_>) -> Option<Vec<Step>> {
+pub(in crate::plan) fn all(field: &Field<'_>) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     for sibling in &field.siblings {
         steps.extend(move_sibling(field, sibling));
@@ -56,35 +56,36 @@ pub(super) fn all(field: &Field<'_>) -> Option<Vec<Step>> {
     Some(steps)
 }
 
-pub(super) fn check(seat: &Seat<'_>, is: DatabaseExpect) -> Check {
+pub(in crate::plan) fn check(seat: &Seat<'_>, is: DatabaseExpect) -> Check {
     Check { node: seat.node.name.clone(), probe: ProbeId::Switchover, expect: Expect::Database(is) }
 }
 
 /// What it replicates from.
-pub(super) fn follows(source: &Seat<'_>) -> DatabaseExpect {
+pub(in crate::plan) fn follows(source: &Seat<'_>) -> DatabaseExpect {
     DatabaseExpect::Follows { node: source.node.name.clone(), host: source.host.clone() }
 }
 
-fn points_to(source: &Seat<'_>) -> DatabaseExpect {
+pub(in crate::plan) fn points_to(source: &Seat<'_>) -> DatabaseExpect {
     DatabaseExpect::PointsTo { node: source.node.name.clone(), host: source.host.clone() }
 }
 
 /// What differs between writes.
-struct Parts<'s> {
+pub(in crate::plan) struct Parts<'s> {
     title: String,
     seat: &'s Seat<'s>,
     request: Request,
-    before: Vec<Check>,
-    guards: Vec<Check>,
-    done: Vec<Check>,
-    poll_ms: u64,
-    deadline_ms: u64,
+    pub(in crate::plan) before: Vec<Check>,
+    pub(in crate::plan) guards: Vec<Check>,
+    pub(in crate::plan) done: Vec<Check>,
+    pub(in crate::plan) also_after: Vec<Check>,
+    pub(in crate::plan) poll_ms: u64,
+    pub(in crate::plan) deadline_ms: u64,
     undo: Undo,
-    at_once: bool,
+    pub(in crate::plan) at_once: bool,
 }
 
 impl<'s> Parts<'s> {
-    fn new(title: &str, seat: &'s Seat<'s>, request: Request, undo: Undo) -> Self {
+    pub(in crate::plan) fn new(title: &str, seat: &'s Seat<'s>, request: Request, undo: Undo) -> Self {
         Self {
             title: format!("{}: {title}", seat.node.name),
             seat,
@@ -92,6 +93,7 @@ impl<'s> Parts<'s> {
             before: Vec::new(),
             guards: Vec::new(),
             done: Vec::new(),
+            also_after: Vec::new(),
             poll_ms: limits::VERIFY_POLL_MS,
             deadline_ms: limits::VERIFY_DEADLINE_MS,
             undo,
@@ -99,17 +101,17 @@ impl<'s> Parts<'s> {
         }
     }
 
-    fn from(mut self, is: DatabaseExpect) -> Self {
+    pub(in crate::plan) fn from(mut self, is: DatabaseExpect) -> Self {
         self.before.push(check(self.seat, is));
         self
     }
 
-    fn to(mut self, is: DatabaseExpect) -> Self {
+    pub(in crate::plan) fn to(mut self, is: DatabaseExpect) -> Self {
         self.done.push(check(self.seat, is));
         self
     }
 
-    fn step(self) -> Step {
+    pub(in crate::plan) fn step(self) -> Step {
         Step {
             title: Clean::line(&self.title),
             when: When::Always,
@@ -120,7 +122,7 @@ impl<'s> Parts<'s> {
                 binds: Vec::new(),
                 before: self.before,
                 guards: self.guards,
-                after: until(self.done.clone(), 1, self.poll_ms, self.deadline_ms),
+                after: until([&self.done[..], &self.also_after].concat(), 1, self.poll_ms, self.deadline_ms),
                 done: self.done,
                 undo: self.undo,
                 rests: None,
@@ -129,20 +131,20 @@ impl<'s> Parts<'s> {
     }
 }
 
-fn until(checks: Vec<Check>, holds: u32, poll_ms: u64, deadline_ms: u64) -> Until {
+pub(in crate::plan) fn until(checks: Vec<Check>, holds: u32, poll_ms: u64, deadline_ms: u64) -> Until {
     Until { checks, need: Need::All, holds, poll_ms, deadline_ms }
 }
 
-fn wait(title: &str, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
+pub(in crate::plan) fn wait(title: &str, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
     let action = Action::Wait(Wait { until, guards, on_late });
     Step { title: Clean::line(title), when: When::Always, action, at_once: false }
 }
 
-fn send(label: &str, request: Request) -> Undo {
+pub(in crate::plan) fn send(label: &str, request: Request) -> Undo {
     Undo::Send { label: label.into(), request }
 }
 
-fn never(why: &str) -> Undo {
+pub(in crate::plan) fn never(why: &str) -> Undo {
     Undo::Irreversible { why: why.into(), is_whole: false }
 }
 
@@ -269,7 +271,7 @@ struct Balanced<'e> {
 }
 
 /// The old one goes out before the new one comes in.
-fn out(endpoint: &Endpoint<'_>) -> Option<Step> {
+pub(in crate::plan) fn out(endpoint: &Endpoint<'_>) -> Option<Step> {
     let server = &endpoint.old;
     Some(balancer(
         endpoint,
@@ -285,7 +287,7 @@ fn out(endpoint: &Endpoint<'_>) -> Option<Step> {
     ))
 }
 
-fn into(endpoint: &Endpoint<'_>) -> Option<Step> {
+pub(in crate::plan) fn into(endpoint: &Endpoint<'_>) -> Option<Step> {
     let server = &endpoint.new;
     let from = endpoint.new_told;
     Some(balancer(
@@ -302,7 +304,7 @@ fn into(endpoint: &Endpoint<'_>) -> Option<Step> {
     ))
 }
 
-fn close(endpoint: &Endpoint<'_>) -> Option<Step> {
+pub(in crate::plan) fn close(endpoint: &Endpoint<'_>) -> Option<Step> {
     let server = &endpoint.old;
     Some(balancer(
         endpoint,

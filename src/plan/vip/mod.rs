@@ -62,12 +62,7 @@ const HOLDER_LOOKS: u32 = 3;
 pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, address: IpAddr, to: &NodeName) -> Result<Planned, Refusal> {
     let mut reasons = Vec::new();
     if scene.policy.read_only {
-        reasons.push(Reason::new(
-            ReasonKind::ReadOnly,
-            "This console is read-only.",
-            Vec::new(),
-            "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
-        ));
+        reasons.push(Reason::read_only());
     }
     let field = Field::survey(scene, address, to, &mut reasons);
     if let Some(field) = field.as_ref().filter(|field| reasons.is_empty() && field.is_there()) {

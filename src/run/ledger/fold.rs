@@ -100,6 +100,8 @@ impl Ledger {
             Change::HaproxyKillSessions { .. }
             | Change::VipMove { .. }
             | Change::MysqlSwitchover { .. }
+            | Change::MysqlFailover { .. }
+            | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
             | Change::Guest { .. } => {}
         }
@@ -278,6 +280,8 @@ fn note(check: &Check, told: &mut BTreeMap<NodeName, AdminState>, weights: &mut 
 fn expected(check: &Check) -> Option<ServerExpect> {
     match &check.expect {
         Expect::Server { is, .. } => Some(*is),
-        Expect::Vip { .. } | Expect::Database(_) | Expect::Session { .. } | Expect::Guest(_) => None,
+        Expect::Vip { .. } | Expect::Database(_) | Expect::Session { .. } | Expect::Guest(_) | Expect::Daemon(_) => {
+            None
+        }
     }
 }

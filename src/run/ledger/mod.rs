@@ -211,6 +211,8 @@ impl Ledger {
                     | Change::HaproxyKillSessions { .. }
                     | Change::VipMove { .. }
                     | Change::MysqlSwitchover { .. }
+                    | Change::MysqlFailover { .. }
+                    | Change::MysqlRejoin { .. }
                     | Change::MysqlKill { .. }
                     | Change::Guest { .. } => false,
                 }

@@ -138,6 +138,9 @@ impl Machine {
         if poll.held >= wait.until.holds {
             self.looked_at.clear();
             self.steps[step] = StepState::Waited;
+            if let OnLate::Tell { held, .. } = &wait.on_late {
+                self.notes.push(Clean::line(&format!("{held}.")));
+            }
             self.record(Entry::WaitEnded { step, late: false, seen: judged.seen });
             return self.next_step();
         }
@@ -160,6 +163,11 @@ impl Machine {
         match wait.on_late {
             OnLate::Fail => self.fail(&format!("Step {} ran out of time: {}.", step + 1, judged.trouble)),
             OnLate::Rest(words) => self.finish(EndingKind::Stopped, &format!("{words}.")),
+            OnLate::Tell { late, .. } => {
+                let seen: Vec<&str> = judged.seen.iter().map(Clean::as_str).collect();
+                self.notes.push(Clean::line(&format!("{late}: {}.", seen.join("; "))));
+                self.next_step();
+            }
             OnLate::GoOn(words) => {
                 self.notes.push(Clean::line(&format!("{words}.")));
                 self.late[step] = true;

@@ -175,12 +175,7 @@ fn plan_of(records: &[Record]) -> Result<Plan, Vec<Reason>> {
 fn check(job: &Job, plan: &Plan) -> Result<(), Vec<Reason>> {
     let mut reasons = Vec::new();
     if job.inventory.settings.policy.read_only {
-        reasons.push(Reason::new(
-            ReasonKind::ReadOnly,
-            "This console is read-only.",
-            Vec::new(),
-            "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
-        ));
+        reasons.push(Reason::read_only());
     }
     if plan.body.cluster != job.inventory.cluster {
         reasons.push(Reason::new(

@@ -4,7 +4,11 @@
 //! What is not modelled stays as the captured servers had it.
 
 use super::switchover::Held;
-use crate::{model::time::Now, sim::fault::DatabaseFault, wire::mysql::StatementId};
+use crate::{
+    model::{mysql::DaemonState, time::Now},
+    sim::fault::DatabaseFault,
+    wire::mysql::StatementId,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -37,6 +41,10 @@ pub(super) struct Database {
     pub(super) id: u64,
     name: String,
     pub(super) is_writable: bool,
+    /// What its process does.
+    pub(super) daemon: DaemonState,
+    /// Nothing starts it.
+    pub(super) is_masked: bool,
     /// From whom it replicates.
     pub(super) source: Option<usize>,
     /// What a session of vakt holds.
@@ -86,6 +94,8 @@ impl Databases {
             id: 31 + place as u64,
             name,
             is_writable: place == 0,
+            daemon: DaemonState::Alive,
+            is_masked: false,
             source: (place > 0).then_some(0),
             held: Held::default(),
             receiver_runs: true,
@@ -117,13 +127,13 @@ impl Databases {
         self.end_silent_sessions(now_us);
         let of_primary = self.primary;
         let Some(primary) = self.servers.get(of_primary) else { return };
-        let primary_lives = is_alive(primary.host);
+        let primary_lives = is_alive(primary.host) && primary.daemon == DaemonState::Alive;
         if primary_lives && primary.is_writable && !primary.held.is_frozen {
             self.sequence += passed_s * COMMITS_PER_S * load;
         }
         let sequence = self.sequence as u64;
         for (place, server) in self.servers.iter_mut().enumerate() {
-            if !is_alive(server.host) {
+            if !is_alive(server.host) || server.daemon != DaemonState::Alive {
                 continue;
             }
             if server.locked_at.is_some() {
@@ -156,8 +166,12 @@ impl Databases {
 
     /// Breaks a server, or mends it. `false` when the machine carries none.
     pub(super) fn fault(&mut self, host: usize, fault: DatabaseFault, now_us: u64) -> bool {
-        let Some(server) = self.servers.iter_mut().find(|server| server.host == host) else { return false };
+        let Some(place) = self.servers.iter().position(|server| server.host == host) else { return false };
+        let server = &mut self.servers[place];
         match fault {
+            DatabaseFault::Crash => self.set_daemon(place, DaemonState::Dead),
+            DatabaseFault::Stand => self.set_daemon(place, DaemonState::Frozen),
+            DatabaseFault::Start => self.set_daemon(place, DaemonState::Alive),
             DatabaseFault::StopReplication => (server.receiver_runs, server.applier_runs) = (false, false),
             DatabaseFault::StopApplying => server.applier_runs = false,
             DatabaseFault::CutOff => server.is_cut_off = true,
@@ -176,6 +190,7 @@ impl Databases {
         for (place, server) in self.servers.iter_mut().enumerate() {
             if server.host == host {
                 server.is_writable = place == self.primary;
+                (server.daemon, server.is_masked) = (DaemonState::Alive, false);
                 (server.receiver_runs, server.applier_runs, server.acknowledges) = (true, true, true);
                 server.is_cut_off = false;
                 (server.errant, server.locked_at, server.lagging_at) = (0, None, None);
@@ -268,7 +283,9 @@ impl Databases {
     fn replication(&self, server: &Database, now: Now) -> BTreeMap<&'static str, String> {
         let sequence = self.sequence as u64;
         let missed_s = now.mono.0.saturating_mul(1000).saturating_sub(server.heard_us) / 1_000_000;
-        let is_cut_off = server.receiver_runs && missed_s >= SOURCE_MISSED_S;
+        // A machine that lives refuses at once; of a silent one it takes its time.
+        let is_refused = server.source.is_some_and(|source| self.servers[source].daemon == DaemonState::Dead);
+        let is_cut_off = server.receiver_runs && (is_refused || missed_s >= SOURCE_MISSED_S);
         let receiver = match (server.receiver_runs, is_cut_off) {
             (false, _) => "No",
             (true, true) => "Connecting",

@@ -4,6 +4,7 @@
 //! daemon behind it would, [`Cluster::fault`] breaks something. The same seed, moments and requests give the same bytes.
 
 mod command;
+mod daemon;
 mod database;
 mod faults;
 mod guest;
@@ -27,7 +28,7 @@ use super::{
     scenario::{BackendFile, Scenario},
 };
 use crate::{
-    model::{ids::NodeName, inventory::Role, time::Now},
+    model::{ids::NodeName, inventory::Role, mysql::DaemonState, time::Now},
     wire::{
         certificates::CertificatesProbe,
         host::{HostProbe, HostProfileProbe},
@@ -35,6 +36,7 @@ use crate::{
         linux_bridge::LinuxBridgesProbe,
         logs,
         memcached::MemcachedProbe,
+        mysql::{BinlogProbe, DaemonProbe},
         presence::PresenceProbe,
         private_network::PrivateNetworkProbe,
         request::{Access, Call, Reply, Request, TCP_REFUSED},
@@ -343,6 +345,13 @@ impl Cluster {
         {
             return Outcome::Silent;
         }
+        if matches!(request.call, Call::Sql { .. } | Call::SqlWrite { .. }) {
+            match self.databases.daemon_state(index) {
+                Some(DaemonState::Frozen) => return Outcome::Silent,
+                Some(DaemonState::Dead) => return Outcome::NoSocket,
+                Some(DaemonState::Alive) | None => {}
+            }
+        }
         let Some(text) = self.text(index, request) else { return Outcome::NoSocket };
         if request.access == Access::Write {
             if self.writes.len() >= WRITES_MAX {
@@ -413,6 +422,12 @@ impl Cluster {
             }
             Call::SqlWrite { session, statements, .. } => {
                 let exit = self.databases.carry_out(index, *session, statements)?;
+                Some(Text { bytes: String::new(), exit: Some(exit) })
+            }
+            call if BinlogProbe::asks(call) => Some(Text { bytes: self.databases.binary_log(index), exit: Some(0) }),
+            call if DaemonProbe::asks(call) => Some(Text { bytes: self.databases.daemon(index), exit: Some(0) }),
+            call if daemon::is_fence(call) => {
+                let exit = self.databases.fence(index, call);
                 Some(Text { bytes: String::new(), exit: Some(exit) })
             }
             call if PresenceProbe::asks(call) => Some(Text {

@@ -2,9 +2,12 @@
 //! order in which they come, and the sessions that hold something for a run.
 
 use super::database::{Databases, HOLDER};
-use crate::wire::{
-    mysql::StatementId,
-    request::{SqlSession, SqlStep},
+use crate::{
+    model::mysql::DaemonState,
+    wire::{
+        mysql::StatementId,
+        request::{SqlSession, SqlStep},
+    },
 };
 
 /// A server ends a session of the lease that has been silent for so long.
@@ -99,7 +102,8 @@ impl Databases {
 
     fn takes_writes(&mut self, place: usize, sequence: u64) {
         self.servers[place].is_writable = true;
-        if place == self.primary || self.servers[self.primary].is_writable {
+        let primary = &self.servers[self.primary];
+        if place == self.primary || (primary.is_writable && primary.daemon != DaemonState::Dead) {
             return;
         }
         let former = &mut self.servers[self.primary];

@@ -11,7 +11,9 @@
 //!
 //! Deliberately absent: the connection, and any statement that changes something.
 
+mod binlog;
 mod capabilities;
+mod daemon;
 mod innodb;
 mod mask;
 mod named;
@@ -26,7 +28,9 @@ mod statements;
 mod status_text;
 mod switchover;
 
+pub use binlog::BinlogProbe;
 pub use capabilities::capabilities;
+pub use daemon::DaemonProbe;
 pub use mask::{Literals, masked};
 pub use names::{STATUS as STATUS_NAMES, VARIABLES as VARIABLE_NAMES};
 pub use probe::{MysqlProbe, requests_of_session, status_text_lines, status_text_request};

@@ -3,7 +3,7 @@
 
 mod kills;
 mod refusals;
-mod scene;
+pub(super) mod scene;
 
 use super::lab;
 use crate::program::{now, pause};
@@ -12,17 +12,17 @@ use std::{collections::BTreeSet, fs::File, process::Stdio, time::Duration};
 
 /// What the operators of other programs are promised is seconds; the bar of this one.
 const GAP_P95_MS: f64 = 1_000.0;
-const WRITERS: [(&str, u64); 4] = [("web01", 1), ("web02", 2), ("web03", 3), ("web01", 4)];
+pub(super) const WRITERS: [(&str, u64); 4] = [("web01", 1), ("web02", 2), ("web03", 3), ("web01", 4)];
 /// Inserts per second of each writer.
 const RATE: &str = "50";
 /// Longer than a round takes; they end when nobody reads what they say.
-const SECONDS_PER_ROUND: usize = 60;
+pub(super) const SECONDS_PER_ROUND: usize = 60;
 
 /// One program that writes numbers of its own, and what it was told about each.
-struct Writer(Lines);
+pub(super) struct Writer(Lines);
 
 impl Writer {
-    fn start(node: &str, number: u64, seconds: usize) -> Self {
+    pub(super) fn start(node: &str, number: u64, seconds: usize) -> Self {
         let script = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/load/sql.pl")).unwrap();
         let seconds = seconds.to_string();
         // The lab's own load counts from the time of day; these do not meet it.
@@ -32,7 +32,7 @@ impl Writer {
     }
 
     /// When each write that was acknowledged was, milliseconds, and its number.
-    fn acknowledged(&self) -> Vec<(f64, u64)> {
+    pub(super) fn acknowledged(&self) -> Vec<(f64, u64)> {
         let lines = self.0.lines.lock().unwrap().clone();
         let good = lines.iter().filter_map(|line| {
             let fields: Vec<&str> = line.split('\t').collect();
@@ -43,7 +43,7 @@ impl Writer {
         good.collect()
     }
 
-    fn failed(&self) -> usize {
+    pub(super) fn failed(&self) -> usize {
         self.0.lines.lock().unwrap().iter().filter(|line| !line.contains("\tok\t")).count()
     }
 }
@@ -55,17 +55,17 @@ fn first_id() -> u64 {
 }
 
 /// Whether each server took writes by its own word, again and again, on the one clock of the machine.
-struct Watch(Vec<(&'static str, Lines)>);
+pub(super) struct Watch(Vec<(&'static str, Lines)>);
 
 impl Watch {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let script = "perl -e '$| = 1; while (1) { print q(select round(unix_timestamp(now(6)) * 1000, 1), @@read_only;), \
             chr(10); select(undef, undef, undef, 0.008) }' | mariadb -N --unbuffered";
         Self(DATABASES.map(|(node, _)| (node, Lines::of(node, Stdio::null(), &["sh", "-c", script]))).into())
     }
 
     /// Moments in milliseconds at which a server took writes, in order.
-    fn writable(&self) -> Vec<(f64, &'static str)> {
+    pub(super) fn writable(&self) -> Vec<(f64, &'static str)> {
         let mut seen: Vec<(f64, &'static str)> = Vec::new();
         for (node, lines) in &self.0 {
             for line in lines.lines.lock().unwrap().iter() {
@@ -81,11 +81,11 @@ impl Watch {
 }
 
 /// The moments at which another server takes writes; fails when two of them took turns, which means that both did.
-fn handovers(seen: &[(f64, &'static str)]) -> Vec<(f64, &'static str)> {
+pub(super) fn handovers(seen: &[(f64, &'static str)]) -> Vec<(f64, &'static str)> {
     seen.windows(2).filter(|pair| pair[0].1 != pair[1].1).map(|pair| (pair[1].0, pair[1].1)).collect()
 }
 
-fn of(values: &[f64], percent: usize) -> f64 {
+pub(super) fn of(values: &[f64], percent: usize) -> f64 {
     values[(values.len() - 1) * percent / 100]
 }
 

@@ -8,7 +8,7 @@ use crate::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     io::{BufRead, BufReader},
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::process::CommandExt,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -16,34 +16,27 @@ use std::{
 };
 use tempfile::TempDir;
 
-pub(super) const DATABASES: [(&str, &str); 3] =
+pub(in crate::cluster) const DATABASES: [(&str, &str); 3] =
     [("db01", "10.10.0.31"), ("db02", "10.10.0.32"), ("db03", "10.10.0.33")];
-pub(super) const BALANCERS: [&str; 2] = ["lb01", "lb02"];
+pub(in crate::cluster) const BALANCERS: [&str; 2] = ["lb01", "lb02"];
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// vakt on the lab, with a login for replication; the lab is as at its beginning again when it goes, also when a test
+/// vakt on the lab; the lab is as at its beginning again when it goes, also when a test
 /// fails.
-pub(super) struct Scene {
+pub(in crate::cluster) struct Scene {
     lab: Lab,
     folder: TempDir,
 }
 
 impl Scene {
     /// `None`, with a word about it, when tests run without a lab.
-    pub(super) fn take() -> Option<Self> {
+    pub(in crate::cluster) fn take() -> Option<Self> {
         let lab = Lab::take()?;
         let folder = tempfile::tempdir().unwrap();
-        let password = folder.path().join("password");
-        std::fs::write(&password, "lab-replica\n").unwrap();
-        std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
         let text = std::fs::read_to_string(lab.config()).unwrap();
-        let keys = format!(
-            "\n[mysql]\nreplication_user = \"replica\"\nreplication_password_file = \"{}\"\n",
-            password.display()
-        );
         // Dozens of runs begin on a machine that has other work.
         let text = text.replace("[poll]\n", "[poll]\ndeadline_ms = 10000\n");
-        std::fs::write(folder.path().join("vakt.toml"), text + &keys).unwrap();
+        std::fs::write(folder.path().join("vakt.toml"), text).unwrap();
         let scene = Self { lab, folder };
         if is_mariadb() {
             restore();
@@ -51,11 +44,11 @@ impl Scene {
         Some(scene)
     }
 
-    pub(super) fn lab(&self) -> &Lab {
+    pub(in crate::cluster) fn lab(&self) -> &Lab {
         &self.lab
     }
 
-    pub(super) fn command(&self, args: &[&str]) -> Command {
+    pub(in crate::cluster) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vakt"));
         command.arg("--config").arg(self.folder.path().join("vakt.toml"));
         command.arg("--state").arg(self.folder.path().join("state")).args(args);
@@ -63,12 +56,12 @@ impl Scene {
         command
     }
 
-    pub(super) fn vakt(&self, args: &[&str]) -> Output {
+    pub(in crate::cluster) fn vakt(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
     /// A switchover that reaches its goal; what was printed.
-    pub(super) fn switch_to(&self, node: &str) -> String {
+    pub(in crate::cluster) fn switch_to(&self, node: &str) -> String {
         let output = self.vakt(&["do", "mysql.switchover", "--to", node, "--yes", "--reason", "test"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains("Reached: "), "{text}");
@@ -76,7 +69,7 @@ impl Scene {
     }
 
     /// What is printed of a switchover that is refused.
-    pub(super) fn refusal(&self, node: &str) -> String {
+    pub(in crate::cluster) fn refusal(&self, node: &str) -> String {
         let output = self.vakt(&["do", "mysql.switchover", "--to", node, "--yes"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(!output.status.success() && text.contains("Refused: "), "{text}");
@@ -84,7 +77,7 @@ impl Scene {
     }
 
     /// The names of all runs.
-    pub(super) fn runs(&self) -> Vec<String> {
+    pub(in crate::cluster) fn runs(&self) -> Vec<String> {
         let Ok(folder) = std::fs::read_dir(self.folder.path().join("state/lab/runs")) else { return Vec::new() };
         folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
@@ -99,13 +92,14 @@ impl Drop for Scene {
 }
 
 /// Rows without a header; empty when the server refuses.
-pub(super) fn sql(node: &str, statements: &str) -> String {
+pub(in crate::cluster) fn sql(node: &str, statements: &str) -> String {
     let script = "$(command -v mariadb || command -v mysql) -NBe \"$0\"";
     lab::answer(&["exec", node, "sh", "-c", script, statements]).trim().to_owned()
 }
 
-pub(super) fn is_mariadb() -> bool {
-    sql("db01", "select version()").contains("MariaDB")
+pub(in crate::cluster) fn is_mariadb() -> bool {
+    // A test may have left the first one dead, or frozen: then it would not answer.
+    sql(DATABASES[2].0, "select version()").contains("MariaDB")
 }
 
 /// One command to HAProxy, past vakt.
@@ -115,7 +109,7 @@ fn tell(balancer: &str, command: &str) -> String {
 }
 
 /// Who takes writes by its own word, and to whom each load balancer sends them.
-pub(super) fn state() -> (Vec<&'static str>, Vec<Vec<String>>) {
+pub(in crate::cluster) fn state() -> (Vec<&'static str>, Vec<Vec<String>>) {
     let writable = DATABASES.iter().map(|(node, _)| *node).filter(|node| sql(node, "select @@read_only") == "0");
     (writable.collect(), BALANCERS.map(ready).into())
 }
@@ -131,7 +125,7 @@ fn ready(balancer: &str) -> Vec<String> {
 }
 
 /// Exactly that one takes writes, everybody sends to it and follows it.
-pub(super) fn is_settled(primary: &str) -> bool {
+pub(in crate::cluster) fn is_settled(primary: &str) -> bool {
     let (writable, sent) = state();
     let host = DATABASES.iter().find(|(node, _)| *node == primary).unwrap().1;
     let follows = |node: &str| {
@@ -152,7 +146,10 @@ fn last(node: &str) -> u64 {
 }
 
 /// db01 is the primary, the others follow it, past vakt; nothing that anybody was told is lost.
-pub(super) fn restore() {
+pub(in crate::cluster) fn restore() {
+    for (node, _) in DATABASES {
+        awake(node);
+    }
     if is_settled("db01") && sql("db02", "show status like 'slave_heartbeat_period'").ends_with("1.000") {
         return;
     }
@@ -161,15 +158,19 @@ pub(super) fn restore() {
     }
     let (furthest, host) = DATABASES.into_iter().max_by_key(|(node, _)| last(node)).unwrap();
     let position = sql(furthest, "select @@gtid_current_pos");
+    for (node, _) in DATABASES {
+        if node != furthest {
+            take_back(node, furthest);
+        }
+    }
     if last("db01") < last(furthest) {
-        sql("db01", &format!("stop slave; {}; start slave", follow(host)));
+        sql("db01", &format!("stop slave; set global gtid_slave_pos={OWN}; {}; start slave", follow(host)));
         let waited = sql("db01", &format!("select master_gtid_wait('{position}', 10)"));
         assert_eq!(waited, "0", "db01 does not get what {furthest} has: {position}");
     }
     sql("db01", "stop slave; reset slave all");
     for (node, _) in &DATABASES[1..] {
-        let own = "if(@@gtid_slave_pos = @@gtid_current_pos, @@gtid_slave_pos, @@gtid_binlog_pos)";
-        sql(node, &format!("stop slave; set global gtid_slave_pos={own}; {}; start slave", follow("10.10.0.31")));
+        sql(node, &format!("stop slave; set global gtid_slave_pos={OWN}; {}; start slave", follow("10.10.0.31")));
     }
     sql("db01", "set global rpl_semi_sync_master_enabled=1; set global read_only=0");
     for balancer in BALANCERS {
@@ -185,6 +186,51 @@ pub(super) fn restore() {
     }
 }
 
+/// Where a server stands, whether it was the primary or a replica last.
+const OWN: &str = "if(@@gtid_slave_pos = @@gtid_current_pos, @@gtid_slave_pos, @@gtid_binlog_pos)";
+
+/// The daemon of a node runs and answers, whatever a failover or a fault made of it.
+fn awake(node: &str) {
+    let script = "systemctl kill --signal=CONT mariadb.service; systemctl unmask mariadb.service; \
+        systemctl is-active -q mariadb.service || systemctl start mariadb.service";
+    lab::answer(&["exec", node, "sh", "-c", script]);
+    let start = now();
+    while sql(node, "select 1") != "1" {
+        assert!(start.elapsed() < PATIENCE, "the database of {node} does not come back");
+        pause();
+    }
+}
+
+/// The last transaction that a server wrote, as another one knows it.
+fn written_by(writer: &str, on: &str) -> u64 {
+    let id = sql(writer, "select @@server_id");
+    let state = sql(on, "select @@gtid_binlog_state");
+    let own = state.split(',').filter_map(|one| one.strip_prefix(&format!("0-{id}-")));
+    own.filter_map(|number| number.parse().ok()).max().unwrap_or(0)
+}
+
+/// A primary that was killed may have written what nobody else has and no client was told of: it goes, or the server
+/// could not follow.
+fn take_back(node: &str, furthest: &str) {
+    let known = written_by(node, furthest);
+    // Whoever was rebuilt knows only the newest transaction of the others.
+    if known == 0 || written_by(node, node) <= known {
+        return;
+    }
+    let recent = "select id from lab.writes order by id desc limit 20000";
+    let kept: Vec<String> = sql(furthest, recent).lines().map(str::to_owned).collect();
+    let own = sql(node, recent);
+    let surplus: Vec<&str> =
+        own.lines().filter(|id| !kept.iter().any(|other| other == id)).filter(|id| !id.is_empty()).collect();
+    let since = kept.iter().min().cloned().unwrap_or_default();
+    let surplus: Vec<&str> = surplus.into_iter().filter(|id| *id >= since.as_str()).collect();
+    if !surplus.is_empty() {
+        sql(node, &format!("set sql_log_bin=0; delete from lab.writes where id in ({})", surplus.join(",")));
+    }
+    let id = sql(node, "select @@server_id");
+    sql(node, &format!("stop slave; reset slave all; reset master; set global gtid_slave_pos='0-{id}-{known}'"));
+}
+
 fn follow(host: &str) -> String {
     format!(
         "change master to master_host='{host}', master_port=3306, master_user='replica', \
@@ -193,13 +239,13 @@ fn follow(host: &str) -> String {
 }
 
 /// A program in a node whose lines are read; it ends with this value.
-pub(super) struct Lines {
+pub(in crate::cluster) struct Lines {
     child: Child,
-    pub(super) lines: Arc<Mutex<Vec<String>>>,
+    pub(in crate::cluster) lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Lines {
-    pub(super) fn of(node: &str, input: Stdio, args: &[&str]) -> Self {
+    pub(in crate::cluster) fn of(node: &str, input: Stdio, args: &[&str]) -> Self {
         let mut command = Command::new(lab::SCRIPT);
         command.args(["exec", node]).args(args).stdin(input).stdout(Stdio::piped()).stderr(Stdio::null());
         // What it starts in the node is of its group, and ends with it.

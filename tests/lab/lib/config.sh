@@ -50,6 +50,11 @@ private_far_ms = 40.0
 [haproxy]
 socket = "/run/haproxy/admin.sock"
 
+# With what a former primary logs in to replicate; the account is made with the databases.
+[mysql]
+replication_user = "replica"
+replication_password_file = "$REPLICATION_PASSWORD"
+
 [[vip]]
 address = "203.0.113.100"
 nodes = ["lb01", "lb02"]
@@ -59,6 +64,8 @@ address = "10.10.0.100"
 nodes = ["lb01", "lb02"]
 EOF
     } | sed 's/\\"/"/g' >"$CONFIG_FILE.new"
+    (umask 077 && printf 'lab-replica\n' >"$REPLICATION_PASSWORD")
+    chown "$(owner_of_secrets)" "$REPLICATION_PASSWORD"
     chmod 0600 "$CONFIG_FILE.new"
     chown "$(owner_of_secrets)" "$CONFIG_FILE.new"
     mv "$CONFIG_FILE.new" "$CONFIG_FILE"

@@ -2,6 +2,7 @@
 # One client key, one pre-made host key per node and a known_hosts file of the lab's own.
 
 CLIENT_KEY=$SSH_DIR/id_ed25519
+REPLICATION_PASSWORD=$SSH_DIR/replication-password
 KNOWN_HOSTS=$SSH_DIR/known_hosts
 
 ensure_keys() {

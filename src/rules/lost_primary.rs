@@ -1,0 +1,109 @@
+//! A rule about primaries that were given up by a failover: they stay fenced until somebody lets them come back. They are
+//! remembered by the journals of the runs; the world says how they stand.
+
+use super::{
+    Operators, Severity,
+    catalogue::rules,
+    scene::{Scene, Seen},
+    track::Condition,
+    words::whole_duration,
+};
+use crate::{
+    model::{
+        figure::Figure,
+        ids::NodeName,
+        intent::{Change, Intent},
+        mysql::{DaemonSample, DaemonState},
+        time::Now,
+    },
+    plan::text::command_line,
+    run::{EndingKind, RunState, RunSummary},
+};
+use std::collections::BTreeSet;
+
+/// A machine is asked for its daemon every four seconds.
+const STALE_MS: u64 = 10_000;
+
+rules! {
+    GIVEN_UP = "mysql.given_up", 42, Warning, "A former primary waits to come back" {
+        meaning: "A failover gave it up and masked it, so that it cannot come back as a second primary. Until it is a replica again \
+            there is one copy less.",
+        causes: "It did not serve, and an operator let another database take its place.",
+        action: "find out what was wrong with it, then let it come back with mysql.rejoin",
+        commands: ["change.rejoin", "row.logs"],
+    }
+    RETURNED = "mysql.returned", 42, Critical, "A primary that was given up is back" {
+        meaning: "It was replaced by a failover and runs again, outside of replication. What is written on it nobody else ever gets.",
+        causes: "Somebody unmasked and started it.",
+        action: "make it read-only, and let it come back with mysql.rejoin",
+        commands: ["change.rejoin", "row.logs"],
+    }
+}
+
+/// Names primaries that were given up and are not back in replication.
+pub(super) fn judge(scene: &Scene<'_>, operators: Operators<'_>, conditions: &mut Vec<Condition>) {
+    let mut settled: BTreeSet<&NodeName> = BTreeSet::new();
+    // The newest first: a later run may have brought it back.
+    for run in operators.runs.iter().filter(|run| is_reached(run)) {
+        match &run.intent.change {
+            Change::MysqlRejoin { node: back } | Change::MysqlSwitchover { to: back } => drop(settled.insert(back)),
+            Change::MysqlFailover { .. } => {
+                let Some(former) = run.former.as_ref().filter(|former| settled.insert(former)) else { continue };
+                let seen = scene.nodes.iter().find(|seen| seen.node.name == *former);
+                conditions.extend(seen.and_then(|seen| stands(scene, seen, run)));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_reached(run: &RunSummary) -> bool {
+    matches!(run.state, RunState::Ended { kind: EndingKind::Reached, .. })
+}
+
+/// How it stands, unless it replicates again or takes writes alone, whoever brought that about.
+fn stands(scene: &Scene<'_>, seen: &Seen<'_>, run: &RunSummary) -> Option<Condition> {
+    let name = &seen.node.name;
+    let database = seen.facts.switchover.fresh(scene.now.mono, STALE_MS);
+    let replicates = database.is_some_and(|sample| sample.channels.as_ref().known().is_some_and(|all| !all.is_empty()));
+    let takes_writes = |seen: &Seen<'_>| {
+        let sample = seen.facts.switchover.fresh(scene.now.mono, STALE_MS);
+        sample.is_some_and(|sample| sample.state.read_only.known() == Some(false))
+    };
+    let is_alone = takes_writes(seen) && scene.nodes.iter().filter(|other| takes_writes(other)).count() == 1;
+    if replicates || is_alone {
+        return None;
+    }
+    let ago_ms = u64::try_from(scene.now.wall.0.saturating_sub(run.last_at.0)).unwrap_or_default();
+    let ago = whole_duration(ago_ms / 1000);
+    let daemon = seen.facts.daemon.fresh(scene.now.mono, STALE_MS);
+    let is_fenced = |daemon: &DaemonSample| {
+        daemon.is_masked == Figure::Known(true) && daemon.state() == Figure::Known(DaemonState::Dead)
+    };
+    let (rule, severity, text) = match daemon {
+        Some(daemon) if is_fenced(daemon) => {
+            (GIVEN_UP, Severity::Warning, format!("Given up by a failover {ago} ago, masked and dead since"))
+        }
+        Some(_) if takes_writes(seen) => {
+            (RETURNED, Severity::Critical, format!("Takes writes again although a failover gave it up {ago} ago"))
+        }
+        Some(daemon) => {
+            let word = match daemon.state() {
+                Figure::Known(DaemonState::Alive) => "Runs again, outside of replication,",
+                Figure::Known(DaemonState::Frozen) => "Is there again, stopped by a signal,",
+                _ => "May be started by anybody",
+            };
+            (RETURNED, Severity::Critical, format!("{word} although a failover gave it up {ago} ago"))
+        }
+        None => {
+            (GIVEN_UP, Severity::Warning, format!("Given up by a failover {ago} ago; how it stands cannot be seen"))
+        }
+    };
+    let began = Now { mono: super::scene::before(scene.now, ago_ms).mono, wall: run.last_at };
+    let intent = Intent { change: Change::MysqlRejoin { node: name.clone() }, reason: None };
+    let condition = Condition::new(rule, severity, name.as_str(), text)
+        .node(name)
+        .began(began)
+        .evidence([format!("run {}: vakt runs show {}", run.id, run.id)]);
+    Some(Condition { hint: Some(command_line(&intent).as_str().into()), ..condition })
+}

@@ -1,0 +1,106 @@
+//! A primary that a failover gave up: remembered until it replicates again.
+
+use super::stage::Stage;
+use vakt::{
+    model::{
+        figure::Figure,
+        ids::NodeName,
+        intent::Intent,
+        mysql::{Channel, DaemonProcess, DaemonSample, SwitchoverSample},
+        time::Wall,
+    },
+    plan::PlanId,
+    rules::Severity,
+    run::{EndingKind, Operator, RunState, RunSummary},
+};
+
+/// One illness each, of what this file knows.
+pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
+    |stage| {
+        give_up(stage);
+        stage.each_second.push(|stage| daemon(stage, true, false));
+    },
+    |stage| {
+        give_up(stage);
+        stage.each_second.push(|stage| daemon(stage, false, true));
+    },
+];
+
+fn run(stage: &mut Stage, line: &str, seconds_ago: i64, former: Option<&str>) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let at = Wall(stage.now.wall.0 - seconds_ago * 1000);
+    let summary = RunSummary {
+        id: PlanId::from(format!("20140513T170000Z-{seconds_ago:08}")),
+        intent: Intent::parse(&words).unwrap(),
+        title: line.into(),
+        operator: Operator { login: "eva".into(), ssh_client: None, sudo_user: None },
+        opened_at: at,
+        last_at: at,
+        records: 3,
+        state: RunState::Ended { kind: EndingKind::Reached, why: "db02 is the primary.".into() },
+        former: former.map(NodeName::from),
+    };
+    // The newest first.
+    stage.will.runs.insert(0, summary);
+}
+
+fn give_up(stage: &mut Stage) {
+    run(stage, "mysql.failover --to db02", 180, Some("db01"));
+}
+
+fn daemon(stage: &mut Stage, is_masked: bool, runs: bool) {
+    let unit: vakt::model::text::Clean = "mariadb.service".into();
+    let process = DaemonProcess { pid: 330, state: "S".into(), unit: unit.clone() };
+    let processes = if runs { vec![process] } else { Vec::new() };
+    let (unit, is_masked) = (Figure::Known(unit), Figure::Known(is_masked));
+    let now = stage.now;
+    let node = stage.world.node_mut(&NodeName::from("db01")).unwrap();
+    node.daemon.take(DaemonSample { unit, is_masked, processes: Figure::Known(processes) }, now);
+}
+
+fn database(stage: &mut Stage, name: &str, read_only: bool, channels: Vec<Channel>) {
+    let mut sample = SwitchoverSample { channels: Figure::Known(channels), ..SwitchoverSample::default() };
+    sample.state.read_only = Figure::Known(read_only);
+    let now = stage.now;
+    stage.world.node_mut(&NodeName::from(name)).unwrap().switchover.take(sample, now);
+}
+
+/// Rule and severity of what is said about it.
+fn told(stage: &mut Stage) -> Vec<(String, Severity)> {
+    stage.second();
+    let all = stage.findings();
+    let found = all.iter().filter(|one| ["mysql.given_up", "mysql.returned"].contains(&one.rule.as_str()));
+    found.map(|one| (one.rule.to_string(), one.severity)).collect()
+}
+
+#[test]
+fn a_primary_that_was_given_up_is_a_warning_while_it_is_fenced_and_critical_when_it_is_back() {
+    let mut stage = Stage::new();
+    give_up(&mut stage);
+    daemon(&mut stage, true, false);
+    assert_eq!(told(&mut stage), [("mysql.given_up".to_owned(), Severity::Warning)]);
+    for (masked, runs) in [(false, true), (false, false), (true, true)] {
+        daemon(&mut stage, masked, runs);
+        assert_eq!(told(&mut stage), [("mysql.returned".to_owned(), Severity::Critical)], "{masked} {runs}");
+    }
+    database(&mut stage, "db01", false, Vec::new());
+    database(&mut stage, "db02", false, Vec::new());
+    assert_eq!(told(&mut stage), [("mysql.returned".to_owned(), Severity::Critical)]);
+}
+
+#[test]
+fn it_is_forgotten_when_it_replicates_again_whoever_brought_that_about() {
+    let mut stage = Stage::new();
+    give_up(&mut stage);
+    daemon(&mut stage, false, true);
+    database(&mut stage, "db01", true, vec![Channel::default()]);
+    assert_eq!(told(&mut stage), []);
+    let mut stage = Stage::new();
+    give_up(&mut stage);
+    run(&mut stage, "mysql.rejoin db01", 60, Some("db01"));
+    daemon(&mut stage, false, true);
+    assert_eq!(told(&mut stage), []);
+    // Given up again: the newest run counts.
+    run(&mut stage, "mysql.failover --to db02", 30, Some("db01"));
+    assert_eq!(told(&mut stage).len(), 1);
+}

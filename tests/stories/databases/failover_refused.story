@@ -1,0 +1,13 @@
+# A primary that is alive is no case for a failover; nor is one whose machine nobody reaches.
+size 120x40
+advance 8s
+press 6
+press / d b 0 2 enter home
+press F
+expect refusal "db01 is alive and takes writes"
+press esc
+fault cut db01
+advance 20s
+press F
+expect refusal "Nobody can prove that db01 does not write any more"
+expect no writes
