@@ -12,6 +12,7 @@ use crate::{
         inventory::{Inventory, Node},
         link::LinkState,
         mysql::MysqlFacts,
+        observation::Observed,
         time::{Clock, Mono},
         world::NodeFacts,
     },
@@ -41,12 +42,8 @@ pub(super) struct Gather {
     second: Vec<(Mono, NodeName, ProbeId)>,
     /// Whether the state folder is still to tell how runs and wishes stand.
     standing_due: bool,
-    /// Whether a plan rests on databases, too.
-    asks_databases: bool,
-    /// Whether it rests on what sessions they have.
-    asks_sessions: bool,
-    /// Whether a plan rests on guests, too.
-    asks_guests: bool,
+    /// What a plan rests on besides load balancers and addresses.
+    rests_on: &'static [ProbeId],
 }
 
 impl Gather {
@@ -59,15 +56,7 @@ impl Gather {
 
     /// Watches over a session that somebody else has started.
     pub(super) fn over(session: Session, inventory: Arc<Inventory>) -> Self {
-        Self {
-            session: Box::new(session),
-            inventory,
-            second: Vec::new(),
-            standing_due: false,
-            asks_databases: false,
-            asks_guests: false,
-            asks_sessions: false,
-        }
+        Self { session: Box::new(session), inventory, second: Vec::new(), standing_due: false, rests_on: &[] }
     }
 
     /// Starts connecting to the nodes that a plan of that change looks at.
@@ -88,9 +77,7 @@ impl Gather {
             inventory: watched,
             second: Vec::new(),
             standing_due: false,
-            asks_databases: change.is_about_primary() || matches!(change, Change::Guest { .. }),
-            asks_sessions: matches!(change, Change::MysqlKill { .. }),
-            asks_guests: matches!(change, Change::Guest { .. }),
+            rests_on: rests_on(change),
         }
     }
 
@@ -127,22 +114,15 @@ impl Gather {
         self.session.app.judge_now();
     }
 
-    /// Watches until HAProxy, addresses and, where they matter, databases and guests are known on every node, or cannot be, or `wait` is over.
+    /// Watches until HAProxy, addresses and what else the plan rests on are known on every node, or cannot be, or `wait` is
+    /// over.
     pub(super) async fn until_plannable(&mut self, wait: Duration) {
         let deadline = tokio::time::Instant::now() + wait;
         while !self.session.app.world.nodes.iter().zip(&self.inventory.nodes).all(|(facts, node)| {
             let is_lost = matches!(facts.link.state, LinkState::Down { .. } | LinkState::Asking);
-            let haproxy = facts.haproxy.last().is_some() || facts.haproxy.failure().is_some();
-            let presence = facts.presence.last().is_some() || facts.presence.failure().is_some();
-            let database = (facts.switchover.last().is_some() || facts.switchover.failure().is_some())
-                && (facts.daemon.last().is_some() || facts.daemon.failure().is_some());
-            let database = database || !self.asks_databases || node.database.is_none();
-            let sessions = facts.mysql.last().is_some() || facts.mysql.failure().is_some();
-            let database = database && (sessions || !self.asks_sessions);
-            let guests = facts.hypervisor.last().is_some() || facts.hypervisor.failure().is_some();
-            let profile = facts.hypervisor_profile.last().is_some() || facts.hypervisor_profile.failure().is_some();
-            let guests = guests && profile || !self.asks_guests || node.libvirt_socket.is_none();
-            is_lost || (presence && database && guests && (haproxy || node.haproxy_socket.is_none()))
+            let always = [ProbeId::Haproxy, ProbeId::Presence];
+            let mut wanted = always.iter().chain(self.rests_on).filter(|probe| probe.applies_to(node));
+            is_lost || wanted.all(|probe| was_asked(facts, *probe))
         }) {
             if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
                 break;
@@ -239,34 +219,53 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
     match &facts.link.state {
         LinkState::Down { .. } | LinkState::Asking => true,
         LinkState::Up => ProbeId::ALL.into_iter().filter(|probe| probe.applies_to(node)).all(|probe| match probe {
-            ProbeId::Host => {
-                facts.host.failure().is_some() || (facts.host.last().is_some() && !host_needs_second(facts))
-            }
-            ProbeId::HostProfile => facts.profile.last().is_some() || facts.profile.failure().is_some(),
-            ProbeId::Guests => {
-                facts.hypervisor.failure().is_some()
-                    || (facts.hypervisor.last().is_some() && !guests_need_second(facts))
-            }
-            ProbeId::GuestProfile => {
-                facts.hypervisor_profile.last().is_some() || facts.hypervisor_profile.failure().is_some()
-            }
-            ProbeId::Presence => facts.presence.last().is_some() || facts.presence.failure().is_some(),
-            ProbeId::Services => facts.services.last().is_some() || facts.services.failure().is_some(),
-            ProbeId::Certificates => facts.certificates.last().is_some() || facts.certificates.failure().is_some(),
             // A round takes seconds where packets get lost; an answer that is given once does not wait for it.
             // A binary log is read by runs only.
             ProbeId::PrivateNetwork | ProbeId::Binlog => true,
-            ProbeId::Memcached => facts.memcached.last().is_some() || facts.memcached.failure().is_some(),
-            ProbeId::Haproxy => facts.haproxy.last().is_some() || facts.haproxy.failure().is_some(),
-            ProbeId::Ovs => facts.ovs.last().is_some() || facts.ovs.failure().is_some(),
-            ProbeId::OvsLive => facts.ovs_live.last().is_some() || facts.ovs_live.failure().is_some(),
-            ProbeId::OvsDetail => facts.ovs_detail.last().is_some() || facts.ovs_detail.failure().is_some(),
-            ProbeId::LinuxBridges => facts.bridges.last().is_some() || facts.bridges.failure().is_some(),
-            ProbeId::Switchover => facts.switchover.last().is_some() || facts.switchover.failure().is_some(),
-            ProbeId::Daemon => facts.daemon.last().is_some() || facts.daemon.failure().is_some(),
             ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
+            ProbeId::Host if facts.host.failure().is_some() => true,
+            ProbeId::Guests if facts.hypervisor.failure().is_some() => true,
+            probe => was_asked(facts, probe) && !needs_second(facts, probe),
         }),
         LinkState::Idle | LinkState::Connecting { .. } => false,
+    }
+}
+
+/// Whether there is an answer to that probe, or a reason why there is none.
+fn was_asked(facts: &NodeFacts, probe: ProbeId) -> bool {
+    fn told<T>(observed: &Observed<T>) -> bool {
+        observed.last().is_some() || observed.failure().is_some()
+    }
+    match probe {
+        ProbeId::Host => told(&facts.host),
+        ProbeId::HostProfile => told(&facts.profile),
+        ProbeId::Guests => told(&facts.hypervisor),
+        ProbeId::GuestProfile => told(&facts.hypervisor_profile),
+        ProbeId::Presence => told(&facts.presence),
+        ProbeId::Services => told(&facts.services),
+        ProbeId::Certificates => told(&facts.certificates),
+        ProbeId::PrivateNetwork => told(&facts.private_network),
+        ProbeId::Memcached => told(&facts.memcached),
+        ProbeId::Haproxy => told(&facts.haproxy),
+        ProbeId::Ovs => told(&facts.ovs),
+        ProbeId::OvsLive => told(&facts.ovs_live),
+        ProbeId::OvsDetail => told(&facts.ovs_detail),
+        ProbeId::LinuxBridges => told(&facts.bridges),
+        ProbeId::Switchover => told(&facts.switchover),
+        ProbeId::Daemon => told(&facts.daemon),
+        ProbeId::Mysql => told(&facts.mysql),
+        // Read by runs only.
+        ProbeId::Binlog => false,
+    }
+}
+
+/// What a plan of that change rests on besides load balancers and addresses.
+fn rests_on(change: &Change) -> &'static [ProbeId] {
+    match change {
+        Change::Guest { .. } => &[ProbeId::Switchover, ProbeId::Daemon, ProbeId::Guests, ProbeId::GuestProfile],
+        Change::MysqlKill { .. } => &[ProbeId::Mysql],
+        change if change.is_about_primary() => &[ProbeId::Switchover, ProbeId::Daemon],
+        _ => &[],
     }
 }
 

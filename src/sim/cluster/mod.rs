@@ -374,6 +374,40 @@ impl Cluster {
         Outcome::Reply { reply, delay_ms }
     }
 
+    /// libvirt's words about the guests of a machine.
+    fn libvirt(&mut self, index: usize, call: &Call, now_us: u64) -> Option<Text> {
+        match call {
+            Call::Libvirt { question, .. } => {
+                self.arrivals(now_us);
+                self.has_libvirt(index).then_some(())?;
+                let guests = self.guests.iter_mut().filter(|guest| guest.host == index);
+                Some(Text { bytes: guest::answer(guests, *question, now_us)?, exit: None })
+            }
+            Call::LibvirtWrite { guest, operation, .. } => {
+                self.has_libvirt(index).then_some(())?;
+                let guest = self.guests.iter_mut().find(|one| one.host == index && one.is(guest));
+                let done = guest.is_some_and(|guest| guest.operate(operation, now_us));
+                Some(Text { bytes: String::new(), exit: Some(u32::from(!done)) })
+            }
+            _ => None,
+        }
+    }
+
+    /// A write that changes who holds the virtual addresses; false when it is another one.
+    fn tell_keepalived(&mut self, index: usize, call: &Call) -> bool {
+        let host = &mut self.hosts[index];
+        if let Some(number) = presence::number_written(call) {
+            host.priority_file = number;
+        } else if let Some(runs) = presence::keepalived_told(call) {
+            let _ =
+                if runs { host.stopped.remove(&Service::Keepalived) } else { host.stopped.insert(Service::Keepalived) };
+        } else {
+            return false;
+        }
+        self.elect();
+        true
+    }
+
     /// The daemon's words. `None` when nothing listens on the socket.
     fn text(&mut self, index: usize, request: &Request) -> Option<Text> {
         let (now, now_us) = (self.now, micros(self.now));
@@ -400,18 +434,7 @@ impl Cluster {
             call if HostProfileProbe::asks(call) => {
                 Some(Text { bytes: self.hosts[index].profile().to_owned(), exit: Some(0) })
             }
-            Call::Libvirt { question, .. } => {
-                self.arrivals(now_us);
-                self.has_libvirt(index).then_some(())?;
-                let guests = self.guests.iter_mut().filter(|guest| guest.host == index);
-                Some(Text { bytes: guest::answer(guests, *question, now_us)?, exit: None })
-            }
-            Call::LibvirtWrite { guest, operation, .. } => {
-                self.has_libvirt(index).then_some(())?;
-                let guest = self.guests.iter_mut().find(|one| one.host == index && one.is(guest));
-                let done = guest.is_some_and(|guest| guest.operate(operation, now_us));
-                Some(Text { bytes: String::new(), exit: Some(u32::from(!done)) })
-            }
+            call @ (Call::Libvirt { .. } | Call::LibvirtWrite { .. }) => self.libvirt(index, call, now_us),
             call if GuestProfileProbe::asks_starts(call) => {
                 let guests = self.guests.iter().filter(|guest| guest.host == index);
                 Some(Text { bytes: guest::starts(guests, now_us, now.wall.0), exit: Some(0) })
@@ -434,17 +457,7 @@ impl Cluster {
                 bytes: self.hosts[index].presence(&self.vips, &self.answering(), self.is_nopreempt),
                 exit: Some(0),
             }),
-            call if let Some(number) = presence::number_written(call) => {
-                self.hosts[index].priority_file = number;
-                self.elect();
-                Some(Text { bytes: String::new(), exit: Some(0) })
-            }
-            call if let Some(runs) = presence::keepalived_told(call) => {
-                let stopped = &mut self.hosts[index].stopped;
-                let _ = if runs { stopped.remove(&Service::Keepalived) } else { stopped.insert(Service::Keepalived) };
-                self.elect();
-                Some(Text { bytes: String::new(), exit: Some(0) })
-            }
+            call if self.tell_keepalived(index, call) => Some(Text { bytes: String::new(), exit: Some(0) }),
             call if ServicesProbe::asks(call) => Some(Text { bytes: self.hosts[index].services(), exit: Some(0) }),
             call if MemcachedProbe::asks(call) => Some(self.hosts[index].memcached(now_us)),
             Call::Tcp { .. } => Some(Text { bytes: String::new(), exit: Some(TCP_REFUSED) }),
