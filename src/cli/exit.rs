@@ -2,7 +2,6 @@
 
 use super::status_check::CheckState;
 use crate::run::EndingKind;
-use std::process::ExitCode;
 
 /// How a run of the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +63,6 @@ impl From<EndingKind> for Exit {
             EndingKind::Stopped => Self::Stopped,
             EndingKind::NeedsOperator => Self::NeedsOperator,
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
     }
 }
 

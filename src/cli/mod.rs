@@ -46,24 +46,36 @@ use crate::{
 };
 use args::{Args, Command, ConfigCommand, RunsWanted, Theme};
 use clap::Parser;
-use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+use std::{
+    io::{IsTerminal, Write as _},
+    sync::Arc,
+};
 
-/// Runs the program.
-pub fn main() -> ExitCode {
+/// Runs the program, and ends it with its exit code.
+pub fn main() -> ! {
+    let exit = ended();
+    // What is printed here is flushed as it is written; this is for whoever forgets.
+    let _ = std::io::stdout().flush();
+    // Without the exit handlers of C libraries: libvirt's threads may still be in a call that cannot be cancelled, and
+    // handlers that free what they use ended one of a hundred runs with a broken heap, after its last word.
+    signal_hook::low_level::exit(exit.code().into())
+}
+
+fn ended() -> Exit {
     let args = Args::parse();
     if let Err(report) = runtime::terminal::install_panic_hook() {
         output::note(&format!("vakt: no panic reports: {report}"));
     }
     if matches!(args.command, Some(Command::Execute)) {
-        return execute().into();
+        return execute();
     }
     match run(&args) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(Stop { exit, text }) => {
             if !text.is_empty() {
                 output::note(&text);
             }
-            exit.into()
+            exit
         }
     }
 }
