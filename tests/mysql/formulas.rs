@@ -220,7 +220,7 @@ fn a_transaction_that_only_the_replica_has_is_errant() {
     let (state, position) = mariadb_parts(&replica);
     let (primary_state, _) = mariadb_parts(&primary);
     let server = replica.identity.server_id.known().unwrap();
-    let relation = relation_mariadb(&position, &state, server, &primary_state);
+    let relation = relation_mariadb(&position, &state, server, &primary_state, &Default::default());
     let Relation::Diverged { errant, words } = relation else { panic!("{relation:?}") };
     assert_eq!((errant, words.as_str()), (1, "1 transaction of domain 0: 0-2-200"));
 

@@ -118,9 +118,10 @@ fn mysql_relations() {
 
 #[test]
 fn mariadb_relations() {
-    let of = |position: &str, state: &str, server: u32, primary: &str| {
-        relation_mariadb(&mariadb(position), &mariadb(state), server, &mariadb(primary))
+    let copied = |position: &str, state: &str, server: u32, primary: &str, received: &str| {
+        relation_mariadb(&mariadb(position), &mariadb(state), server, &mariadb(primary), &mariadb(received))
     };
+    let of = |position: &str, state: &str, server: u32, primary: &str| copied(position, state, server, primary, "");
     assert_eq!(of("0-31-207", "0-31-207", 33, "0-31-207"), Relation::Identical);
     assert_eq!(of("", "", 33, "0-31-207"), Relation::Empty);
     assert_eq!(of("0-31-200", "0-31-200", 33, "0-31-207"), Relation::Behind { missing: 7 });
@@ -131,6 +132,13 @@ fn mariadb_relations() {
     assert_eq!(of("0-32-900", "0-31-800,0-32-900", 32, "0-31-1000,0-32-900"), Relation::Behind { missing: 100 });
     // A primary made from a copy knows nothing of a third server's past.
     assert_eq!(of("0-32-900", "0-31-800,0-32-900", 33, "0-32-900"), Relation::Identical);
+    // What it wrote itself as a primary once, before that copy was made, is none either; what is newer is.
+    let of_copy = |received: &str| copied("0-31-950", "0-33-800,0-31-950", 33, "0-31-950", received);
+    assert_eq!(of_copy("0-32-900"), Relation::Identical);
+    assert!(matches!(of_copy("0-32-700"), Relation::Diverged { .. }));
+    // Where the primary names that server, its word counts.
+    let named = copied("0-31-950", "0-33-800,0-31-950", 33, "0-33-700,0-31-950", "0-32-900");
+    assert!(matches!(named, Relation::Diverged { errant: 100, .. }), "{named:?}");
     // A third server's transactions beyond the primary's end are errant all the same.
     assert!(matches!(of("0-34-910", "0-34-910", 33, "0-32-900"), Relation::Diverged { errant: 10, .. }));
     // Another domain that only the replica has.

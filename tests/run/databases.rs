@@ -114,6 +114,7 @@ fn base(server: u32, is_primary: bool) -> SwitchoverSample {
             binlog_format: Figure::Known("ROW".into()),
             gtid_strict: Figure::Known(true),
             gtid_domain: Figure::Known(0),
+            slave_pos: Figure::Known(vakt::model::mysql::gtid::MariadbGtids::default()),
             filters: Figure::Known("".into()),
             semi_sync_source: Figure::Known(is_primary),
             semi_sync_replica: Figure::Known(true),

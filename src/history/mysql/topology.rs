@@ -147,12 +147,17 @@ pub fn relation(replica: &MysqlFacts, source: &MysqlFacts) -> Figure<Relation> {
     let (ours, theirs) = (&replica.sample.replication.gtid, &source.sample.replication.gtid);
     let pair = ours.as_ref().and_then(|ours| theirs.as_ref().map(|theirs| (ours, theirs)));
     pair.and_then(|pair| match pair {
-        (GtidState::Mariadb { binlog_state, current_pos, .. }, GtidState::Mariadb { binlog_state: of_source, .. }) => {
+        (
+            GtidState::Mariadb { binlog_state, current_pos, .. },
+            GtidState::Mariadb { binlog_state: of_source, slave_pos, .. },
+        ) => {
+            // Unknown is nothing: then it proves nothing.
+            let received = slave_pos.clone().known().unwrap_or_default();
             current_pos.as_ref().and_then(|position| {
                 let own = replica.sample.identity.server_id;
                 let state = binlog_state.as_ref().and_then(|state| own.map(|own| (state, own)));
                 state.and_then(|(state, own)| {
-                    of_source.as_ref().map(|of_source| relation_mariadb(position, state, own, of_source))
+                    of_source.as_ref().map(|of_source| relation_mariadb(position, state, own, of_source, &received))
                 })
             })
         }

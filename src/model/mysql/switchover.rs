@@ -42,6 +42,10 @@ pub struct SwitchoverSettings {
     pub gtid_strict: Figure<bool>,
     /// `gtid_domain_id`.
     pub gtid_domain: Figure<u32>,
+    /// `gtid_slave_pos`: what it received as a replica, or with the copy that it was made from; it does not move while it
+    /// is the primary.
+    #[serde(default)]
+    pub slave_pos: Figure<MariadbGtids>,
     /// Every `replicate_…` filter as one text, empty without any.
     pub filters: Figure<Clean>,
     /// `rpl_semi_sync_master_enabled`: commits wait for a replica.

@@ -418,7 +418,8 @@ fn judge_beyond(sample: &SwitchoverSample, theirs: Option<&SwitchoverSample>, no
     };
     // The two were not read at one moment: what the primary itself wrote since is no transaction that it lacks.
     let newer = state.union(own).of_server(primary_server);
-    match relation_mariadb(own, state, server, &primary.union(&newer)) {
+    let received = theirs.settings.slave_pos.clone().known().unwrap_or_default();
+    match relation_mariadb(own, state, server, &primary.union(&newer), &received) {
         Relation::Diverged { words, .. } => verdict(false, format!("has {words}, which {node} lacks")),
         _ => verdict(true, format!("has nothing that {node} lacks")),
     }

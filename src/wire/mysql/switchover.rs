@@ -212,6 +212,12 @@ fn read_settings(of: &Named<'_>, complaints: &mut Complaints) -> SwitchoverSetti
         binlog_format: of.text(&["binlog_format"]),
         gtid_strict: of.flag(&["gtid_strict_mode"], complaints),
         gtid_domain: of.number(&["gtid_domain_id"], complaints),
+        slave_pos: match of.raw(&["gtid_slave_pos"]) {
+            Figure::Known(text) => {
+                String::from_utf8_lossy(text).parse().map_or(Figure::Unknown(Unknown::Malformed), Figure::Known)
+            }
+            Figure::Unknown(why) => Figure::Unknown(why),
+        },
         filters: filters(of),
         semi_sync_source: off(of.flag(&["rpl_semi_sync_master_enabled"], complaints)),
         semi_sync_replica: off(of.flag(&["rpl_semi_sync_slave_enabled"], complaints)),

@@ -79,15 +79,17 @@ pub fn relation_mysql(
 }
 
 /// MariaDB: from the replica's `gtid_current_pos`, its `gtid_binlog_state` and `server_id`, and the primary's
-/// `gtid_binlog_state`.
+/// `gtid_binlog_state` and `gtid_slave_pos`.
 ///
 /// Errant is what the replica itself wrote beyond what the primary has of it, and whatever lies beyond the primary's
-/// last number of that domain. What a third server wrote may be missing in a primary that was made from a copy.
+/// last number of that domain. A primary that was made from a copy names in its binary log nothing that is older; what it
+/// received, as a replica or with the copy, tells how far it has everything all the same.
 pub fn relation_mariadb(
     replica_position: &MariadbGtids,
     replica_state: &MariadbGtids,
     replica_server: u32,
     primary_state: &MariadbGtids,
+    primary_received: &MariadbGtids,
 ) -> Relation {
     let mut errant: Vec<MariadbRange> = Vec::new();
     let all = replica_state.union(replica_position);
@@ -98,8 +100,10 @@ pub fn relation_mariadb(
         let before = others.map(|(_, last)| last.saturating_add(1)).max();
         let range = MariadbRange { first: range.first.max(before.unwrap_or(0)), ..range };
         let head = primary_state.head(domain).map(|(_, sequence)| sequence);
+        let received = primary_received.head(domain).map_or(0, |(_, sequence)| sequence);
+        let was_copied = primary_state.last(range.series).is_none() && range.last <= received;
         if server == replica_server {
-            errant.push(range);
+            errant.extend(Some(range).filter(|_| !was_copied));
         } else if head.is_none_or(|head| range.last > head) {
             let first = head.map_or(range.first, |head| range.first.max(head.saturating_add(1)));
             errant.push(MariadbRange { first, ..range });
