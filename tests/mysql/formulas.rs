@@ -9,7 +9,7 @@ use vakt::{
         figure::{Figure, Unknown},
         mysql::{
             CheckpointSource, Dialect, GtidState, MysqlFacts, MysqlSample, ThreadState,
-            gtid::{Relation, relation_mariadb, relation_mysql},
+            gtid::{MariadbGtids, Relation, relation_mariadb, relation_mysql},
             root_blockers,
         },
     },
@@ -203,9 +203,7 @@ fn commit_timestamps_are_better_than_whole_seconds() {
     assert_eq!(idle.replication.channels.known().unwrap()[0].lags.applied_ms, Figure::Known(0));
 }
 
-fn mariadb_parts(
-    sample: &MysqlSample,
-) -> (vakt::model::mysql::gtid::MariadbGtids, vakt::model::mysql::gtid::MariadbGtids) {
+fn mariadb_parts(sample: &MysqlSample) -> (MariadbGtids, MariadbGtids) {
     match sample.replication.gtid.as_ref().known().unwrap() {
         GtidState::Mariadb { binlog_state, current_pos, .. } => {
             (binlog_state.clone().known().unwrap(), current_pos.clone().known().unwrap())
@@ -220,7 +218,7 @@ fn a_transaction_that_only_the_replica_has_is_errant() {
     let (state, position) = mariadb_parts(&replica);
     let (primary_state, _) = mariadb_parts(&primary);
     let server = replica.identity.server_id.known().unwrap();
-    let relation = relation_mariadb(&position, &state, server, &primary_state, &Default::default());
+    let relation = relation_mariadb(&position, &state, server, &primary_state, &MariadbGtids::default());
     let Relation::Diverged { errant, words } = relation else { panic!("{relation:?}") };
     assert_eq!((errant, words.as_str()), (1, "1 transaction of domain 0: 0-2-200"));
 
