@@ -14,11 +14,18 @@ const MOUNTS_MAX: usize = 64;
 /// The kernel's file.
 const FILE: &str = "/proc/self/mountstats";
 
-/// The mounts, in the order in which they were made.
+/// The mounts, in the order in which they were made. The file tells of every mount of the node; the others are none of ours.
 pub(super) fn of(sources: &Sources<'_>, complaints: &mut Complaints) -> Vec<NfsMount> {
     let mut mounts: Vec<NfsMount> = Vec::new();
+    let mut is_ours = false;
     for line in sources.lines(FILE) {
         if let Some(rest) = line.strip_prefix("device ") {
+            let kind = rest.rsplit_once(" with fstype ").and_then(|(_, kind)| kind.split_whitespace().next());
+            // What an NFS server has of its own is called nfsd.
+            is_ours = matches!(kind, Some("nfs" | "nfs4"));
+            if !is_ours {
+                continue;
+            }
             if mounts.len() >= MOUNTS_MAX {
                 complaints.add("NFS", format!("only the first {MOUNTS_MAX} mounts are kept"));
                 break;
@@ -27,7 +34,9 @@ pub(super) fn of(sources: &Sources<'_>, complaints: &mut Complaints) -> Vec<NfsM
                 Some(mount) => mounts.push(mount),
                 None => complaints.add("NFS", format!("not understood: {line}")),
             }
-        } else if let (Some(mount), Some((key, values))) = (mounts.last_mut(), line.trim().split_once(':')) {
+        } else if let (true, Some(mount), Some((key, values))) =
+            (is_ours, mounts.last_mut(), line.trim().split_once(':'))
+        {
             take(mount, key, values, complaints);
         }
     }
@@ -84,5 +93,24 @@ fn added(so_far: Figure<u64>, more: Figure<u64>) -> Figure<u64> {
         (Figure::Known(so_far), Figure::Known(more)) => Figure::Known(so_far.saturating_add(more)),
         (Figure::Unknown(Unknown::Missing), more) => more,
         (_, Figure::Unknown(why)) | (Figure::Unknown(why), _) => Figure::Unknown(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bash sends the kernel's file whole.
+    #[test]
+    fn mounts_that_are_not_nfs_are_none() {
+        let content = "device /dev/vda1 mounted on / with fstype ext4\ndevice nfsd mounted on /proc/fs/nfsd with fstype nfsd\n\
+            device 10.10.0.25:/srv mounted on /srv with fstype nfs4 statvers=1.1\n\tage:\t7\n\
+            device tmpfs mounted on /tmp with fstype tmpfs\n\tage:\t9\n";
+        let text = format!("file:{} {FILE}\n{content}\n", content.len());
+        let mut complaints = Complaints::default();
+        let mounts = of(&Sources::parse(&text, &[]), &mut complaints);
+        let [mount] = mounts.as_slice() else { panic!("{mounts:?}") };
+        assert_eq!((mount.mount.as_str(), mount.kind.as_str(), mount.age_s), ("/srv", "nfs4", Figure::Known(7)));
+        assert!(complaints.finish().is_empty());
     }
 }
