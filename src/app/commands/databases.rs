@@ -5,6 +5,7 @@ use crate::{
     app::{
         App, Overlay, changes,
         command::{Command, Danger, Here},
+        effect::Effect,
         palette::Palette,
         planning,
         rows::RowId,
@@ -44,18 +45,27 @@ const SWITCHOVER: Command = Command {
     doc: "Opens the plan of a planned switchover to the database of this node, with every check of every replica.",
     scope: VERBS,
     danger: Danger::Primary,
-    available: |here| {
-        changes::not_now(here.app)?;
-        meant(here).map(|_| ())
-    },
-    act: |app| {
-        match meant(&Here::of(app)) {
-            Ok(to) => planning::open(app, Intent { change: Change::MysqlSwitchover { to }, reason: None }),
-            Err(reason) => app.notify(reason),
-        }
-        Vec::new()
-    },
+    available: can,
+    act: |app| plan(app, |_, to| Change::MysqlSwitchover { to }),
 };
+
+/// Whether a change of the row's database can be planned at all.
+fn can(here: &Here<'_>) -> Result<(), String> {
+    changes::not_now(here.app)?;
+    meant(here).map(|_| ())
+}
+
+/// Opens the plan of a change of the row's database.
+fn plan(app: &mut App, change: fn(&App, NodeName) -> Change) -> Vec<Effect> {
+    match meant(&Here::of(app)) {
+        Ok(node) => {
+            let change = change(app, node);
+            planning::open(app, Intent { change, reason: None });
+        }
+        Err(reason) => app.notify(reason),
+    }
+    Vec::new()
+}
 
 /// The sessions of the database of the row.
 fn sessions(here: &Here<'_>) -> Result<Palette, String> {
@@ -77,20 +87,8 @@ const FAILOVER: Command = Command {
     doc: "Opens the plan of a failover from a primary that does not serve: to the database of this node, or, on the old primary, to the replica that has most.",
     scope: VERBS,
     danger: Danger::Primary,
-    available: |here| {
-        changes::not_now(here.app)?;
-        meant(here).map(|_| ())
-    },
-    act: |app| {
-        match meant(&Here::of(app)) {
-            Ok(name) => {
-                let to = Some(name).filter(|name| is_replica(app, name));
-                planning::open(app, Intent { change: Change::MysqlFailover { to }, reason: None });
-            }
-            Err(reason) => app.notify(reason),
-        }
-        Vec::new()
-    },
+    available: can,
+    act: |app| plan(app, |app, name| Change::MysqlFailover { to: Some(name).filter(|name| is_replica(app, name)) }),
 };
 
 const REJOIN: Command = Command {
@@ -100,17 +98,8 @@ const REJOIN: Command = Command {
     doc: "Opens the plan by which a former primary, or another database that fell out, comes back as a replica.",
     scope: VERBS,
     danger: Danger::Replica,
-    available: |here| {
-        changes::not_now(here.app)?;
-        meant(here).map(|_| ())
-    },
-    act: |app| {
-        match meant(&Here::of(app)) {
-            Ok(node) => planning::open(app, Intent { change: Change::MysqlRejoin { node }, reason: None }),
-            Err(reason) => app.notify(reason),
-        }
-        Vec::new()
-    },
+    available: can,
+    act: |app| plan(app, |_, node| Change::MysqlRejoin { node }),
 };
 
 /// Whether the database of that node was a replica when it was last read.

@@ -2,12 +2,11 @@
 
 use super::{expect::DaemonExpect, field::Field, steps};
 use crate::{
-    model::{haproxy::AdminState, intent::Intent, mysql::DaemonState, text::Clean},
+    model::{intent::Intent, mysql::DaemonState, text::Clean},
     plan::{
-        expect::{Check, ServerExpect},
         haproxy::list_words,
         parts::{Body, ConfirmBy, Confirmation, Premise, Source, Step, Subject},
-        switchover::{DatabaseExpect, candidate::table_words, expect::lag_of, steps::check},
+        switchover::{DatabaseExpect, candidate::table_words, endpoint, expect::lag_of, steps::check},
         text::seconds,
         vip::Scene,
     },
@@ -18,9 +17,7 @@ use crate::{
 pub(super) fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Option<Body> {
     let (from, to) = (field.lost.name(), field.target.name());
     let steps = steps::all(field)?;
-    let mut endpoints: Vec<_> = field.endpoints.iter().flat_map(|one| [one.old.clone(), one.new.clone()]).collect();
-    endpoints.sort();
-    endpoints.dedup();
+    let endpoints = endpoint::servers(&field.endpoints);
     let ages = field.seats().map(|seat| seat.age_ms).chain(field.endpoints.iter().map(|one| one.age_ms));
     Some(Body {
         cluster: scene.inventory.cluster.clone(),
@@ -128,16 +125,7 @@ fn premises(field: &Field<'_>) -> Vec<Premise> {
         let seen = DatabaseExpect::ReadOnly.judge(&seat.facts, None, None).seen().clone();
         premises.push(Premise { check: check(seat, DatabaseExpect::ReadOnly), seen, age_ms: seat.age_ms, age_ms_max });
     }
-    for endpoint in &field.endpoints {
-        let told = [
-            endpoint.check(&endpoint.old, ServerExpect::Told(AdminState::Ready)),
-            endpoint.check(&endpoint.new, ServerExpect::Told(endpoint.new_told)),
-        ];
-        premises.extend(told.map(|check: Check| {
-            let seen = check.judge(&endpoint.facts, None).seen().clone();
-            Premise { check, seen, age_ms: endpoint.age_ms, age_ms_max }
-        }));
-    }
+    premises.extend(field.endpoints.iter().flat_map(|endpoint| endpoint.premises(age_ms_max)));
     premises
 }
 
@@ -159,14 +147,6 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
         requests: ProbeId::Binlog.probe().requests(field.lost.node, deadline_ms),
     };
     let mut sources: Vec<Source> = [daemon, binlog].into_iter().chain(databases).collect();
-    for endpoint in &field.endpoints {
-        if sources.iter().all(|source| source.node != *endpoint.name() || source.probe != ProbeId::Haproxy) {
-            sources.push(Source {
-                node: endpoint.name().clone(),
-                probe: ProbeId::Haproxy,
-                requests: ProbeId::Haproxy.probe().requests(endpoint.node, deadline_ms),
-            });
-        }
-    }
+    sources.extend(endpoint::sources(&field.endpoints, deadline_ms));
     sources
 }

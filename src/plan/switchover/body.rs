@@ -1,15 +1,14 @@
 //! The plan around the steps: what will happen in sentences, what it rests on, how it is read.
 
 use super::{
-    Scene, candidate,
+    Scene, candidate, endpoint,
     expect::DatabaseExpect,
     field::{Field, Seat},
     statements, steps,
 };
 use crate::{
-    model::{haproxy::AdminState, intent::Intent, text::Clean},
+    model::{intent::Intent, text::Clean},
     plan::{
-        expect::{Check, ServerExpect},
         haproxy::list_words,
         parts::{Body, ConfirmBy, Confirmation, Premise, Source, Step, Subject},
         text::seconds,
@@ -21,9 +20,7 @@ use crate::{
 pub(super) fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Option<Body> {
     let (from, to) = (field.primary.name(), field.target.name());
     let steps = steps::all(field)?;
-    let mut endpoints: Vec<_> = field.endpoints.iter().flat_map(|one| [one.old.clone(), one.new.clone()]).collect();
-    endpoints.sort();
-    endpoints.dedup();
+    let endpoints = endpoint::servers(&field.endpoints);
     let ages = field.seats().map(|seat| seat.age_ms).chain(field.endpoints.iter().map(|one| one.age_ms));
     Some(Body {
         cluster: scene.inventory.cluster.clone(),
@@ -136,16 +133,7 @@ fn premises(field: &Field<'_>) -> Vec<Premise> {
     for seat in &field.others {
         hold(seat, DatabaseExpect::ReadOnly);
     }
-    for endpoint in &field.endpoints {
-        let told = [
-            endpoint.check(&endpoint.old, ServerExpect::Told(AdminState::Ready)),
-            endpoint.check(&endpoint.new, ServerExpect::Told(endpoint.new_told)),
-        ];
-        premises.extend(told.map(|check: Check| {
-            let seen = check.judge(&endpoint.facts, None).seen().clone();
-            Premise { check, seen, age_ms: endpoint.age_ms, age_ms_max: field.stale_after_ms }
-        }));
-    }
+    premises.extend(field.endpoints.iter().flat_map(|endpoint| endpoint.premises(field.stale_after_ms)));
     premises
 }
 
@@ -157,14 +145,6 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
         requests: mysql::requests_of_plan(seat.node, deadline_ms),
     });
     let mut sources: Vec<Source> = databases.collect();
-    for endpoint in &field.endpoints {
-        if sources.iter().all(|source| source.node != *endpoint.name() || source.probe != ProbeId::Haproxy) {
-            sources.push(Source {
-                node: endpoint.name().clone(),
-                probe: ProbeId::Haproxy,
-                requests: ProbeId::Haproxy.probe().requests(endpoint.node, deadline_ms),
-            });
-        }
-    }
+    sources.extend(endpoint::sources(&field.endpoints, deadline_ms));
     sources
 }

@@ -12,6 +12,7 @@ use crate::{
     plan::{
         expect::{Check, Expect, ServerExpect, server_words, takes_traffic},
         haproxy::list_words,
+        parts::{Premise, Source},
         vip::sight,
     },
     wire::{
@@ -20,6 +21,7 @@ use crate::{
         request::Request,
     },
 };
+use std::collections::BTreeSet;
 
 /// One backend of one load balancer that sends writes to the primary.
 pub(in crate::plan) struct Endpoint<'a> {
@@ -53,6 +55,16 @@ impl Endpoint<'_> {
         Some(ServerCommands::new(self.socket, &server.backend, &server.server)?.shutdown_sessions())
     }
 
+    /// What it is told now, of both servers.
+    pub(in crate::plan) fn premises(&self, age_ms_max: u64) -> [Premise; 2] {
+        let told = [(&self.old, AdminState::Ready), (&self.new, self.new_told)];
+        told.map(|(server, state)| {
+            let check = self.check(server, ServerExpect::Told(state));
+            let seen = check.judge(&self.facts, None).seen().clone();
+            Premise { check, seen, age_ms: self.age_ms, age_ms_max }
+        })
+    }
+
     fn evidence(&self) -> Vec<Clean> {
         let line =
             |path: &ServerPath| Clean::line(&format!("{}: {path} {}", self.node.name, server_words(&self.facts, path)));
@@ -68,6 +80,24 @@ pub(in crate::plan) struct Move<'m> {
     pub(in crate::plan) others: Vec<&'m Node>,
     /// Whether a load balancer sends writes to that server now. One that is down is sent to as soon as it is up.
     pub(in crate::plan) is_sent_to: fn(&Server) -> bool,
+}
+
+/// Every server by which writes go to the old or the new one, once.
+pub(in crate::plan) fn servers(endpoints: &[Endpoint<'_>]) -> Vec<ServerPath> {
+    let all: BTreeSet<&ServerPath> = endpoints.iter().flat_map(|one| [&one.old, &one.new]).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// How the load balancers are read, each once.
+pub(in crate::plan) fn sources(endpoints: &[Endpoint<'_>], deadline_ms: u64) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    for endpoint in endpoints {
+        if sources.iter().all(|source| source.node != *endpoint.name()) {
+            let requests = ProbeId::Haproxy.probe().requests(endpoint.node, deadline_ms);
+            sources.push(Source { node: endpoint.name().clone(), probe: ProbeId::Haproxy, requests });
+        }
+    }
+    sources
 }
 
 /// Every endpoint, and what is left alone, in sentences.
