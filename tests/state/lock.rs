@@ -75,6 +75,27 @@ fn of_two_processes_one_holds_the_lock_and_the_other_names_it() {
 }
 
 #[test]
+fn who_was_refused_does_not_get_the_lock_later() {
+    let bed = Bed::new();
+    let state = bed.state();
+    for round in 1..4 {
+        let (other, said) = Other::start(&bed, &format!("20261123T140322Z-0000000{round}"));
+        assert_eq!(said, "held");
+        // As many as an impatient operator asks: each would have its turn when the holder goes.
+        std::thread::scope(|scope| {
+            for process in 0..8 {
+                let (state, holder) = (&state, holder(process));
+                scope.spawn(move || assert!(BastionLock::take(state, &holder).is_err()));
+            }
+        });
+        other.kill();
+        for _ in 0..1000 {
+            assert_eq!(state.lock_state(), LockState::Free);
+        }
+    }
+}
+
+#[test]
 fn a_run_is_running_while_its_process_lives_and_interrupted_when_it_is_killed() {
     let bed = Bed::new();
     let state = bed.state();

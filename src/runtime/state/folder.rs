@@ -17,12 +17,13 @@ use std::{
     ops::Deref,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::Path,
-    sync::mpsc::sync_channel,
     time::Duration,
 };
 
 /// Longest wait for a lock that is held for moments only.
 const MOMENT: Duration = Duration::from_secs(2);
+/// Breath between two attempts to take a lock.
+const AGAIN: Duration = Duration::from_millis(2);
 
 /// Who may read and write what is made in the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,24 +227,25 @@ impl Drop for Locked {
 }
 
 /// Takes the file's lock alone, within `wait`: others look at it for moments. `None` when somebody holds it.
+///
+/// It asks again and again rather than let a thread wait in the kernel: such a thread cannot be called back, and gets the
+/// lock when its holder goes, long after its caller was refused.
 pub(super) fn lock_alone(file: File, wait: Duration) -> io::Result<Option<Locked>> {
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => return Ok(Some(Locked(file))),
-        Err(rustix::io::Errno::WOULDBLOCK) if !wait.is_zero() => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-        Err(error) => return Err(error.into()),
+    let mut waits = wait.as_millis() / AGAIN.as_millis();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(Locked(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) if waits > 0 => breathe(),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        waits -= 1;
     }
-    // The kernel wakes a thread that waits; a lock that comes too late is given back with the file.
-    let (sender, receiver) = sync_channel(1);
-    let waiter = std::thread::Builder::new().name("lock".into());
-    waiter.spawn(move || {
-        let locked = flock(&file, FlockOperation::LockExclusive).map(|()| Locked(file));
-        let _ = sender.send(locked);
-    })?;
-    match receiver.recv_timeout(wait) {
-        Ok(locked) => Ok(Some(locked?)),
-        Err(_) => Ok(None),
-    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "flock has no wait that ends; the attempts are bounded")]
+fn breathe() {
+    std::thread::sleep(AGAIN);
 }
 
 /// Whether somebody holds the file's lock alone.
