@@ -262,7 +262,14 @@ fn was_asked(facts: &NodeFacts, probe: ProbeId) -> bool {
 /// What a plan of that change rests on besides load balancers and addresses.
 fn rests_on(change: &Change) -> &'static [ProbeId] {
     match change {
-        Change::Guest { .. } => &[ProbeId::Switchover, ProbeId::Daemon, ProbeId::Guests, ProbeId::GuestProfile],
+        Change::Guest { .. } => &[
+            ProbeId::Switchover,
+            ProbeId::Daemon,
+            ProbeId::Guests,
+            ProbeId::GuestProfile,
+            ProbeId::Ovs,
+            ProbeId::LinuxBridges,
+        ],
         Change::MysqlKill { .. } => &[ProbeId::Mysql],
         change if change.is_about_primary() => &[ProbeId::Switchover, ProbeId::Daemon],
         _ => &[],

@@ -241,6 +241,19 @@ fn every_refusal_about_a_guest_reads_as_it_should() {
 }
 
 #[test]
+fn a_switch_that_was_not_read_is_unknown_and_not_missing() {
+    let (mut world, inventory) = Cluster::with_guests().world();
+    world.nodes.iter_mut().find(|facts| facts.name.as_str() == "kvm02").unwrap().ovs = Default::default();
+    let words = ["vm.migrate", "web03", "--to", "kvm02"];
+    let Ok(intent) = vakt::model::intent::Intent::parse(&words) else { panic!("{words:?}") };
+    let policy = &inventory.settings.policy;
+    let refusal = vakt::plan::plan(&world, &inventory, &intent, policy, crate::run::cluster::START).unwrap_err();
+    let found: Vec<(ReasonKind, &str)> =
+        refusal.reasons.iter().map(|reason| (reason.kind, reason.what.as_str())).collect();
+    assert_eq!(found, [(ReasonKind::UnknownFact, "Whether kvm02 has the bridge br-int is not known.")]);
+}
+
+#[test]
 fn what_a_guest_does_already_says_so() {
     for (name, cluster, line) in [
         ("already_suspended", paused(Cluster::with_guests(), "app01"), "vm.suspend app01"),

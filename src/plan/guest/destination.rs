@@ -3,7 +3,7 @@
 use super::{Reason, ReasonKind, Scene, expect, field::Field, field::Host};
 use crate::{
     model::{
-        hypervisor::{DiskDefinition, DomainDefinition, HypervisorProfile},
+        hypervisor::{DiskDefinition, DomainDefinition, HypervisorProfile, InterfaceDefinition},
         ids::NodeName,
         inventory::Role,
         ovs::Port,
@@ -340,43 +340,64 @@ fn judge_bridges(
     fine: &mut Vec<String>,
     reasons: &mut Vec<Reason>,
 ) {
+    for interface in &definition.interfaces {
+        match judge_bridge(scene, field, to, interface) {
+            Ok(line) => fine.push(line),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+}
+
+fn judge_bridge(
+    scene: &Scene<'_>,
+    field: &Field<'_>,
+    to: &NodeName,
+    interface: &InterfaceDefinition,
+) -> Result<String, Reason> {
+    let bridge = &interface.bridge;
     let facts = scene.world.node(to);
     let switch = facts.and_then(|facts| facts.ovs.last());
     let plain = facts.and_then(|facts| facts.bridges.last());
-    for interface in &definition.interfaces {
-        let bridge = &interface.bridge;
-        let of_switch = switch.and_then(|facts| facts.sample.bridges.iter().find(|one| one.name == *bridge));
-        let is_plain = plain.is_some_and(|bridges| bridges.iter().any(|one| one.name == *bridge));
-        let is_there = if interface.is_openvswitch { of_switch.is_some() } else { is_plain };
-        if !is_there {
-            let kind = if interface.is_openvswitch { "Open vSwitch" } else { "the kernel" };
-            reasons.push(Reason::new(
-                ReasonKind::NoWay,
-                format!("{to} has no bridge {bridge} of {kind}: {} would be cut off.", field.name),
-                vec![Clean::line(&format!("{}: {} is plugged into {bridge}", field.host.name(), interface.mac))],
-                "Make the bridge of that name there first.",
-            ));
-            continue;
-        }
-        let lacking: Vec<String> = interface
-            .vlans
-            .iter()
-            .filter(|vlan| !of_switch.is_some_and(|bridge| bridge.ports.iter().any(|port| carries(port, **vlan))))
-            .map(ToString::to_string)
-            .collect();
-        if interface.is_openvswitch && !lacking.is_empty() {
-            reasons.push(Reason::new(
-                ReasonKind::NoWay,
-                format!("No port of {bridge} on {to} carries VLAN {}.", lacking.join(", ")),
-                vec![Clean::line(&format!("{}: {} is in it", field.host.name(), interface.mac))],
-                format!("Let a port of {bridge} carry it first: ovs-vsctl set port PORT trunks=…"),
-            ));
-            continue;
-        }
-        let vlans: Vec<String> = interface.vlans.iter().map(ToString::to_string).collect();
-        let vlans = if vlans.is_empty() { String::new() } else { format!(", VLAN {}", vlans.join(", ")) };
-        fine.push(format!("bridge {bridge}{vlans} is there"));
+    let (is_known, failure) = if interface.is_openvswitch {
+        (switch.is_some(), facts.and_then(|facts| facts.ovs.failure()))
+    } else {
+        (plain.is_some(), facts.and_then(|facts| facts.bridges.failure()))
+    };
+    if !is_known {
+        let why = failure.map_or("not told yet", |failure| failure.reason.as_str());
+        return Err(Reason::new(
+            ReasonKind::UnknownFact,
+            format!("Whether {to} has the bridge {bridge} is not known."),
+            vec![Clean::line(&format!("{to}: {why}"))],
+            "Wait for the next look; then plan again.",
+        ));
     }
+    let of_switch = switch.and_then(|facts| facts.sample.bridges.iter().find(|one| one.name == *bridge));
+    let is_plain = plain.is_some_and(|bridges| bridges.iter().any(|one| one.name == *bridge));
+    if !(if interface.is_openvswitch { of_switch.is_some() } else { is_plain }) {
+        let kind = if interface.is_openvswitch { "Open vSwitch" } else { "the kernel" };
+        return Err(Reason::new(
+            ReasonKind::NoWay,
+            format!("{to} has no bridge {bridge} of {kind}: {} would be cut off.", field.name),
+            vec![Clean::line(&format!("{}: {} is plugged into {bridge}", field.host.name(), interface.mac))],
+            "Make the bridge of that name there first.",
+        ));
+    }
+    let words = |vlans: Vec<String>| vlans.join(", ");
+    let carried = |vlan: u16| of_switch.is_some_and(|bridge| bridge.ports.iter().any(|port| carries(port, vlan)));
+    let lacking: Vec<String> =
+        interface.vlans.iter().filter(|vlan| !carried(**vlan)).map(ToString::to_string).collect();
+    if interface.is_openvswitch && !lacking.is_empty() {
+        return Err(Reason::new(
+            ReasonKind::NoWay,
+            format!("No port of {bridge} on {to} carries VLAN {}.", words(lacking)),
+            vec![Clean::line(&format!("{}: {} is in it", field.host.name(), interface.mac))],
+            format!("Let a port of {bridge} carry it first: ovs-vsctl set port PORT trunks=…"),
+        ));
+    }
+    let vlans: Vec<String> = interface.vlans.iter().map(ToString::to_string).collect();
+    let vlans = if vlans.is_empty() { String::new() } else { format!(", VLAN {}", words(vlans)) };
+    Ok(format!("bridge {bridge}{vlans} is there"))
 }
 
 fn carries(port: &Port, vlan: u16) -> bool {
