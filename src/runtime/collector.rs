@@ -95,9 +95,7 @@ impl Collector {
         let mut requests = probe.requests_in(node, &self.inventory);
         let mut replies = Vec::with_capacity(requests.len());
         for _ in 0..ROUNDS_MAX {
-            for request in &requests {
-                replies.push(self.connections.call(name, request).await?);
-            }
+            replies.extend(self.connections.call_all(name, &requests).await?);
             requests = probe.follow(node, deadline_ms, &replies);
             if requests.is_empty() {
                 break;

@@ -21,6 +21,21 @@ use std::fmt;
 pub trait Connections: fmt::Debug + Send + Sync {
     /// Sends one read and waits for the answer, at most its deadline. A write is refused before a byte is sent.
     fn call<'a>(&'a self, node: &'a NodeName, request: &'a Request) -> BoxFuture<'a, Result<Reply, Trouble>>;
+    /// Reads that belong together, each answered, or the first trouble. A way that can sends them at once: each round trip
+    /// wakes several processes on the node.
+    fn call_all<'a>(
+        &'a self,
+        node: &'a NodeName,
+        requests: &'a [Request],
+    ) -> BoxFuture<'a, Result<Vec<Reply>, Trouble>> {
+        Box::pin(async move {
+            let mut replies = Vec::with_capacity(requests.len());
+            for request in requests {
+                replies.push(self.call(node, request).await?);
+            }
+            Ok(replies)
+        })
+    }
     /// The operator's answer to a question.
     fn answer(&self, node: &NodeName, question: u64, answer: Answer);
     /// Try again now instead of waiting for the back-off.

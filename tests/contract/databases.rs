@@ -219,6 +219,51 @@ async fn a_real_server_lets_root_in_by_the_socket_and_refuses_writes() {
 }
 
 #[tokio::test]
+async fn of_several_statements_each_is_answered_whatever_the_others_get() {
+    let Some(bed) = lab::bed("db01").await else { return };
+    let nodes = Watched::up(&bed).await;
+    let of = |statement, sql: &'static str| match asked(SOCKET, sql, Repeat::Always) {
+        Call::Sql { socket, login, sql, repeat, .. } => Call::Sql { socket, login, statement, sql, repeat },
+        other => other,
+    };
+    let nothing = "select * from nowhere.nothing";
+    // Its first row is sent before its second one fails.
+    let late = "select if(a = 2, (select 1 union select 2), a) as a from (select 1 as a union select 2) as t";
+    let calls = vec![
+        of(StatementId::Role, "select 'first' as a"),
+        of(StatementId::Views, nothing),
+        of(StatementId::Variables, "select 'third' as a where false"),
+        of(StatementId::Status, late),
+        of(StatementId::Workers, "select 'fifth' as a"),
+        of(StatementId::Heartbeat, nothing),
+    ];
+    for calls in [calls.clone(), calls.into_iter().rev().collect()] {
+        let ids: Vec<StatementId> = calls.iter().filter_map(statement).collect();
+        let replies = nodes.call_all(NODE, calls, 2000).await.unwrap();
+        assert_eq!(replies.len(), ids.len());
+        for (id, reply) in ids.into_iter().zip(replies) {
+            let said = String::from_utf8(reply.bytes).unwrap();
+            let expected = match id {
+                StatementId::Role => "= role rows\na\nfirst\n",
+                StatementId::Variables => "= variables rows\na\n",
+                StatementId::Workers => "= workers rows\na\nfifth\n",
+                StatementId::Status => "= status refused 1242 Subquery returns more than 1 row\n",
+                StatementId::Views => "= views refused 1146 Table 'nowhere.nothing' doesn't exist\n",
+                _ => "= heartbeat refused 1146 Table 'nowhere.nothing' doesn't exist\n",
+            };
+            assert_eq!(said, expected);
+        }
+    }
+}
+
+fn statement(call: &Call) -> Option<StatementId> {
+    match call {
+        Call::Sql { statement, .. } => Some(*statement),
+        _ => None,
+    }
+}
+
+#[tokio::test]
 async fn an_unprivileged_login_without_an_account_comes_in_through_sudo() {
     let Some(bed) = lab::bed("db02").await else { return };
     let mut nodes = Watched::up(&bed).await;

@@ -161,6 +161,12 @@ impl Watched {
         self.fleet.call(&node.into(), &Request::read(call, deadline_ms, cap)).await
     }
 
+    /// Reads that belong together.
+    pub(super) async fn call_all(&self, node: &str, calls: Vec<Call>, deadline_ms: u64) -> Result<Vec<Reply>, Trouble> {
+        let requests: Vec<Request> = calls.into_iter().map(|call| Request::read(call, deadline_ms, 1 << 20)).collect();
+        self.fleet.call_all(&node.into(), &requests).await
+    }
+
     pub(super) async fn shell(&self, script: &str) -> Result<Reply, Trouble> {
         self.call(NODE, shell(script), 10_000, 1 << 20).await
     }

@@ -108,14 +108,14 @@ impl Fleet {
     /// Sends one request over the node's connection and waits for the answer, at most its deadline.
     /// A write is refused: only the executor's own transport may write.
     pub async fn call(&self, node: &NodeName, request: &Request) -> Result<Reply, Trouble> {
-        if request.access == Access::Write {
-            return Err(Trouble::new(
-                TroubleKind::ReadOnly,
-                format!("this connection only reads; not sent to {node}: {request}"),
-                "changes go through a plan: vakt do",
-            ));
-        }
+        only_reads(node, request)?;
         self.session(node)?.call(request).await
+    }
+
+    /// Sends requests that belong together, at once where the node can take them so.
+    pub async fn call_all(&self, node: &NodeName, requests: &[Request]) -> Result<Vec<Reply>, Trouble> {
+        requests.iter().try_for_each(|request| only_reads(node, request))?;
+        self.session(node)?.call_all(requests).await
     }
 
     /// The session with a node, or why there is none.
@@ -154,6 +154,14 @@ impl Connections for Fleet {
         Box::pin(self.call(node, request))
     }
 
+    fn call_all<'a>(
+        &'a self,
+        node: &'a NodeName,
+        requests: &'a [Request],
+    ) -> BoxFuture<'a, Result<Vec<Reply>, Trouble>> {
+        Box::pin(self.call_all(node, requests))
+    }
+
     fn answer(&self, node: &NodeName, question: u64, answer: Answer) {
         self.answer(node, question, answer);
     }
@@ -173,6 +181,17 @@ impl Drop for Fleet {
         self.shared.tasks.close();
         self.shared.forget();
     }
+}
+
+fn only_reads(node: &NodeName, request: &Request) -> Result<(), Trouble> {
+    if request.access == Access::Write {
+        return Err(Trouble::new(
+            TroubleKind::ReadOnly,
+            format!("this connection only reads; not sent to {node}: {request}"),
+            "changes go through a plan: vakt do",
+        ));
+    }
+    Ok(())
 }
 
 /// Why a request cannot be sent now.

@@ -9,7 +9,7 @@ use super::{
     haproxy::Haproxy,
     libvirt::Libvirt,
     libvirt_writing,
-    mysql::Databases,
+    mysql::{self, Databases},
     operator::Operator,
     ovs_daemon::OvsDaemon,
     ovsdb::Ovsdb,
@@ -227,6 +227,27 @@ impl Session {
         }
     }
 
+    /// Answers requests that belong together. Statements for one database go out as one, within the deadline of the first;
+    /// all others one after the other.
+    pub(super) async fn call_all(&self, requests: &[Request]) -> Result<Vec<Reply>, Trouble> {
+        if let [first, _, ..] = requests
+            && mysql::is_series(requests)
+        {
+            let limit = Duration::from_millis(first.deadline_ms);
+            let sent = AtomicBool::new(false);
+            let answered = timeout(limit, self.databases.ask(self, requests, &sent)).await;
+            if matches!(answered, Ok(Ok(_))) {
+                self.missed.store(0, Ordering::Relaxed);
+            }
+            return answered.unwrap_or_else(|_| Err(self.deadline_missed(first, sent.load(Ordering::Relaxed))));
+        }
+        let mut replies = Vec::with_capacity(requests.len());
+        for request in requests {
+            replies.push(self.call(request).await?);
+        }
+        Ok(replies)
+    }
+
     /// `sent` becomes true when the request is on its way: waiting for a turn says nothing about the node.
     async fn perform(&self, request: &Request, sent: &AtomicBool) -> Result<Reply, Trouble> {
         let cap = request.cap_bytes;
@@ -252,7 +273,13 @@ impl Session {
                 let limit = Duration::from_millis(request.deadline_ms);
                 self.ovs_daemon.ask(self, folder, *talk, limit, sent).await
             }
-            Call::Sql { .. } => self.databases.ask(self, request, sent).await,
+            Call::Sql { .. } => {
+                let replies = self.databases.ask(self, std::slice::from_ref(request), sent).await?;
+                replies
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| Trouble::new(TroubleKind::Internal, "no answer", "report this as a bug of vakt"))
+            }
             // The fleet that looks refuses every write before it comes here.
             Call::SqlWrite { .. } | Call::LibvirtWrite { .. } => Err(Trouble::new(
                 TroubleKind::Internal,

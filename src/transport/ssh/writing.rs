@@ -43,6 +43,14 @@ impl Connections for WritingFleet {
         Box::pin(self.fleet.call(node, request))
     }
 
+    fn call_all<'a>(
+        &'a self,
+        node: &'a NodeName,
+        requests: &'a [Request],
+    ) -> BoxFuture<'a, Result<Vec<Reply>, Trouble>> {
+        Box::pin(self.fleet.call_all(node, requests))
+    }
+
     fn answer(&self, node: &NodeName, question: u64, answer: Answer) {
         self.fleet.answer(node, question, answer);
     }
