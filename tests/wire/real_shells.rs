@@ -102,6 +102,30 @@ fn what_runs_within_a_shell_leaves_it_as_it_was() {
     }
 }
 
+/// What a shell remembers of a daemon is looked at each time: one that ended is not told.
+#[test]
+fn a_daemon_that_ended_is_told_by_no_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = folder.path().join("mysqld");
+    for shell in shells() {
+        let script = script(ProbeId::Daemon);
+        let daemon = daemon.display();
+        let told = run(
+            &shell,
+            &format!(
+                "exec 2>/dev/null; cp $(command -v sleep) {daemon}; {daemon} 30 & a=$!; c=; n=0; \
+                 while [ \"$c\" != mysqld ] && [ $n -lt 10000 ]; do read -r c </proc/$a/comm; n=$((n + 1)); done; \
+                 {script}\necho =; {script}\necho =; kill $a; wait $a; {script}\necho =$a"
+            ),
+        );
+        let text = String::from_utf8_lossy(&told[0].bytes).into_owned();
+        let parts: Vec<&str> = text.trim_end().split("=").collect();
+        let [first, second, ended, pid] = parts[..] else { panic!("{shell:?}: {text}") };
+        let tells = |part: &str| part.lines().any(|line| line.starts_with(&format!("process:{pid} ")));
+        assert_eq!([first, second, ended].map(tells), [true, true, false], "{shell:?}: {text}");
+    }
+}
+
 /// The shells read the files in different ways, and read the same.
 #[test]
 fn a_bash_reads_the_host_without_a_process_and_reads_what_grep_does() {
