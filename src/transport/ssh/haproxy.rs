@@ -61,21 +61,22 @@ impl Haproxy {
         self.writing.release_idle(idle_max);
     }
 
-    /// One command, one answer.
+    /// Commands that only read, each answered. They leave together: a round trip wakes HAProxy, the SSH daemon and what is
+    /// between them.
     pub(super) async fn ask(
         &self,
         session: &Session,
         socket: &str,
-        command: &str,
-        cap: usize,
+        commands: &[(&str, usize)],
         limit: Duration,
         sent: &AtomicBool,
-    ) -> Result<Reply, Trouble> {
-        check(socket, command)?;
+    ) -> Result<Vec<Reply>, Trouble> {
+        commands.iter().try_for_each(|(command, _)| check(socket, command))?;
         let slot = self.reading.slot(socket).ok_or_else(|| internal("too many sockets on one node"))?;
         let mut kept = slot.lock().await;
         let started = Instant::now();
         sent.store(true, Ordering::Relaxed);
+        let named = commands.first().map_or("", |(command, _)| command);
         // Within the deadline, so that a full socket is told apart from a node that has vanished.
         let greeting_wait = GREETING_WAIT_MAX.min(limit / 2);
         // Taken out: if this future is dropped at the deadline, the conversation goes with it.
@@ -83,20 +84,23 @@ impl Haproxy {
         let was_kept = fresh.is_some();
         let mut cli = match fresh {
             Some(cli) => cli,
-            None => connect(session, socket, greeting_wait, command).await?,
+            None => connect(session, socket, greeting_wait, named).await?,
         };
-        let mut answer = cli.ask(command, cap).await;
-        let gone = matches!(answer, Err(CliFault::Ended | CliFault::Io(_)));
-        if was_kept && (gone || answer.as_deref().is_ok_and(is_leaving)) {
+        let mut answers = cli.ask_all(commands).await;
+        let gone = matches!(answers, Err(CliFault::Ended | CliFault::Io(_)));
+        let leaves = |answers: &Vec<Vec<u8>>| answers.iter().any(|answer| is_leaving(answer));
+        if was_kept && (gone || answers.as_ref().is_ok_and(leaves)) {
             // HAProxy was restarted or reloaded meanwhile: the kept conversation led to the old process. A read may
             // be repeated.
-            cli = connect(session, socket, greeting_wait, command).await?;
-            answer = cli.ask(command, cap).await;
+            cli = connect(session, socket, greeting_wait, named).await?;
+            answers = cli.ask_all(commands).await;
         }
-        let bytes = answer.map_err(|fault| trouble(session, &fault, command))?;
+        let answers = answers.map_err(|fault| trouble(session, &fault, named))?;
         kept.cli = Some(cli);
         kept.used = Some(Instant::now());
-        Ok(Reply { bytes, stderr: Vec::new(), exit: None, elapsed_us: micros(started) })
+        let elapsed_us = micros(started);
+        let reply = |bytes| Reply { bytes, stderr: Vec::new(), exit: None, elapsed_us };
+        Ok(answers.into_iter().map(reply).collect())
     }
 
     /// Opens a conversation for writes to come.

@@ -2,7 +2,8 @@
 //!
 //! `prompt` makes HAProxy keep the connection and end every answer with an empty line and `> `. One command, one
 //! answer; HAProxy prints a prompt for each half of `a;b`, which would shift all later answers by one, so such a
-//! command is refused. After any doubt the conversation is dropped, never repaired.
+//! command is refused. Several commands may be sent at once, each on its line: HAProxy takes them up one by one. After
+//! any doubt the conversation is dropped, never repaired.
 
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -80,6 +81,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HaproxyCli<S> {
         }
         exchange(&mut self.stream, command, cap).await
     }
+
+    /// Several commands, sent at once: their answers, in their order. Each has its cap.
+    pub(super) async fn ask_all(&mut self, commands: &[(&str, usize)]) -> Result<Vec<Vec<u8>>, CliFault> {
+        if !commands.iter().all(|(command, _)| is_one_command(command)) {
+            return Err(CliFault::NotACommand);
+        }
+        if let [(command, cap)] = commands {
+            return Ok(vec![exchange(&mut self.stream, command, *cap).await?]);
+        }
+        let lines: String = commands.iter().flat_map(|(command, _)| [command, "\n"]).collect();
+        self.stream.write_all(lines.as_bytes()).await.map_err(CliFault::Io)?;
+        self.stream.flush().await.map_err(CliFault::Io)?;
+        let mut answers = Vec::with_capacity(commands.len());
+        let mut received = Vec::new();
+        let mut chunk = vec![0; 16 * 1024];
+        for (_, cap) in commands {
+            let mut scanned = 0;
+            let length = loop {
+                if let Some(length) = first_end(&received, scanned) {
+                    break length;
+                }
+                if received.len() > cap.saturating_add(PROMPT.len()) {
+                    return Err(CliFault::TooLong { cap: *cap });
+                }
+                scanned = received.len();
+                let count = self.stream.read(&mut chunk).await.map_err(CliFault::Io)?;
+                if count == 0 {
+                    return Err(CliFault::Ended);
+                }
+                received.extend_from_slice(&chunk[..count]);
+            };
+            if length > *cap {
+                return Err(CliFault::TooLong { cap: *cap });
+            }
+            let rest = received.split_off(length + PROMPT.len());
+            received.truncate(length);
+            answers.push(std::mem::replace(&mut received, rest));
+        }
+        if received.is_empty() { Ok(answers) } else { Err(CliFault::OutOfStep) }
+    }
 }
 
 /// Whether HAProxy takes it as exactly one command.
@@ -116,6 +157,16 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
 fn complete(received: &[u8]) -> Option<usize> {
     let body = received.strip_suffix(PROMPT)?;
     (body.is_empty() || body.ends_with(b"\n")).then_some(body.len())
+}
+
+/// Length of the first answer in what came so far, of which the first `scanned` bytes end none.
+fn first_end(received: &[u8], scanned: usize) -> Option<usize> {
+    if received.starts_with(PROMPT) {
+        return Some(0);
+    }
+    let from = scanned.saturating_sub(PROMPT.len() + 1);
+    let found = received.get(from..)?.windows(PROMPT.len() + 1).position(|window| window == b"\n\n> ")?;
+    Some(from + found + 1)
 }
 
 #[cfg(test)]
@@ -163,6 +214,27 @@ mod tests {
         assert_eq!(cli.ask("show info", 1000).await.unwrap(), b"Name: HAProxy\nPid: 7\n");
         assert_eq!(cli.ask("set weight x/y 1", 1000).await.unwrap(), b"");
         assert_eq!(cli.ask("nonsense", 1000).await.unwrap(), b"Unknown command: 'nonsense'\n");
+    }
+
+    /// Plays a HAProxy that gets several commands at once.
+    async fn answers(text: &'static [u8], size: usize, caps: [usize; 3]) -> Result<Vec<Vec<u8>>, CliFault> {
+        let mut cli = conversation(vec![("a\nb\nc".into(), text.to_vec())], size).await;
+        cli.ask_all(&[("a", caps[0]), ("b", caps[1]), ("c", caps[2])]).await
+    }
+
+    #[tokio::test]
+    async fn several_commands_at_once_have_each_its_answer() {
+        let text = b"Name: HAProxy\n> x\n\n> \n> Unknown command: 'c'\n\n> ";
+        for size in [1, 2, 3, 5, 7, 100] {
+            let expected: [&[u8]; 3] = [b"Name: HAProxy\n> x\n", b"", b"Unknown command: 'c'\n"];
+            assert_eq!(answers(text, size, [100; 3]).await.unwrap(), expected, "{size}");
+        }
+        assert!(matches!(answers(text, 9, [3, 100, 100]).await, Err(CliFault::TooLong { cap: 3 })));
+        assert!(matches!(answers(text, 9, [100, 100, 3]).await, Err(CliFault::TooLong { cap: 3 })));
+        assert!(matches!(answers(b"x\n\n> y\n", 9, [100; 3]).await, Err(CliFault::Ended)));
+        assert!(matches!(answers(b"\n> \n> \n> more", 100, [100; 3]).await, Err(CliFault::OutOfStep)));
+        let mut cli = conversation(Vec::new(), 9).await;
+        assert!(matches!(cli.ask_all(&[("a", 9), ("b;c", 9)]).await, Err(CliFault::NotACommand)));
     }
 
     #[tokio::test]

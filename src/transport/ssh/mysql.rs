@@ -116,16 +116,6 @@ impl Databases {
     }
 }
 
-/// Whether these are statements for one login of one database.
-pub(super) fn is_series(requests: &[Request]) -> bool {
-    let of = |request: &Request| match &request.call {
-        Call::Sql { socket, login, .. } => Some((socket.clone(), login.clone())),
-        _ => None,
-    };
-    let mut all = requests.iter().map(of);
-    all.next().flatten().is_some_and(|first| all.all(|one| one.as_ref() == Some(&first)))
-}
-
 impl Kept {
     async fn answer(
         &mut self,

@@ -9,7 +9,7 @@ use super::{
     haproxy::Haproxy,
     libvirt::Libvirt,
     libvirt_writing,
-    mysql::{self, Databases},
+    mysql::Databases,
     operator::Operator,
     ovs_daemon::OvsDaemon,
     ovsdb::Ovsdb,
@@ -214,9 +214,33 @@ impl Session {
 
     /// Answers one request within its deadline.
     pub(super) async fn call(&self, request: &Request) -> Result<Reply, Trouble> {
-        let limit = Duration::from_millis(request.deadline_ms);
         let sent = AtomicBool::new(false);
-        match timeout(limit, self.perform(request, &sent)).await {
+        self.within_deadline(request, &sent, self.perform(request, &sent)).await
+    }
+
+    /// Answers requests that belong together. Statements for one database, and commands for one HAProxy, leave together and
+    /// have the deadline of the first; all others one after the other.
+    pub(super) async fn call_all(&self, requests: &[Request]) -> Result<Vec<Reply>, Trouble> {
+        if let [first, _, ..] = requests
+            && is_series(requests)
+        {
+            let sent = AtomicBool::new(false);
+            return self.within_deadline(first, &sent, self.perform_all(requests, &sent)).await;
+        }
+        let mut replies = Vec::with_capacity(requests.len());
+        for request in requests {
+            replies.push(self.call(request).await?);
+        }
+        Ok(replies)
+    }
+
+    async fn within_deadline<T>(
+        &self,
+        request: &Request,
+        sent: &AtomicBool,
+        work: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        match timeout(Duration::from_millis(request.deadline_ms), work).await {
             Ok(result) => {
                 if result.is_ok() {
                     self.missed.store(0, Ordering::Relaxed);
@@ -227,25 +251,21 @@ impl Session {
         }
     }
 
-    /// Answers requests that belong together. Statements for one database go out as one, within the deadline of the first;
-    /// all others one after the other.
-    pub(super) async fn call_all(&self, requests: &[Request]) -> Result<Vec<Reply>, Trouble> {
-        if let [first, _, ..] = requests
-            && mysql::is_series(requests)
-        {
-            let limit = Duration::from_millis(first.deadline_ms);
-            let sent = AtomicBool::new(false);
-            let answered = timeout(limit, self.databases.ask(self, requests, &sent)).await;
-            if matches!(answered, Ok(Ok(_))) {
-                self.missed.store(0, Ordering::Relaxed);
+    /// What [`is_series`] says may leave together, or one.
+    async fn perform_all(&self, requests: &[Request], sent: &AtomicBool) -> Result<Vec<Reply>, Trouble> {
+        match requests.first().map(|first| (&first.call, first.deadline_ms)) {
+            Some((Call::Haproxy { socket, .. }, deadline_ms)) => {
+                let commands: Vec<(&str, usize)> = requests
+                    .iter()
+                    .filter_map(|request| match &request.call {
+                        Call::Haproxy { command, .. } => Some((command.as_str(), request.cap_bytes)),
+                        _ => None,
+                    })
+                    .collect();
+                self.haproxy.ask(self, socket, &commands, Duration::from_millis(deadline_ms), sent).await
             }
-            return answered.unwrap_or_else(|_| Err(self.deadline_missed(first, sent.load(Ordering::Relaxed))));
+            _ => self.databases.ask(self, requests, sent).await,
         }
-        let mut replies = Vec::with_capacity(requests.len());
-        for request in requests {
-            replies.push(self.call(request).await?);
-        }
-        Ok(replies)
     }
 
     /// `sent` becomes true when the request is on its way: waiting for a turn says nothing about the node.
@@ -262,9 +282,10 @@ impl Session {
                 let limit = Duration::from_millis(request.deadline_ms);
                 self.tcp(Exchange { hosts, port: *port, send, end }, cap, limit, sent).await
             }
-            Call::Haproxy { socket, command } => {
-                let limit = Duration::from_millis(request.deadline_ms);
-                self.haproxy.ask(self, socket, command, cap, limit, sent).await
+            Call::Haproxy { .. } | Call::Sql { .. } => {
+                let replies = self.perform_all(std::slice::from_ref(request), sent).await?;
+                let none = || Trouble::new(TroubleKind::Internal, "no answer", "report this as a bug of vakt");
+                replies.into_iter().next().ok_or_else(none)
             }
             Call::Ovsdb { socket, hold_ms } => {
                 self.ovsdb.ask(self, socket, Duration::from_millis(*hold_ms), cap, sent).await
@@ -272,13 +293,6 @@ impl Session {
             Call::OvsDaemon { folder, talk } => {
                 let limit = Duration::from_millis(request.deadline_ms);
                 self.ovs_daemon.ask(self, folder, *talk, limit, sent).await
-            }
-            Call::Sql { .. } => {
-                let replies = self.databases.ask(self, std::slice::from_ref(request), sent).await?;
-                replies
-                    .into_iter()
-                    .next()
-                    .ok_or_else(|| Trouble::new(TroubleKind::Internal, "no answer", "report this as a bug of vakt"))
             }
             // The fleet that looks refuses every write before it comes here.
             Call::SqlWrite { .. } | Call::LibvirtWrite { .. } => Err(Trouble::new(
@@ -549,4 +563,14 @@ async fn open_once(handle: &Handle<Gate>, target: &Target) -> Result<Channel<Msg
 
 pub(super) fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+/// Whether these are statements for one login of one database, or commands for one socket of HAProxy.
+fn is_series(requests: &[Request]) -> bool {
+    requests.windows(2).all(|pair| match (&pair[0].call, &pair[1].call) {
+        (Call::Haproxy { socket, .. }, Call::Haproxy { socket: next, .. }) => socket == next,
+        (Call::Sql { socket, login, .. }, Call::Sql { socket: next, login: next_login, .. }) => {
+            (socket, login) == (next, next_login)
+        }
+        _ => false,
+    })
 }
