@@ -247,8 +247,14 @@ fn the_applier_stops_before_the_new_primary_takes_writes_and_the_old_one_is_out_
         Some("db02: takes writes".into())
     );
     // From the fence on everything leaves in one breath, until clients are free to come back.
-    let at_once = plan.body.steps.iter().filter(|step| step.at_once).count();
-    assert_eq!(at_once, 7);
+    let at_once = |from: usize| plan.body.steps[from..].iter().filter(|step| step.at_once).count();
+    let fence = plan.body.steps.iter().position(|step| step.title.as_str().contains("read-only from now on")).unwrap();
+    assert_eq!(at_once(fence), 7);
+    // A replica acknowledges only where its source waited when it connected.
+    let waits = place("set global rpl_semi_sync_master_enabled = 1");
+    assert!(waits < fence && sent[waits + 1].contains("start slave"), "{sent:?}");
+    let starts = plan.body.steps[..fence].iter().find(|step| step.title.as_str() == "db03: starts again").unwrap();
+    assert!(starts.at_once && at_once(0) == 8);
 }
 
 #[test]

@@ -105,6 +105,12 @@ pub(in crate::plan) fn wait_for_acknowledgements(target: &Seat<'_>) -> Request {
     request(target, SqlSession::Own, statements, SHORT_MS)
 }
 
+/// The way back: commits wait for nobody.
+pub(in crate::plan) fn wait_for_nobody(target: &Seat<'_>) -> Request {
+    let statements = vec![SqlStep::run("set global rpl_semi_sync_master_enabled = 0")];
+    request(target, SqlSession::Own, statements, SHORT_MS)
+}
+
 /// The replica asks another server from now on; it starts in a step of its own, once that one has everything.
 pub(in crate::plan) fn point_to(seat: &Seat<'_>, source: &Seat<'_>) -> Request {
     point(seat, &source.host, source.port(), false)

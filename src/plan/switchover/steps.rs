@@ -36,8 +36,10 @@ const PROOF_LOOKS: u32 = 3;
 /// All steps; `None` when one cannot be written down, which the survey has refused.
 pub(in crate::plan) fn all(field: &Field<'_>) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
+    let acknowledger = first_acknowledger(field);
     for sibling in &field.siblings {
-        steps.extend(move_sibling(field, sibling));
+        let is_first = acknowledger.is_some_and(|first| first.node.name == sibling.node.name);
+        steps.extend(move_sibling(field, sibling, is_first));
     }
     steps.push(keep_up(field));
     steps.push(stand_ready(field));
@@ -148,9 +150,21 @@ pub(in crate::plan) fn never(why: &str) -> Undo {
     Undo::Irreversible { why: why.into(), is_whole: false }
 }
 
+/// The first of the other replicas that acknowledges, where the target's commits are to wait for one and do not yet.
+///
+/// A replica acknowledges only where its source waited when it connected. If the target waited from the switch on only,
+/// its first commits would wait for whoever connects next: that is the old primary, much later.
+fn first_acknowledger<'f>(field: &'f Field<'_>) -> Option<&'f Seat<'f>> {
+    let settings = |seat: &Seat<'_>| seat.sample.settings.semi_sync_source.known();
+    let shall_wait = settings(&field.primary) == Some(true) && settings(&field.target) == Some(false);
+    let acknowledges = |seat: &&Seat<'_>| seat.sample.settings.semi_sync_replica.known() == Some(true);
+    field.siblings.iter().filter(|_| shall_wait).find(acknowledges)
+}
+
 /// A replica of the primary becomes one of the target. It starts only once the target has what it has: one that asks for
-/// more than its source has stops with an error.
-fn move_sibling(field: &Field<'_>, sibling: &Seat<'_>) -> [Step; 3] {
+/// more than its source has stops with an error. With the first one that acknowledges, in the same breath, the target
+/// begins to wait: on a replica that nobody replicates from, what it applies would wait in vain.
+fn move_sibling(field: &Field<'_>, sibling: &Seat<'_>, is_first_acknowledger: bool) -> Vec<Step> {
     let (primary, target) = (&field.primary, &field.target);
     let (name, to) = (&sibling.node.name, target.name());
     let back = send(&format!("replicates from {}", primary.name()), statements::point_back(sibling, primary));
@@ -167,7 +181,16 @@ fn move_sibling(field: &Field<'_>, sibling: &Seat<'_>) -> [Step; 3] {
             .from(points_to(target))
             .to(follows(target));
     start.deadline_ms = REPLICATE_MS;
-    [point.step(), reach, start.step()]
+    let mut steps = vec![point.step(), reach];
+    if is_first_acknowledger {
+        let title = format!("commits wait for an acknowledgement, as of {name}");
+        let undo = send("commits wait for nobody", statements::wait_for_nobody(target));
+        let wait = Parts::new(&title, target, statements::wait_for_acknowledgements(target), undo);
+        steps.push(wait.from(DatabaseExpect::WaitsNot).to(DatabaseExpect::Waits).step());
+        start.at_once = true;
+    }
+    steps.push(start.step());
+    steps
 }
 
 /// Before anything stands still, the target is as far as the primary was a moment ago.

@@ -54,6 +54,8 @@ pub(super) struct Database {
     is_cut_off: bool,
     pub(super) applier_runs: bool,
     pub(super) acknowledges: bool,
+    /// Its commits wait for an acknowledgement.
+    pub(super) waits: bool,
     /// Transactions that nobody else has.
     errant: u64,
     /// Row locks pile up since.
@@ -102,6 +104,7 @@ impl Databases {
             is_cut_off: false,
             applier_runs: true,
             acknowledges: true,
+            waits: place == 0,
             errant: 0,
             locked_at: None,
             ended: BTreeSet::new(),

@@ -74,6 +74,8 @@ impl Databases {
             "reset slave all" => server.source = None,
             "set global read_only = 1" => server.is_writable = false,
             "set global read_only = 0" => self.takes_writes(place, sequence),
+            "set global rpl_semi_sync_master_enabled = 1" => server.waits = true,
+            "set global rpl_semi_sync_master_enabled = 0" => server.waits = false,
             "select @@global.read_only" => return Some(u8::from(!server.is_writable).to_string()),
             sql if sql.starts_with("select get_lock(") => {
                 let is_free = !server.held.has_lock;
@@ -154,7 +156,7 @@ impl Databases {
                  replicate_ignore_table\t\nreplicate_wild_do_table\t\nreplicate_wild_ignore_table\t\n\
                  rpl_semi_sync_master_enabled\t{}\nrpl_semi_sync_slave_enabled\t{}\nserver_id\t{}\n\
                  sql_mode\tSTRICT_TRANS_TABLES\nversion\t10.11.6-MariaDB-0+deb12u1-log\nwsrep_on\tOFF",
-                on(is_primary),
+                on(server.waits),
                 on(server.acknowledges),
                 server.id
             ),
