@@ -57,32 +57,67 @@ fn first_id() -> u64 {
 /// Whether each server took writes by its own word, again and again, on the one clock of the machine.
 pub(super) struct Watch(Vec<(&'static str, Lines)>);
 
+/// A server that took writes at some moment between two: on a busy machine it may be stopped in between.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Writable {
+    from_ms: f64,
+    until_ms: f64,
+    node: &'static str,
+}
+
 impl Watch {
     pub(super) fn start() -> Self {
-        let script = "perl -e '$| = 1; while (1) { print q(select round(unix_timestamp(now(6)) * 1000, 1), @@read_only;), \
-            chr(10); select(undef, undef, undef, 0.008) }' | mariadb -N --unbuffered";
+        let script = "perl -e '$| = 1; while (1) { print q(set @f = sysdate(6); set @r = @@global.read_only; \
+            select round(unix_timestamp(@f) * 1000, 1), @r, round(unix_timestamp(sysdate(6)) * 1000, 1);), chr(10); \
+            select(undef, undef, undef, 0.008) }' | mariadb -N --unbuffered";
         Self(DATABASES.map(|(node, _)| (node, Lines::of(node, Stdio::null(), &["sh", "-c", script]))).into())
     }
 
-    /// Moments in milliseconds at which a server took writes, in order.
-    pub(super) fn writable(&self) -> Vec<(f64, &'static str)> {
-        let mut seen: Vec<(f64, &'static str)> = Vec::new();
+    /// When a server took writes, in order.
+    pub(super) fn writable(&self) -> Vec<Writable> {
+        let mut seen: Vec<Writable> = Vec::new();
         for (node, lines) in &self.0 {
             for line in lines.lines.lock().unwrap().iter() {
-                let Some((at, read_only)) = line.split_once('\t') else { continue };
-                if read_only == "0" {
-                    seen.push((at.parse().unwrap(), *node));
-                }
+                let fields: Vec<&str> = line.split('\t').collect();
+                let [from, "0", until] = fields[..] else { continue };
+                seen.push(Writable { from_ms: from.parse().unwrap(), until_ms: until.parse().unwrap(), node });
             }
         }
-        seen.sort_by(|one, other| one.0.total_cmp(&other.0));
+        seen.sort_by(|one, other| one.from_ms.total_cmp(&other.from_ms));
         seen
     }
 }
 
-/// The moments at which another server takes writes; fails when two of them took turns, which means that both did.
-pub(super) fn handovers(seen: &[(f64, &'static str)]) -> Vec<(f64, &'static str)> {
-    seen.windows(2).filter(|pair| pair[0].1 != pair[1].1).map(|pair| (pair[1].0, pair[1].1)).collect()
+/// The moments at which another server takes writes. Where two of them took turns, which means that both did, there are
+/// more than there were switchovers: a server that certainly took writes after the next one did comes back.
+pub(super) fn handovers(seen: &[Writable]) -> Vec<(f64, &'static str)> {
+    let mut moved = Vec::new();
+    let Some(first) = seen.first() else { return moved };
+    let (mut node, mut certainly_ms) = (first.node, first.until_ms);
+    for one in seen {
+        if one.node == node {
+            certainly_ms = certainly_ms.min(one.until_ms);
+        } else if one.from_ms > certainly_ms {
+            moved.push((one.from_ms, one.node));
+            (node, certainly_ms) = (one.node, one.until_ms);
+        }
+    }
+    moved
+}
+
+#[test]
+fn two_servers_that_take_turns_are_seen_and_one_that_was_stopped_while_it_answered_is_not() {
+    let seen = |all: &[(f64, f64, &'static str)]| {
+        let all: Vec<Writable> = all
+            .iter()
+            .map(|(from_ms, until_ms, node)| Writable { from_ms: *from_ms, until_ms: *until_ms, node })
+            .collect();
+        handovers(&all).len()
+    };
+    assert_eq!(seen(&[(1.0, 2.0, "a"), (10.0, 11.0, "b"), (20.0, 21.0, "b")]), 1);
+    assert_eq!(seen(&[(1.0, 2.0, "a"), (10.0, 11.0, "b"), (12.0, 13.0, "a"), (14.0, 15.0, "b")]), 3);
+    // It began to answer before the hand-over and read its state behind it.
+    assert_eq!(seen(&[(1.0, 2.0, "a"), (10.0, 30.0, "b"), (12.0, 13.0, "a"), (31.0, 32.0, "b")]), 1);
 }
 
 pub(super) fn of(values: &[f64], percent: usize) -> f64 {
