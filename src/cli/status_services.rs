@@ -47,6 +47,7 @@ pub struct ServicesRow {
     pub error: Option<String>,
     pub listeners: Option<Vec<ListenerRow>>,
     pub memcached: Option<MemcachedRow>,
+    pub connections: Option<u64>,
     pub web: Vec<WebRow>,
     pub nfs: Vec<NfsRow>,
 }
@@ -209,6 +210,7 @@ fn services_row(facts: &NodeFacts, now: Now) -> ServicesRow {
         error: facts.services.failure().map(|failure| failure.reason.to_string()),
         listeners,
         memcached: facts.memcached.last().map(memcached_row),
+        connections: sample.and_then(|sample| sample.connections.known()),
         web: sample.map(|sample| sample.web.iter().map(web_row).collect()).unwrap_or_default(),
         nfs: last
             .map(|services| {

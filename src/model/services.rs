@@ -21,6 +21,9 @@ pub struct ServicesSample {
     /// Conversations that one of them allows, where HAProxy's configuration says so and the login may read it.
     #[serde(default)]
     pub conversations_max: Option<u64>,
+    /// TCP connections of the node that are open, whoever began them; read where a web server runs.
+    #[serde(default)]
+    pub connections: Figure<u64>,
 }
 
 /// Who talks to a unix socket.

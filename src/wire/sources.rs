@@ -33,50 +33,20 @@ macro_rules! send_files {
 }
 pub(super) use send_files;
 
-/// Shell text that adds what the kernel says of the node's interfaces to the answer: their states and, where asked for,
-/// their link addresses. Reading a file of each interface costs more than all others together, so a bash keeps what it
-/// read for three seconds, addresses for thirty, from one script to the next; elsewhere the files join the arguments.
-/// `$h`, what is sent first, ends without a line break before and after.
-macro_rules! link_files {
-    (states) => {
-        concat!(
-            "case ${BASH_VERSION:-} in [4-9].*|[1-9][0-9].*) ",
-            $crate::wire::sources::kept_files!("operstate", "3", "vakt_i", "vakt_n"),
-            ";; *) set -- \"$@\" /sys/class/net/*/operstate;; esac; "
-        )
-    };
-    (states, addresses) => {
-        concat!(
-            "case ${BASH_VERSION:-} in [4-9].*|[1-9][0-9].*) ",
-            $crate::wire::sources::kept_files!("operstate", "3", "vakt_i", "vakt_n"),
-            $crate::wire::sources::kept_files!("address", "30", "vakt_j", "vakt_m"),
-            ";; *) set -- \"$@\" /sys/class/net/*/address /sys/class/net/*/operstate;; esac; "
-        )
-    };
-}
-pub(super) use link_files;
-
-/// A part of [`link_files`]: one file of each interface, kept for so many seconds in these variables.
+/// Shell text that adds files to the answer which change rarely, or of which there are many: a bash keeps what it read for
+/// so many seconds, from one script to the next; elsewhere the files join the arguments. Each needs two variables of its
+/// own. `$h`, what is sent first, ends without a line break before and after.
 macro_rules! kept_files {
-    ($file:literal, $seconds:literal, $when:literal, $text:literal) => {
+    ($($files:literal for $seconds:literal s in $when:literal $text:literal),+) => {
         concat!(
-            "[ $((SECONDS / ",
-            $seconds,
-            ")) = \"${",
-            $when,
-            ":-}\" ] || { ",
-            $when,
-            "=$((SECONDS / ",
-            $seconds,
-            ")); ",
-            $text,
-            "=; for f in /sys/class/net/*/",
-            $file,
-            "; do a=; read -r a <\"$f\"; [ -z \"$a\" ] || ",
-            $text,
-            r#"+=$'\n'"file:${#a} $f"$'\n'"$a"; done; }; h+=$"#,
-            $text,
-            "; "
+            "case ${BASH_VERSION:-} in [4-9].*|[1-9][0-9].*) ",
+            $(
+                "[ $((SECONDS / ", $seconds, ")) = \"${", $when, ":-}\" ] || { ",
+                $when, "=$((SECONDS / ", $seconds, ")); ", $text, "=; for f in ", $files,
+                "; do a=; read -r a <\"$f\"; [ -z \"$a\" ] || ", $text,
+                r#"+=$'\n'"file:${#a} $f"$'\n'"$a"; done; }; h+=$"#, $text, "; ",
+            )+
+            ";; *) set -- \"$@\"", $(" ", $files,)+ ";; esac; "
         )
     };
 }

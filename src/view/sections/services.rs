@@ -40,6 +40,10 @@ pub(super) fn services(scene: Scene<'_>) -> Option<Section> {
     if let Some(services) = services {
         lines.extend(listeners(scene, services, presence));
         lines.extend(services.sample.web.iter().flat_map(|server| web(scene, server)));
+        if let Figure::Known(count) = services.sample.connections {
+            let words = figures::counted(count as usize, "connection", "connections");
+            lines.push(scene.row("", [Span::plain(words), Span::dim(" open on this node")]));
+        }
         let mounts = services.sample.nfs.iter().zip(&services.nfs);
         lines.extend(mounts.flat_map(|(mount, state)| nfs(scene, mount, state)));
     }

@@ -13,7 +13,7 @@ mod look;
 use super::{
     probe::{Complaint, Facts, Probe},
     request::{Call, Reply, Request},
-    sources::{link_files, send_files},
+    sources::{kept_files, send_files},
 };
 use crate::model::inventory::Node;
 use std::borrow::Cow;
@@ -47,7 +47,10 @@ const SCRIPT: &str = concat!(
     r#"vakt_c="$vakt_c$t:$k $v $w$e"; done <$t; fi; h=$h$vakt_c; "#,
     r#"for f in $vakt_f; do i=; [ -f "$f" ] && [ -r "$f" ] && read -r i <"$f"; "#,
     r#"case $i in ''|*[!0-9-]*|?????*) ;; *) h=$h$f:$i$e;; esac; done; fi; h=${h%"$e"}; "#,
-    link_files!(states, addresses),
+    kept_files!(
+        "/sys/class/net/*/operstate" for "3" s in "vakt_i" "vakt_n",
+        "/sys/class/net/*/address" for "30" s in "vakt_j" "vakt_m"
+    ),
     r#"if [ -r /proc/net/fib_trie ]; then set -- /proc/net/fib_trie "$@"; "#,
     "else PATH=$PATH:/sbin:/usr/sbin ip -o addr show; fi; ",
     send_files!(concat!(

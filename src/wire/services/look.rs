@@ -3,6 +3,7 @@
 use super::{listeners, nfs, web};
 use crate::{
     model::{
+        figure::{Figure, Unknown},
         services::{Conversations, ServicesSample},
         text::Clean,
     },
@@ -39,6 +40,7 @@ pub(super) fn interpret(bytes: &[u8]) -> (Option<ServicesSample>, Vec<Complaint>
         nfs: nfs::of(&sources, &mut complaints),
         conversations: conversations(&sources),
         conversations_max: conversations_max(&sources),
+        connections: connections(&sources),
     };
     (Some(sample), complaints.finish())
 }
@@ -85,9 +87,29 @@ fn conversations_max(sources: &Sources<'_>) -> Option<u64> {
     lines.find_map(|line| line.trim().strip_prefix("stats")?.trim().strip_prefix("maxconn")?.trim().parse().ok())
 }
 
+/// `Tcp: RtoAlgorithm … CurrEstab …` and a line of values below it.
+fn connections(sources: &Sources<'_>) -> Figure<u64> {
+    let lines = sources.lines("/proc/net/snmp").iter().filter_map(|line| line.strip_prefix("Tcp: "));
+    let lines: Vec<&str> = lines.take(2).collect();
+    let [names, values] = lines[..] else { return Figure::Unknown(Unknown::Missing) };
+    let mut pairs = names.split_whitespace().zip(values.split_whitespace());
+    let value = pairs.find(|(name, _)| *name == "CurrEstab").and_then(|(_, value)| value.parse().ok());
+    Figure::from_option(value, Unknown::Missing)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn open_connections_are_found_by_their_name() {
+        let of = |text: &str| interpret(format!("tables:yes\n{text}").as_bytes()).0.unwrap_or_default().connections;
+        let lines = "/proc/net/snmp:Ip: Forwarding CurrEstab\n/proc/net/snmp:Ip: 1 2\n\
+            /proc/net/snmp:Tcp: RtoAlgorithm MaxConn CurrEstab InSegs\n/proc/net/snmp:Tcp: 1 -1 57 99\n";
+        assert_eq!(of(lines), Figure::Known(57));
+        assert_eq!(of("/proc/net/snmp:Tcp: RtoAlgorithm MaxConn CurrEstab\n"), Figure::Unknown(Unknown::Missing));
+        assert_eq!(of("/proc/net/snmp:Tcp: CurrEstab\n/proc/net/snmp:Tcp: x\n"), Figure::Unknown(Unknown::Missing));
+    }
 
     #[test]
     fn connected_ends_of_a_socket_are_counted() {

@@ -25,6 +25,8 @@ pub const CAP_BYTES: usize = 512 * 1024;
 
 /// `ss` asks the kernel for listening sockets only; `/proc/net/tcp` and `/proc/net/udp` are read where it is missing.
 ///
+/// How many connections are open the kernel counts itself; which of them are a web server's it tells only by listing all.
+///
 /// Workers are the children of the process whose number a web server wrote down, at most 512 of them. What they may
 /// need comes from the configuration. `/proc/self/mountstats` is what the kernel counts: a dead server is not touched.
 const SCRIPT: &str = concat!(
@@ -41,13 +43,13 @@ const SCRIPT: &str = concat!(
     r#"else c=$(ps -o pid= --ppid "$p"); fi; "#,
     r#"printf 'master:%s %s\n' "$p" "$f"; "#,
     r#"for k in $c; do [ $# -lt 600 ] && set -- "$@" "/proc/$k/status"; done; done; "#,
-    "[ -z $w ] || set -- \"$@\" /etc/nginx/nginx.conf /etc/apache2/apache2.conf /etc/apache2/mods-enabled/mpm_*.conf ",
+    "[ -z $w ] || set -- \"$@\" /proc/net/snmp /etc/nginx/nginx.conf /etc/apache2/apache2.conf /etc/apache2/mods-enabled/mpm_*.conf ",
     "/etc/httpd/conf/httpd.conf /etc/httpd/conf.d/*mpm*.conf /etc/httpd/conf.modules.d/*mpm*.conf ",
     "/etc/php/*/fpm/pool.d/*.conf /etc/php-fpm.d/*.conf; ",
     "h=; ",
     send_files!(concat!(
         r"-E '^ *[0-9]+: [0-9A-F]+:[0-9A-F]{4} 0+:0000 0[A7] |^[0-9]+[[:space:]]+[0-9]+$|^(Name|PPid|VmRSS|RssAnon|Threads):|",
-        r" fstype nfs| 03 +[0-9]+ /[^ ]*haproxy[^ ]*$|^[[:space:]]*stats[[:space:]]+maxconn[[:space:]]|^[[:space:]]+(age|xprt):|^[[:space:]]+[A-Z_0-9]+: [1-9]|",
+        r"^Tcp: | fstype nfs| 03 +[0-9]+ /[^ ]*haproxy[^ ]*$|^[[:space:]]*stats[[:space:]]+maxconn[[:space:]]|^[[:space:]]+(age|xprt):|^[[:space:]]+[A-Z_0-9]+: [1-9]|",
         r"^[[:space:]]*(worker_processes|MaxRequestWorkers|MaxClients|ServerLimit|ThreadsPerChild|pm\.max_children|",
         r#"</?IfModule)[[:space:]=>]'"#
     ))
