@@ -32,7 +32,7 @@ const SWITCHOVER_MS: u64 = 4_000;
 /// How much less often a node is asked for its addresses that may not hold a virtual one.
 const PRESENCE_ELSEWHERE: u64 = 5;
 /// How much less often a node is asked for its listening sockets that nobody reaches from outside.
-const SERVICES_INSIDE: u64 = 3;
+const SERVICES_INSIDE: u64 = 6;
 
 /// Every probe there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

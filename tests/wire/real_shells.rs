@@ -119,7 +119,7 @@ fn a_daemon_that_ended_is_told_by_no_shell() {
             ),
         );
         let text = String::from_utf8_lossy(&told[0].bytes).into_owned();
-        let parts: Vec<&str> = text.trim_end().split("=").collect();
+        let parts: Vec<&str> = text.trim_end().split('=').collect();
         let [first, second, ended, pid] = parts[..] else { panic!("{shell:?}: {text}") };
         let tells = |part: &str| part.lines().any(|line| line.starts_with(&format!("process:{pid} ")));
         assert_eq!([first, second, ended].map(tells), [true, true, false], "{shell:?}: {text}");
