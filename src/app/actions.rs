@@ -264,6 +264,30 @@ pub const ALL: [Action; ACTIONS.len()] = [
         back: "vm.migrate to the former hypervisor",
         runbook: include_str!("../../assets/runbooks/vm.migrate.md"),
     },
+    Action {
+        id: "node.drain",
+        title: "Take a node out of service, over every layer",
+        usage: "node.drain NODE [--deadline 60s] [--on-deadline wait|force|abort] [--reason TEXT]",
+        danger: Danger::Node,
+        confirmation: "the node's name",
+        refused: &[
+            "`nodes_out_max` nodes are drained or out of reach already",
+            "a server on it is the last usable one of a backend, or less than `capacity_floor_percent` would remain",
+            "it is the last node of its role in service",
+        ],
+        back: "node.undrain",
+        runbook: include_str!("../../assets/runbooks/node.drain.md"),
+    },
+    Action {
+        id: "node.undrain",
+        title: "Return a node to service, once it is fit",
+        usage: "node.undrain NODE [--deadline 60s] [--reason TEXT]",
+        danger: Danger::Node,
+        confirmation: "Enter",
+        refused: &["vakt cannot reach the node"],
+        back: "node.drain",
+        runbook: include_str!("../../assets/runbooks/node.undrain.md"),
+    },
 ];
 
 /// Refuses what makes a guest stop serving.

@@ -10,7 +10,7 @@ use crate::{
     model::{
         figure::Figure,
         haproxy::{AdminState, Backend, OperationalState, Server},
-        ids::NodeName,
+        ids::{NodeName, ServerName},
         intent::ServerPath,
         text::Clean,
     },
@@ -368,6 +368,11 @@ fn judge_traffic(server: &Server) -> Verdict {
 /// The share of the backend's weight that remains without `server`, percent, and how many servers would take traffic.
 /// Backup servers count as servers, not as weight. A server that the file disables belongs to no one's capacity.
 pub fn remaining(backend: &Backend, server: &Server) -> (u64, usize) {
+    remaining_without(backend, &[&server.name])
+}
+
+/// The same without several of them.
+pub fn remaining_without(backend: &Backend, leaving: &[&ServerName]) -> (u64, usize) {
     let is_backup = |server: &Server| server.backup.known() == Some(true);
     let weight = |server: &Server| match (server.weight_configured, server.weight) {
         (Figure::Known(configured), _) => configured.max(server.weight.known().unwrap_or(0)),
@@ -378,7 +383,7 @@ pub fn remaining(backend: &Backend, server: &Server) -> (u64, usize) {
         !is_backup(server) && server.configured.known() != Some(crate::model::haproxy::ConfiguredState::Disabled)
     };
     let total: u64 = backend.servers.iter().filter(belongs).map(weight).sum();
-    let others = || backend.servers.iter().filter(|other| other.name != server.name && takes_traffic(other));
+    let others = || backend.servers.iter().filter(|other| !leaving.contains(&&other.name) && takes_traffic(other));
     let left: u64 = others()
         .filter(|other| !is_backup(other))
         .map(|other| other.weight.known().unwrap_or_else(|| weight(other)))
@@ -406,4 +411,11 @@ pub fn server_words(facts: &Facts, path: &ServerPath) -> Clean {
             Clean::line(&format!("{told}, {}, weight {weight}, {sessions}", server.operational))
         }
     }
+}
+
+/// Those of the servers that these facts know, in one line.
+pub fn servers_words(facts: &Facts, paths: &[ServerPath]) -> Clean {
+    let told = paths.iter().filter(|path| find(facts, path).is_ok());
+    let told: Vec<String> = told.map(|path| format!("{path} is {}", server_words(facts, path))).collect();
+    Clean::line(&told.join("; "))
 }

@@ -147,6 +147,13 @@ pub enum Subject {
         /// The servers of load balancers behind which it stands.
         servers: Vec<ServerPath>,
     },
+    /// A node as a whole.
+    Node {
+        /// Which.
+        node: NodeName,
+        /// The servers of load balancers that stand on it.
+        servers: Vec<ServerPath>,
+    },
 }
 
 impl Subject {
@@ -158,6 +165,7 @@ impl Subject {
             Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
             Self::Session(path) => super::session::words(path.id, facts),
             Self::Guest { guest, servers, .. } => super::guest::words(facts, guest, servers),
+            Self::Node { servers, .. } => super::node::words(facts, servers),
         }
     }
 
@@ -166,7 +174,7 @@ impl Subject {
         match self {
             Self::Primary { from, .. } => Some(from),
             Self::Guest { host, .. } => Some(host),
-            Self::Server(_) | Self::Vip { .. } | Self::Session(_) => None,
+            Self::Server(_) | Self::Vip { .. } | Self::Session(_) | Self::Node { .. } => None,
         }
     }
 
@@ -177,6 +185,7 @@ impl Subject {
             Self::Vip { to, .. } | Self::Primary { to, .. } => to.as_str(),
             Self::Session(path) => path.node.as_str(),
             Self::Guest { guest, .. } => guest.as_str(),
+            Self::Node { node, .. } => node.as_str(),
         }
     }
 }
@@ -189,6 +198,7 @@ impl fmt::Display for Subject {
             Self::Primary { .. } => f.write_str("database"),
             Self::Session(path) => path.fmt(f),
             Self::Guest { guest, .. } => guest.fmt(f),
+            Self::Node { node, .. } => node.fmt(f),
         }
     }
 }

@@ -120,7 +120,7 @@ pub struct Operators<'a> {
 impl Operators<'static> {
     /// Nobody wants anything.
     pub const NONE: Self = {
-        static LEDGER: Ledger = Ledger { wishes: Vec::new(), folded: Vec::new(), dropped: 0 };
+        static LEDGER: Ledger = Ledger { wishes: Vec::new(), folded: Vec::new(), dropped: 0, drained: Vec::new() };
         static LOCK: LockState = LockState::Free;
         Self { ledger: &LEDGER, lock: &LOCK, runs: &[], acknowledged: &Acknowledgements::NONE }
     };

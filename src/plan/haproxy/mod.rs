@@ -8,6 +8,7 @@ pub(super) mod departure;
 mod drain;
 mod field;
 mod kill_sessions;
+pub(super) mod machine;
 mod maint;
 mod ready;
 mod weight;
@@ -109,7 +110,8 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         | Change::MysqlFailover { .. }
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
-        | Change::Guest { .. } => None,
+        | Change::Guest { .. }
+        | Change::Node { .. } => None,
     }
 }
 
@@ -126,7 +128,8 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         | Change::MysqlFailover { .. }
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
-        | Change::Guest { .. } => change.id().to_owned(),
+        | Change::Guest { .. }
+        | Change::Node { .. } => change.id().to_owned(),
     })
 }
 
