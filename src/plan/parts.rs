@@ -153,6 +153,8 @@ pub enum Subject {
         node: NodeName,
         /// The servers of load balancers that stand on it.
         servers: Vec<ServerPath>,
+        /// The virtual addresses that it may hold.
+        addresses: Vec<IpAddr>,
     },
 }
 
@@ -165,7 +167,7 @@ impl Subject {
             Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
             Self::Session(path) => super::session::words(path.id, facts),
             Self::Guest { guest, servers, .. } => super::guest::words(facts, guest, servers),
-            Self::Node { servers, .. } => super::node::words(facts, servers),
+            Self::Node { servers, addresses, .. } => super::node::words(facts, servers, addresses),
         }
     }
 
@@ -317,6 +319,10 @@ pub struct Wait {
     pub guards: Vec<Check>,
     /// What happens at the deadline.
     pub on_late: OnLate,
+    /// Whether what was done so far stays once this held, whatever fails later: whoever moves many things does not move
+    /// them back because the last one did not come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps: bool,
 }
 
 /// What happens when a wait runs out of time.

@@ -5,9 +5,9 @@
 
 use super::{
     expect::Check,
-    parts::{Premise, Source, Step, When},
+    parts::{Action, Body, Premise, Source, Step, When},
 };
-use crate::model::text::Clean;
+use crate::{model::text::Clean, wire::probe::Facts};
 
 /// A part of a plan.
 #[derive(Debug, Default)]
@@ -22,6 +22,31 @@ pub(super) struct Share {
 }
 
 impl Share {
+    /// A whole plan as a part; what its last step sees is seen again at the end.
+    pub(super) fn of_body(body: Body) -> Self {
+        let Body { effect, premises, sources, steps, .. } = body;
+        let proof = match steps.last().map(|step| &step.action) {
+            Some(Action::Wait(wait)) => wait.until.checks.clone(),
+            Some(Action::Write(_)) | None => Vec::new(),
+        };
+        Self { effect, premises, sources, steps, proof }
+    }
+
+    /// What it does stays done once its last step held, whatever fails behind it.
+    #[must_use]
+    pub(super) fn kept(mut self) -> Self {
+        if let Some(Step { action: Action::Wait(wait), .. }) = self.steps.last_mut() {
+            wait.keeps = true;
+        }
+        self
+    }
+
+    /// A premise, with what is seen now.
+    pub(super) fn rest_on(&mut self, check: Check, facts: &Facts, age_ms: u64, age_ms_max: u64) {
+        let seen = check.judge(facts, None).seen().clone();
+        self.premises.push(Premise { check, seen, age_ms, age_ms_max });
+    }
+
     /// A sentence more.
     pub(super) fn say(&mut self, sentence: impl AsRef<str>) {
         self.effect.push(Clean::line(sentence.as_ref()));

@@ -15,6 +15,7 @@ mod steps;
 
 pub(super) use expect::words_of;
 pub use expect::{GuestExpect, GuestState, Plug};
+pub(super) use field::stale_after_ms;
 
 use super::{
     expect::{Check, Expect},

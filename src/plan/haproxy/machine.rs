@@ -27,6 +27,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// What load balancers do, and for which servers.
+#[derive(Default)]
 pub(in crate::plan) struct Turn {
     pub(in crate::plan) share: Share,
     pub(in crate::plan) servers: Vec<ServerPath>,
@@ -34,15 +35,17 @@ pub(in crate::plan) struct Turn {
     pub(in crate::plan) evidence: Vec<Clean>,
 }
 
-/// The machine gets no new sessions, those it has end, and it goes into maintenance.
+/// The machine gets no new sessions, those it has end, and it goes into maintenance; but for those that somebody else
+/// takes care of.
 pub(in crate::plan) fn leave(
     scene: &Scene<'_>,
     machine: &str,
-    deadline_ms: u64,
-    on_deadline: OnNodeDeadline,
+    but: &[ServerPath],
+    (deadline_ms, on_deadline): (u64, OnNodeDeadline),
     reasons: &mut Vec<Reason>,
 ) -> Turn {
-    let servers = servers_of(scene.world, scene.inventory, machine);
+    let mut servers = servers_of(scene.world, scene.inventory, machine);
+    servers.retain(|server| !but.contains(server));
     let fields = survey(scene, &servers, reasons);
     let mut share = Share::default();
     for field in &fields {

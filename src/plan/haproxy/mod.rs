@@ -297,7 +297,12 @@ struct Tell<'a> {
 
 /// A step that waits until `until` holds on every one of `seats`, while `guards` hold on them.
 fn wait(title: &str, when: When, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
-    Step { title: Clean::line(title), when, action: Action::Wait(Wait { until, guards, on_late }), at_once: false }
+    Step {
+        title: Clean::line(title),
+        when,
+        action: Action::Wait(Wait { until, guards, on_late, keeps: false }),
+        at_once: false,
+    }
 }
 
 /// The last step of a plan: every load balancer is looked at once more.

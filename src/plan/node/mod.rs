@@ -1,12 +1,19 @@
 //! `node.drain` and `node.undrain`: a node as a whole leaves service, over every layer, and comes back.
 //!
-//! Each layer is planned by who plans it alone: `haproxy::machine` for the servers that stand on the node. What they make
+//! Each layer is planned by who plans it alone: `haproxy::machine` for the servers that stand on the node, `vip` for the
+//! virtual addresses that it holds, `guest` for what runs on it, `switchover` for its database. What they make
 //! is put behind each other, and the last step looks at all of it once more: *drained* is seen, never assumed.
 //!
 //! Deliberately absent: moving anything back. Who drained a node may not want its addresses, guests and the primary where
 //! they were; the plan of the way back says how each is moved.
 
+mod addresses;
+mod databases;
 mod dependants;
+mod expect;
+mod guests;
+
+pub use expect::NodeExpect;
 
 use super::{
     haproxy::machine,
@@ -27,6 +34,7 @@ use crate::{
     },
     wire::probe::Facts,
 };
+use std::net::IpAddr;
 
 /// Looks in a row in which the end must be seen.
 const PROOF_LOOKS: u32 = 3;
@@ -61,8 +69,17 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, name: &NodeName, act: Nod
 }
 
 /// A node in one line, for what is true after a run.
-pub(super) fn words(facts: &Facts, servers: &[ServerPath]) -> Clean {
-    super::expect::servers_words(facts, servers)
+pub(super) fn words(facts: &Facts, servers: &[ServerPath], addresses: &[IpAddr]) -> Clean {
+    match facts {
+        Facts::Haproxy(_) if servers.is_empty() => "HAProxy answers".into(),
+        Facts::Haproxy(_) => super::expect::servers_words(facts, servers),
+        Facts::Presence(_) => {
+            let words = addresses.iter().map(|address| format!("{address}: {}", super::vip::words(facts, *address)));
+            Clean::line(&words.collect::<Vec<_>>().join("; "))
+        }
+        Facts::Guests(_) => expect::words(facts),
+        _ => super::switchover::words(facts, &[]),
+    }
 }
 
 fn title(name: &NodeName, act: NodeAct) -> Clean {
@@ -94,17 +111,30 @@ fn drain(
     reasons: &mut Vec<Reason>,
 ) -> Draft {
     judge_nodes_out(scene, node, reasons);
-    let turn = machine::leave(scene, node.name.as_str(), deadline_ms, on_deadline, reasons);
-    let mut share = turn.share;
+    let databases = databases::leave(scene, node, reasons);
+    let policy = (deadline_ms, on_deadline);
+    let turn = if databases.is_stuck {
+        machine::Turn::default()
+    } else {
+        machine::leave(scene, node.name.as_str(), &databases.entrances, policy, reasons)
+    };
+    let mut share = databases.share;
+    share.append(turn.share);
+    share.append(addresses::leave(scene, node, reasons));
+    share.append(guests::leave(scene, node, reasons));
     dependants::judge_last(scene, node, &turn.servers, reasons);
     for sentence in dependants::words(scene, node) {
         share.say(sentence);
     }
+    judge_size(&share, node, reasons);
     if share.proof.is_empty() && reasons.is_empty() {
         reasons.push(Reason::new(
             ReasonKind::UnknownTarget,
             format!("vakt knows of nothing on {} that others could do: there is nothing to drain.", node.name),
-            vec![Clean::line(&format!("{}: no server of a load balancer stands on it", node.name))],
+            vec![Clean::line(&format!(
+                "{}: no server of a load balancer stands on it, it may hold no virtual address, and runs no guests",
+                node.name
+            ))],
             "If a load balancer sends to it, let its address in haproxy.cfg and in vakt's configuration be the same.",
         ));
     }
@@ -114,7 +144,11 @@ fn drain(
 fn undrain(scene: &Scene<'_>, node: &Node, deadline_ms: u64, reasons: &mut Vec<Reason>) -> Draft {
     judge_reachable(scene, node, reasons);
     let turn = machine::come_back(scene, node.name.as_str(), deadline_ms, reasons);
-    Draft { share: turn.share, servers: turn.servers, evidence: turn.evidence }
+    let mut share = turn.share;
+    share.append(databases::come_back(scene, node, reasons));
+    share.append(addresses::come_back(scene, node, reasons));
+    share.append(guests::come_back(scene, node, reasons));
+    Draft { share, servers: turn.servers, evidence: turn.evidence }
 }
 
 /// Refuses one node more than may be out of service at once.
@@ -143,6 +177,19 @@ fn judge_nodes_out(scene: &Scene<'_>, node: &Node, reasons: &mut Vec<Reason>) {
             format!("At most {limit} {nodes} may be out of service at once, and {} would be one more.", node.name),
             out,
             "Bring one of them back first (vakt do node.undrain NODE), or raise nodes_out_max under [policy].",
+        ));
+    }
+}
+
+/// Refuses more than fits into one plan.
+fn judge_size(share: &Share, node: &Node, reasons: &mut Vec<Reason>) {
+    // The proof is one step more.
+    if share.steps.len() >= limits::STEPS_MAX {
+        reasons.push(Reason::new(
+            ReasonKind::NoWay,
+            format!("{} has more to give away than fits into one plan.", node.name),
+            vec![Clean::line(&format!("{} steps, at most {} fit", share.steps.len() + 1, limits::STEPS_MAX))],
+            "Move some of its guests first: vakt do vm.migrate GUEST --to NODE.",
         ));
     }
 }
@@ -180,7 +227,7 @@ fn finish(scene: &Scene<'_>, intent: &Intent, name: &NodeName, act: NodeAct, dra
 fn body(scene: &Scene<'_>, intent: &Intent, name: &NodeName, act: NodeAct, draft: Draft) -> Body {
     let Draft { mut share, servers, .. } = draft;
     let goal = match act {
-        NodeAct::Drain { .. } => format!("{name} is drained: nobody is sent to it, and nothing of it is in use"),
+        NodeAct::Drain { .. } => format!("{name} is drained: others do its work, and nothing of it is in use"),
         NodeAct::Undrain { .. } => format!("{name} is in service"),
     };
     share.steps.push(prove(&goal, share.proof));
@@ -196,7 +243,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, name: &NodeName, act: NodeAct, draft
         title: title(name, act),
         effect: share.effect,
         goal: Clean::line(&goal),
-        subject: Subject::Node { node: name.clone(), servers },
+        subject: Subject::Node { node: name.clone(), servers, addresses: addresses_of(scene, name) },
         made_at: scene.now,
         facts_age_ms: share.premises.iter().map(|premise| premise.age_ms).max().unwrap_or(0),
         premises: share.premises,
@@ -208,12 +255,17 @@ fn body(scene: &Scene<'_>, intent: &Intent, name: &NodeName, act: NodeAct, draft
     }
 }
 
+fn addresses_of(scene: &Scene<'_>, name: &NodeName) -> Vec<IpAddr> {
+    let node = scene.inventory.node(name);
+    node.map_or_else(Vec::new, |node| addresses::of(scene, node).iter().map(|vip| vip.address).collect())
+}
+
 fn confirmation(scene: &Scene<'_>, name: &NodeName, act: NodeAct) -> Confirmation {
     let why = match (act, scene.policy.confirm) {
         (NodeAct::Drain { on_deadline: OnNodeDeadline::Force, .. }, _) => {
             "the node leaves service, and sessions that are open at the deadline are closed"
         }
-        (NodeAct::Drain { .. }, _) => "the node leaves service, and what it did is done by fewer",
+        (NodeAct::Drain { .. }, _) => "the node leaves service, and fewer do its work",
         (NodeAct::Undrain { .. }, Confirm::AlwaysTyped) => "the configuration asks for a name before every change",
         (NodeAct::Undrain { .. }, Confirm::ByBlastRadius) => {
             return Confirmation { by: ConfirmBy::Enter, why: "every step can be undone".into() };
@@ -234,7 +286,7 @@ fn prove(goal: &str, checks: Vec<super::expect::Check>) -> Step {
     Step {
         title: Clean::line(goal),
         when: When::Always,
-        action: Action::Wait(Wait { until, guards: Vec::new(), on_late: OnLate::Fail }),
+        action: Action::Wait(Wait { until, guards: Vec::new(), on_late: OnLate::Fail, keeps: false }),
         at_once: false,
     }
 }

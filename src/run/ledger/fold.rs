@@ -72,7 +72,9 @@ impl Ledger {
         let plan = &run.opening.plan;
         let proven_of = |server: &ServerPath| Proven::by(plan, run.states(), server);
         let is_complete = run.kind == EndingKind::Reached || run.rests();
-        if !is_complete && run.kind != EndingKind::NeedsOperator {
+        // A run about a node may stop with a part of it done, which the records prove.
+        let is_partial = matches!(plan.body.intent.change, Change::Node { .. });
+        if !is_complete && !is_partial && run.kind != EndingKind::NeedsOperator {
             return;
         }
         match &plan.body.intent.change {
@@ -338,8 +340,11 @@ fn note(
 fn expected(check: &Check) -> Option<ServerExpect> {
     match &check.expect {
         Expect::Server { is, .. } => Some(*is),
-        Expect::Vip { .. } | Expect::Database(_) | Expect::Session { .. } | Expect::Guest(_) | Expect::Daemon(_) => {
-            None
-        }
+        Expect::Vip { .. }
+        | Expect::Database(_)
+        | Expect::Session { .. }
+        | Expect::Guest(_)
+        | Expect::Daemon(_)
+        | Expect::Node(_) => None,
     }
 }
