@@ -11,6 +11,7 @@ mod addresses;
 mod catalogue;
 mod certificates;
 mod databases;
+mod drained;
 mod exposure;
 mod fate;
 mod host;
@@ -174,6 +175,7 @@ impl Rules {
         spike::judge(&scene, &mut self.usual, &mut conditions);
         traffic::judge(&scene, &mut conditions);
         // Last: it takes back what others say less well.
+        drained::judge(&scene, operators, &mut conditions);
         lost_primary::judge(&scene, operators, &mut conditions);
         intents::judge(&scene, operators, &mut conditions);
         let sees_all = scene.nodes.iter().all(Seen::is_seen);

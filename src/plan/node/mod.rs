@@ -233,7 +233,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, name: &NodeName, act: NodeAct, draft
     share.steps.push(prove(&goal, share.proof));
     share.effect.push(match act {
         NodeAct::Drain { .. } => {
-            "vakt remembers that it is drained, and says so when a load balancer forgets it.".into()
+            "vakt remembers that it is drained, and says so when something comes back to it.".into()
         }
         NodeAct::Undrain { .. } => "It counts as drained no longer.".into(),
     });
