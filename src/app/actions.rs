@@ -264,6 +264,38 @@ pub const ALL: [Action; ACTIONS.len()] = [
         back: "vm.migrate to the former hypervisor",
         runbook: include_str!("../../assets/runbooks/vm.migrate.md"),
     },
+    Action {
+        id: "node.drain",
+        title: "Take a node out of service, over every layer",
+        usage: "node.drain NODE [--deadline 60s] [--on-deadline wait|force|abort] [--reason TEXT]",
+        danger: Danger::Node,
+        confirmation: "the node's name",
+        refused: &[
+            "`nodes_out_max` nodes are drained or out of reach already",
+            "a server on it is the last usable one of a backend, or less than `capacity_floor_percent` would remain",
+            "it is the last node of its role in service",
+            "it may hold a virtual address, and no other node in service is fit to (`vip.move` says why)",
+            "its database is the last replica in service, or the only one that acknowledges commits",
+            "its database is the primary, and no switchover is possible, or no replica would stay besides the new primary",
+            "a guest runs on it that cannot move to another hypervisor in service (`vm.migrate` says why)",
+        ],
+        back: "node.undrain",
+        runbook: include_str!("../../assets/runbooks/node.drain.md"),
+    },
+    Action {
+        id: "node.undrain",
+        title: "Return a node to service, once it is fit",
+        usage: "node.undrain NODE [--deadline 60s] [--reason TEXT]",
+        danger: Danger::Node,
+        confirmation: "Enter",
+        refused: &[
+            "vakt cannot reach the node",
+            "its database does not replicate from the primary",
+            "its keepalived does not run, or its libvirtd does not answer",
+        ],
+        back: "node.drain",
+        runbook: include_str!("../../assets/runbooks/node.undrain.md"),
+    },
 ];
 
 /// Refuses what makes a guest stop serving.

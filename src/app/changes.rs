@@ -376,7 +376,8 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             | Change::MysqlFailover { .. }
             | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
-            | Change::Guest { .. },
+            | Change::Guest { .. }
+            | Change::Node { .. },
             _,
         ) => ready,
     };
@@ -391,6 +392,9 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
     }
     if let Change::MysqlKill { .. } = &last.intent.change {
         return Err("The last run ended a session, and that does not come back.".to_owned());
+    }
+    if let Change::Node { node, act } = &last.intent.change {
+        return Ok(Intent { change: Change::Node { node: node.clone(), act: act.back() }, reason: reason() });
     }
     if let Change::Guest { guest, act } = &last.intent.change
         && let Some(act) = act.back(last.former.as_ref())

@@ -46,6 +46,8 @@ pub enum Danger {
     Replica,
     /// It opens a plan. Once that is confirmed, one guest of a hypervisor stops, begins or moves.
     Guest,
+    /// It opens a plan. Once that is confirmed, whatever one node does is done by others.
+    Node,
     /// It opens a plan. Once that is confirmed, writes go to another database; the way back is another plan.
     Primary,
     /// It opens a plan. Once that is confirmed, something ends that cannot be brought back.
@@ -62,6 +64,7 @@ impl Danger {
             Self::Address => "the clients of one virtual address; every step can be undone",
             Self::Replica => "one database that takes no writes; every step can be undone",
             Self::Guest => "one guest of a hypervisor, and what it serves",
+            Self::Node => "one node, and whatever it does for others",
             Self::Primary => "the writes of every client; from one step on the way back is another switchover",
             Self::Irreversible => "one server on every load balancer; what it ends cannot be brought back",
         }
@@ -136,6 +139,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         .chain(commands::addresses::COMMANDS)
         .chain(commands::databases::COMMANDS)
         .chain(commands::guests::COMMANDS)
+        .chain(commands::nodes::COMMANDS)
         .chain(rows)
         .chain(commands::network::COMMANDS)
         .chain(commands::findings::COMMANDS)

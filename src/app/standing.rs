@@ -86,6 +86,7 @@ fn problem_of(
         _ => match (finding, why_not_read) {
             (Some(finding), _) => (finding.sentence.as_str().to_owned(), telling::meaning(finding)),
             (None, Some(why)) => (why, Meaning::Stale),
+            (None, None) if seen.world.drained.contains(&node.name) => ("drained".to_owned(), Meaning::Dim),
             (None, None) => (String::new(), Meaning::Text),
         },
     }

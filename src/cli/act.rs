@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::Options,
     config::Secrets,
-    model::{intent::Intent, text::Clean, world::World},
+    model::{ids::NodeName, intent::Intent, text::Clean, world::World},
     plan::{self, Plan, PlanId, Planned, Reason, Refusal, parts::ConfirmBy, text as plan_text},
     run::{Ending, Entry, Record, Recovery, journal::Tail},
     runtime::{
@@ -105,7 +105,8 @@ pub(super) async fn run(cluster: Cluster, options: Options, desk: Desk, wanted: 
     let intent = Intent::parse(&wanted.intent_words()).map_err(|error| Stop::usage(format!("vakt do: {error}")))?;
     let voice = Voice::new(wanted.json);
     let secrets = cluster.secrets.clone();
-    let plan = match Box::pin(planned(cluster, options, &intent)).await {
+    let drained = drained(&desk);
+    let plan = match Box::pin(planned(cluster, options, &intent, drained)).await {
         Ok((Planned::Plan(plan), _)) => plan,
         Ok((Planned::AlreadyThere(already), world)) => {
             voice.say(&Told::AlreadyThere(&already), |width| plan_text::already_there(&already, width))?;
@@ -130,13 +131,26 @@ pub(super) async fn run(cluster: Cluster, options: Options, desk: Desk, wanted: 
 }
 
 /// The plan, made on facts that were just read from every node that it looks at.
-async fn planned(cluster: Cluster, options: Options, intent: &Intent) -> Result<(Planned, World), Refusal> {
+async fn planned(
+    cluster: Cluster,
+    options: Options,
+    intent: &Intent,
+    drained: Vec<NodeName>,
+) -> Result<(Planned, World), Refusal> {
     let inventory = Arc::clone(&cluster.inventory);
     let mut gather = Gather::of_change(cluster, options, &intent.change, Arc::new(SystemClock::start()));
     gather.until_plannable(FACTS_WAIT).await;
-    let app = gather.end().await;
+    let mut app = gather.end().await;
+    app.world.drained = drained;
     let planned = plan::plan(&app.world, &inventory, intent, &inventory.settings.policy, app.now)?;
     Ok((planned, app.world))
+}
+
+/// The nodes that are out of service, as far as there is a state folder that says so.
+fn drained(desk: &Desk) -> Vec<NodeName> {
+    let has_folder = desk.place.as_ref().is_ok_and(|place| place.path.is_dir());
+    let state = has_folder.then(|| desk.state().ok()).flatten();
+    state.map(|state| state.ledger().drained_nodes()).unwrap_or_default()
 }
 
 /// Who asks for what is so already gives up what was wished otherwise: no run will tell of it. Where there is no state

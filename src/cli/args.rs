@@ -136,13 +136,14 @@ pub(super) enum Command {
 #[expect(clippy::struct_excessive_bools, reason = "each is one option of the command line")]
 pub(super) struct DoWanted {
     /// Action and target: haproxy.drain web_cluster/web03, vip.move 10.10.0.100, mysql.failover, mysql.rejoin db01,
-    /// mysql.kill db01/4711, or vm.start web04
+    /// mysql.kill db01/4711, vm.start web04, or node.drain web03
     #[arg(required = true, value_name = "ACTION TARGET")]
     pub(super) words: Vec<String>,
     /// How long sessions may take to end, a check to pass, or a guest to shut down [default: 60s]
     #[arg(long, value_name = "TIME")]
     pub(super) deadline: Option<String>,
-    /// What happens to sessions that are left at the deadline: keep, maint, maint+close [default: keep]
+    /// What happens to sessions that are left at the deadline: keep, maint, maint+close [default: keep]; with node.drain:
+    /// wait, force, abort [default: wait]
     #[arg(long, value_name = "POLICY")]
     pub(super) on_deadline: Option<String>,
     /// The weight, from 0 to 256

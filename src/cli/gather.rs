@@ -9,7 +9,7 @@ use crate::{
         hypervisor::DomainRates,
         ids::NodeName,
         intent::Change,
-        inventory::{Inventory, Node},
+        inventory::{Inventory, Node, Role},
         link::LinkState,
         mysql::MysqlFacts,
         observation::Observed,
@@ -206,8 +206,30 @@ fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
         };
         names.extend(inventory.nodes.iter().filter(is_concerned).map(|node| node.name.clone()));
     }
+    if let Change::Node { node, .. } = change {
+        names.extend(concerned_by_node(inventory, node));
+    }
     if let Change::VipMove { address, .. } = change {
         names.extend(inventory.vips.iter().filter(|vip| vip.address == *address).flat_map(|vip| vip.nodes.clone()));
+        let outside = inventory.nodes.iter().filter(|node| node.private.is_some() && !names.contains(&node.name));
+        let witnesses: Vec<NodeName> = outside.take(WITNESSES).map(|node| node.name.clone()).collect();
+        names.extend(witnesses);
+    }
+    names
+}
+
+/// The node itself, whoever has a role of it, may hold an address of it, or may have mounted something of it; and some that
+/// may tell who answers for an address.
+fn concerned_by_node(inventory: &Inventory, name: &NodeName) -> BTreeSet<NodeName> {
+    let Some(node) = inventory.node(name) else { return BTreeSet::new() };
+    let serves_files = node.roles.contains(&Role::Storage);
+    let is_concerned =
+        |other: &&Node| serves_files || other.name == *name || other.roles.iter().any(|role| node.roles.contains(role));
+    let mut names: BTreeSet<NodeName> =
+        inventory.nodes.iter().filter(is_concerned).map(|other| other.name.clone()).collect();
+    let mut holds = inventory.vips.iter().filter(|vip| vip.nodes.contains(name)).peekable();
+    if holds.peek().is_some() {
+        names.extend(holds.flat_map(|vip| vip.nodes.clone()));
         let outside = inventory.nodes.iter().filter(|node| node.private.is_some() && !names.contains(&node.name));
         let witnesses: Vec<NodeName> = outside.take(WITNESSES).map(|node| node.name.clone()).collect();
         names.extend(witnesses);
@@ -265,6 +287,16 @@ fn rests_on(change: &Change) -> &'static [ProbeId] {
         Change::Guest { .. } => &[
             ProbeId::Switchover,
             ProbeId::Daemon,
+            ProbeId::Guests,
+            ProbeId::GuestProfile,
+            ProbeId::Ovs,
+            ProbeId::LinuxBridges,
+        ],
+        Change::Node { .. } => &[
+            ProbeId::Host,
+            ProbeId::Services,
+            ProbeId::Memcached,
+            ProbeId::Switchover,
             ProbeId::Guests,
             ProbeId::GuestProfile,
             ProbeId::Ovs,

@@ -286,6 +286,7 @@ fn policy(policy: &Setting<'_>) -> Policy {
         read_only: policy.switch("read_only"),
         confirm,
         capacity_floor_percent: policy.count("capacity_floor_percent"),
+        nodes_out_max: policy.count("nodes_out_max"),
     }
 }
 

@@ -560,6 +560,7 @@ const POLICY: &[Key] = &[
         Kind::Integer,
         "A change that would leave a backend with less than this share of its servers' weight is refused.",
     ),
+    tunable("nodes_out_max", Kind::Integer, "So many nodes may be drained, or out of reach, at once."),
 ];
 
 const LOCK: &[Key] = &[optional(

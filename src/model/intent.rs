@@ -6,9 +6,11 @@
 //!
 //! Deliberately absent: quoting for a shell (`plan::text` prints the line).
 
+pub use super::session_path::{SessionPart, SessionPath};
 use super::{
     guest_act::GuestAct,
     ids::{GuestName, NodeName, ProxyName, ServerName},
+    node_act::{NodeAct, OnNodeDeadline},
     text::Clean,
 };
 use serde::{Deserialize, Serialize};
@@ -55,54 +57,6 @@ impl ServerPath {
             backend: ProxyName::from(&Clean::line(backend)),
             server: ServerName::from(&Clean::line(server)),
         })
-    }
-}
-
-/// One session of one database server.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SessionPath {
-    /// On which node.
-    pub node: NodeName,
-    /// The number that the server gives it.
-    pub id: u64,
-}
-
-impl fmt::Display for SessionPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.node, self.id)
-    }
-}
-
-impl SessionPath {
-    /// From `node/number`.
-    pub fn parse(word: &str) -> Option<Self> {
-        let (node, id) = word.split_once('/')?;
-        let id = id.parse().ok().filter(|_| !node.is_empty())?;
-        Some(Self { node: NodeName::new(Clean::line(node).as_str()), id })
-    }
-}
-
-/// What of a session ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionPart {
-    /// All of it.
-    #[default]
-    Session,
-    /// Only the statement that it is in.
-    Statement,
-}
-
-impl SessionPart {
-    /// Every part.
-    pub const ALL: [Self; 2] = [Self::Session, Self::Statement];
-
-    /// The word of `--only`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Statement => "statement",
-        }
     }
 }
 
@@ -181,6 +135,13 @@ pub enum Change {
         /// What is done with it.
         act: GuestAct,
     },
+    /// `node.…`: a node as a whole, over all layers.
+    Node {
+        /// Which.
+        node: NodeName,
+        /// What is done with it.
+        act: NodeAct,
+    },
 }
 
 /// What happens to a draining server that still has sessions at the deadline.
@@ -223,6 +184,7 @@ impl Change {
             Self::MysqlSwitchover { .. } => MYSQL_SWITCHOVER,
             Self::MysqlKill { .. } => MYSQL_KILL,
             Self::Guest { act, .. } => act.id(),
+            Self::Node { act, .. } => act.id(),
             Self::MysqlFailover { .. } => MYSQL_FAILOVER,
             Self::MysqlRejoin { .. } => MYSQL_REJOIN,
         }
@@ -234,7 +196,7 @@ impl Change {
             Self::VipMove { address, .. } => address.to_string(),
             Self::MysqlKill { session, .. } => session.to_string(),
             Self::Guest { guest, .. } => guest.to_string(),
-            Self::MysqlRejoin { node } => node.to_string(),
+            Self::MysqlRejoin { node } | Self::Node { node, .. } => node.to_string(),
             _ => self.server().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -252,7 +214,8 @@ impl Change {
             | Self::MysqlFailover { .. }
             | Self::MysqlRejoin { .. }
             | Self::MysqlKill { .. }
-            | Self::Guest { .. } => None,
+            | Self::Guest { .. }
+            | Self::Node { .. } => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
@@ -322,7 +285,7 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 16] = [
+pub const ACTIONS: [&str; 18] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -339,6 +302,8 @@ pub const ACTIONS: [&str; 16] = [
     "vm.shutdown",
     "vm.reset",
     GuestAct::MIGRATE,
+    NodeAct::DRAIN,
+    NodeAct::UNDRAIN,
 ];
 
 const VIP_MOVE: &str = "vip.move";
@@ -356,6 +321,7 @@ const REASON: &str = "--reason";
 
 const DEADLINE_NEEDS: &str = "a time between 1s and 24h, such as 1500ms, 60s or 5m";
 const ON_DEADLINE_NEEDS: &str = "one of keep, maint, maint+close";
+const ON_NODE_DEADLINE_NEEDS: &str = "one of wait, force, abort";
 const WEIGHT_NEEDS: &str = "a whole number from 0 to 256";
 const TO_NEEDS: &str = "the name of a node, such as db02";
 const ONLY_NEEDS: &str = "one of session, statement";
@@ -369,8 +335,9 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.weight" => &[WEIGHT, REASON],
         VIP_MOVE | MYSQL_SWITCHOVER | MYSQL_FAILOVER => &[TO, REASON],
         MYSQL_KILL => &[ONLY, REASON],
-        "vm.shutdown" | "vm.reset" => &[DEADLINE, REASON],
+        "vm.shutdown" | "vm.reset" | NodeAct::UNDRAIN => &[DEADLINE, REASON],
         GuestAct::MIGRATE => &[TO, DEADLINE, REASON],
+        NodeAct::DRAIN => &[DEADLINE, ON_DEADLINE, REASON],
         _ => &[REASON],
     }
 }
@@ -388,6 +355,9 @@ impl Intent {
         if GuestAct::IDS.contains(&action) {
             return Self::parse_guest(action, words);
         }
+        if NodeAct::IDS.contains(&action) {
+            return Self::parse_node(action, words);
+        }
         if action == MYSQL_SWITCHOVER {
             let options = Options::parse(action, words)?;
             let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
@@ -398,9 +368,7 @@ impl Intent {
             return Ok(Self { change: Change::MysqlFailover { to }, reason });
         }
         if action == MYSQL_REJOIN {
-            let node = words.next().map(Clean::line).filter(|name| !name.is_empty() && !name.as_str().starts_with('-'));
-            let node = node.ok_or_else(|| NotAnIntent::NoNode { action: Clean::line(action) })?;
-            let node = NodeName::new(node.as_str());
+            let node = node_of(action, words.next())?;
             let reason = Options::parse(action, words)?.reason;
             return Ok(Self { change: Change::MysqlRejoin { node }, reason });
         }
@@ -447,6 +415,14 @@ impl Intent {
         Ok(Self { change: Change::Guest { guest: GuestName::from(&guest), act }, reason: options.reason })
     }
 
+    fn parse_node<'a>(action: &str, mut words: impl Iterator<Item = &'a str>) -> Result<Self, NotAnIntent> {
+        let node = node_of(action, words.next())?;
+        let Options { deadline_ms, on_node_deadline, reason, .. } = Options::parse(action, words)?;
+        let act = NodeAct::parse(action, deadline_ms, on_node_deadline);
+        let act = act.ok_or_else(|| NotAnIntent::UnknownAction(Clean::line(action)))?;
+        Ok(Self { change: Change::Node { node, act }, reason })
+    }
+
     /// The words that [`Intent::parse`] reads; options at their default are left out.
     pub fn words(&self) -> Vec<String> {
         let mut words = vec![self.change.id().to_owned()];
@@ -482,6 +458,12 @@ impl Intent {
                     option(DEADLINE, deadline);
                 }
             }
+            Change::Node { act, .. } => {
+                option(DEADLINE, act.deadline_word());
+                if let Some(policy) = act.on_deadline_word() {
+                    option(ON_DEADLINE, policy.to_owned());
+                }
+            }
             Change::HaproxyMaint { .. }
             | Change::HaproxyKillSessions { .. }
             | Change::MysqlFailover { to: None }
@@ -495,10 +477,18 @@ impl Intent {
     }
 }
 
+/// The node that an action is about.
+fn node_of(action: &str, word: Option<&str>) -> Result<NodeName, NotAnIntent> {
+    let node = word.map(Clean::line).filter(|name| !name.is_empty() && !name.as_str().starts_with('-'));
+    let node = node.ok_or_else(|| NotAnIntent::NoNode { action: Clean::line(action) })?;
+    Ok(NodeName::new(node.as_str()))
+}
+
 #[derive(Default)]
 struct Options {
     deadline_ms: Option<u64>,
     on_deadline: Option<OnDeadline>,
+    on_node_deadline: Option<OnNodeDeadline>,
     weight: Option<u64>,
     to: Option<NodeName>,
     part: Option<SessionPart>,
@@ -516,14 +506,18 @@ impl Options {
                 option: Clean::line(name),
                 known: Clean::line(&known.join(", ")),
             })?;
-            options.set(name, inline.or_else(|| words.next()).unwrap_or_default())?;
+            options.set(action, name, inline.or_else(|| words.next()).unwrap_or_default())?;
         }
         Ok(options)
     }
 
-    fn set(&mut self, name: &'static str, value: &str) -> Result<(), NotAnIntent> {
+    fn set(&mut self, action: &str, name: &'static str, value: &str) -> Result<(), NotAnIntent> {
         let (set, needs) = match name {
             DEADLINE => (once(&mut self.deadline_ms, duration_ms(value)), DEADLINE_NEEDS),
+            ON_DEADLINE if action == NodeAct::DRAIN => {
+                let policy = OnNodeDeadline::ALL.into_iter().find(|policy| policy.word() == value);
+                (once(&mut self.on_node_deadline, policy), ON_NODE_DEADLINE_NEEDS)
+            }
             ON_DEADLINE => {
                 let policy = OnDeadline::ALL.into_iter().find(|policy| policy.word() == value);
                 (once(&mut self.on_deadline, policy), ON_DEADLINE_NEEDS)
@@ -609,6 +603,9 @@ mod tests {
             "mysql.failover --to db02 --reason crash",
             "mysql.rejoin db01",
             "mysql.rejoin db01 --reason mended",
+            "node.drain web03 --deadline 60s",
+            "node.drain web03 --deadline 5m --on-deadline force --reason kernel",
+            "node.undrain web03 --deadline 90s",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -627,7 +624,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.rejoin, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.rejoin, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, node.drain, node.undrain",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -659,6 +656,12 @@ mod tests {
             ("vm.start", "vm.start needs a guest, such as web04"),
             ("vm.start --reason x", "vm.start needs a guest, such as web04"),
             ("vm.suspend web04 --deadline 5s", "vm.suspend has no option \"--deadline\"; it has --reason"),
+            ("node.drain --reason x", "node.drain needs the name of a node, such as db01"),
+            ("node.drain web03 --on-deadline keep", "--on-deadline needs one of wait, force, abort"),
+            (
+                "node.undrain web03 --on-deadline wait",
+                "node.undrain has no option \"--on-deadline\"; it has --deadline, --reason",
+            ),
             ("mysql.rejoin --reason x", "mysql.rejoin needs the name of a node, such as db01"),
         ];
         for (line, message) in cases {

@@ -3,6 +3,7 @@
 //! `config` makes these values from the file; nothing here knows the file's syntax.
 
 use super::ids::{ClusterName, NodeName};
+pub use super::policy::{Confirm, Policy};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr, path::PathBuf};
 
@@ -521,28 +522,6 @@ pub struct DatabaseThresholds {
 /// A limit that an inventory of an old recording does not know: nothing is beyond it.
 fn any() -> f64 {
     f64::MAX
-}
-
-/// What may be done, and how it is confirmed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
-    /// No write leaves this console.
-    pub read_only: bool,
-    /// Ask for more than Enter even for small changes.
-    pub confirm: Confirm,
-    /// A change may not leave a backend with less than this share of its servers' weight, percent.
-    pub capacity_floor_percent: u32,
-}
-
-/// How changes are confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Confirm {
-    /// By blast radius: Enter, the target's name, or the cluster's name.
-    #[default]
-    ByBlastRadius,
-    /// Always the target's name at least.
-    AlwaysTyped,
 }
 
 /// The flight recorder. The default stands for an inventory in an old recording, which says nothing about it.

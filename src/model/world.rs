@@ -26,6 +26,9 @@ use serde::{Deserialize, Serialize};
 pub struct World {
     /// In the order of the inventory.
     pub nodes: Vec<NodeFacts>,
+    /// Nodes that operators of this bastion took out of service as a whole, as its journals say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drained: Vec<NodeName>,
 }
 
 /// What is known of one node.
@@ -161,7 +164,8 @@ impl NodeFacts {
 impl World {
     /// A world in which nothing is known yet.
     pub fn new(inventory: &Inventory) -> Self {
-        Self { nodes: inventory.nodes.iter().map(|node| NodeFacts::new(node.name.clone())).collect() }
+        let nodes = inventory.nodes.iter().map(|node| NodeFacts::new(node.name.clone())).collect();
+        Self { nodes, drained: Vec::new() }
     }
 
     /// The node of that name.

@@ -4,13 +4,14 @@
 //! knows three answers; *unknown* is never taken for yes or for no.
 
 use super::{
-    failover::DaemonExpect, guest::GuestExpect, session::SessionExpect, switchover::DatabaseExpect, vip::VipExpect,
+    failover::DaemonExpect, guest::GuestExpect, node::NodeExpect, session::SessionExpect, switchover::DatabaseExpect,
+    vip::VipExpect,
 };
 use crate::{
     model::{
         figure::Figure,
         haproxy::{AdminState, Backend, OperationalState, Server},
-        ids::NodeName,
+        ids::{NodeName, ServerName},
         intent::ServerPath,
         text::Clean,
     },
@@ -61,6 +62,8 @@ pub enum Expect {
     Guest(GuestExpect),
     /// Of the daemon of the database, by its machine's word.
     Daemon(DaemonExpect),
+    /// Of the node as a whole.
+    Node(NodeExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -127,7 +130,11 @@ impl Check {
         match &self.expect {
             Expect::Database(is) => Some((is.other()?, self.probe)),
             Expect::Daemon(is) => Some((is.other()?, ProbeId::Switchover)),
-            Expect::Server { .. } | Expect::Vip { .. } | Expect::Session { .. } | Expect::Guest(_) => None,
+            Expect::Server { .. }
+            | Expect::Vip { .. }
+            | Expect::Session { .. }
+            | Expect::Guest(_)
+            | Expect::Node(_) => None,
         }
     }
 
@@ -148,6 +155,7 @@ impl Check {
             Expect::Session { id, is } => is.judge(*id, facts),
             Expect::Guest(is) => is.judge(facts, before),
             Expect::Daemon(is) => is.judge(facts, other.map(|(now, _)| now)),
+            Expect::Node(is) => is.judge(facts),
         }
     }
 
@@ -172,7 +180,7 @@ impl Expect {
             Self::Server { is, .. } => is,
             Self::Vip { is, .. } => return is.tolerance(),
             Self::Database(is) => return is.tolerance(),
-            Self::Session { .. } => return "as told",
+            Self::Session { .. } | Self::Node(_) => return "as told",
             Self::Guest(is) => return is.tolerance(),
             Self::Daemon(is) => return is.tolerance(),
         };
@@ -194,6 +202,7 @@ impl fmt::Display for Expect {
             Self::Session { id, is } => return is.tell(*id, f),
             Self::Guest(is) => return is.fmt(f),
             Self::Daemon(is) => return is.fmt(f),
+            Self::Node(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {
@@ -368,6 +377,11 @@ fn judge_traffic(server: &Server) -> Verdict {
 /// The share of the backend's weight that remains without `server`, percent, and how many servers would take traffic.
 /// Backup servers count as servers, not as weight. A server that the file disables belongs to no one's capacity.
 pub fn remaining(backend: &Backend, server: &Server) -> (u64, usize) {
+    remaining_without(backend, &[&server.name])
+}
+
+/// The same without several of them.
+pub fn remaining_without(backend: &Backend, leaving: &[&ServerName]) -> (u64, usize) {
     let is_backup = |server: &Server| server.backup.known() == Some(true);
     let weight = |server: &Server| match (server.weight_configured, server.weight) {
         (Figure::Known(configured), _) => configured.max(server.weight.known().unwrap_or(0)),
@@ -378,7 +392,7 @@ pub fn remaining(backend: &Backend, server: &Server) -> (u64, usize) {
         !is_backup(server) && server.configured.known() != Some(crate::model::haproxy::ConfiguredState::Disabled)
     };
     let total: u64 = backend.servers.iter().filter(belongs).map(weight).sum();
-    let others = || backend.servers.iter().filter(|other| other.name != server.name && takes_traffic(other));
+    let others = || backend.servers.iter().filter(|other| !leaving.contains(&&other.name) && takes_traffic(other));
     let left: u64 = others()
         .filter(|other| !is_backup(other))
         .map(|other| other.weight.known().unwrap_or_else(|| weight(other)))
@@ -406,4 +420,11 @@ pub fn server_words(facts: &Facts, path: &ServerPath) -> Clean {
             Clean::line(&format!("{told}, {}, weight {weight}, {sessions}", server.operational))
         }
     }
+}
+
+/// Those of the servers that these facts know, in one line.
+pub fn servers_words(facts: &Facts, paths: &[ServerPath]) -> Clean {
+    let told = paths.iter().filter(|path| find(facts, path).is_ok());
+    let told: Vec<String> = told.map(|path| format!("{path} is {}", server_words(facts, path))).collect();
+    Clean::line(&told.join("; "))
 }

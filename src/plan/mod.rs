@@ -18,10 +18,12 @@ mod haproxy;
 pub mod hole;
 pub mod limits;
 pub mod lint;
+pub mod node;
 pub mod parts;
 pub mod refusal;
 mod rejoin;
 pub mod session;
+mod share;
 pub mod switchover;
 pub mod text;
 pub mod vip;
@@ -64,6 +66,7 @@ pub fn plan(
             session::plan(&vip::Scene { world, inventory, policy, now }, intent, session, *part)?
         }
         Change::MysqlSwitchover { to } => switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?,
+        Change::Node { node, act } => node::plan(&vip::Scene { world, inventory, policy, now }, intent, node, *act)?,
         Change::Guest { guest, act } => guest::plan(&vip::Scene { world, inventory, policy, now }, intent, guest, act)?,
     };
     if let Planned::Plan(plan) = &planned {

@@ -147,6 +147,15 @@ pub enum Subject {
         /// The servers of load balancers behind which it stands.
         servers: Vec<ServerPath>,
     },
+    /// A node as a whole.
+    Node {
+        /// Which.
+        node: NodeName,
+        /// The servers of load balancers that stand on it.
+        servers: Vec<ServerPath>,
+        /// The virtual addresses that it may hold.
+        addresses: Vec<IpAddr>,
+    },
 }
 
 impl Subject {
@@ -158,6 +167,7 @@ impl Subject {
             Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
             Self::Session(path) => super::session::words(path.id, facts),
             Self::Guest { guest, servers, .. } => super::guest::words(facts, guest, servers),
+            Self::Node { servers, addresses, .. } => super::node::words(facts, servers, addresses),
         }
     }
 
@@ -166,7 +176,7 @@ impl Subject {
         match self {
             Self::Primary { from, .. } => Some(from),
             Self::Guest { host, .. } => Some(host),
-            Self::Server(_) | Self::Vip { .. } | Self::Session(_) => None,
+            Self::Server(_) | Self::Vip { .. } | Self::Session(_) | Self::Node { .. } => None,
         }
     }
 
@@ -177,6 +187,7 @@ impl Subject {
             Self::Vip { to, .. } | Self::Primary { to, .. } => to.as_str(),
             Self::Session(path) => path.node.as_str(),
             Self::Guest { guest, .. } => guest.as_str(),
+            Self::Node { node, .. } => node.as_str(),
         }
     }
 }
@@ -189,6 +200,7 @@ impl fmt::Display for Subject {
             Self::Primary { .. } => f.write_str("database"),
             Self::Session(path) => path.fmt(f),
             Self::Guest { guest, .. } => guest.fmt(f),
+            Self::Node { node, .. } => node.fmt(f),
         }
     }
 }
@@ -307,6 +319,10 @@ pub struct Wait {
     pub guards: Vec<Check>,
     /// What happens at the deadline.
     pub on_late: OnLate,
+    /// Whether what was done so far stays once this held, whatever fails later: whoever moves many things does not move
+    /// them back because the last one did not come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps: bool,
 }
 
 /// What happens when a wait runs out of time.

@@ -73,6 +73,8 @@ pub enum ReasonKind {
     LastServer,
     /// Too little would be left in traffic.
     CapacityFloor,
+    /// More nodes would be out of service than may be at once.
+    TooManyOut,
     /// The server still gets new sessions.
     InTraffic,
     /// A service that has to do its part does not run, or does not answer.

@@ -368,7 +368,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, part: SessionPart, field: &Field<'_>
         rests: None,
         undo: Undo::Irreversible { why: part.why_final().into(), is_whole: true },
     };
-    let prove = Wait { until: until(done, 2), guards: Vec::new(), on_late: OnLate::Fail };
+    let prove = Wait { until: until(done, 2), guards: Vec::new(), on_late: OnLate::Fail, keeps: false };
     Body {
         cluster: scene.inventory.cluster.clone(),
         intent: intent.clone(),

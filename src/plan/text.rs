@@ -113,6 +113,10 @@ pub fn already_there(already: &AlreadyThere, width: usize) -> String {
 /// The line under the effect: age of the facts, how far back is possible.
 fn summary(plan: &Plan) -> String {
     let age = plan.body.facts_age_ms as f64 / 1000.0;
+    let is_kept = |step: &&Step| matches!(&step.action, Action::Wait(wait) if wait.keeps);
+    if plan.body.steps.iter().any(|step| is_kept(&step)) {
+        return format!("Facts {age:.1} s old · what has moved stays, the step that sees it says so");
+    }
     let undo = match plan.body.point_of_no_return {
         None => "every step can be undone".to_owned(),
         Some(index) => format!("undo possible until step {}", index + 1),
@@ -190,6 +194,9 @@ fn write_wait(page: &mut Page, wait: &Wait, is_beyond_return: bool) {
         OnLate::Tell { late, .. } => format!("the run goes on, and its ending says what was seen: {late}"),
     };
     page.row(7, "late  ", &late);
+    if wait.keeps {
+        page.row(7, "then  ", "what was done so far stays, whatever fails later");
+    }
 }
 
 /// "3 looks in a row 0.5 s apart, at most 60 s".

@@ -4,7 +4,7 @@
 //! that of their ranks, wherever they are written.
 
 use super::{
-    Severity, addresses, certificates, databases, exposure, fate, host, intents, lost_primary, machines, node,
+    Severity, addresses, certificates, databases, drained, exposure, fate, host, intents, lost_primary, machines, node,
     private_network, replication, servers, services, spike, switches, switches_fleet, traffic,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -16,6 +16,7 @@ const TABLES: &[&[RuleId]] = &[
     addresses::TABLE,
     certificates::TABLE,
     databases::TABLE,
+    drained::TABLE,
     exposure::TABLE,
     fate::TABLE,
     host::TABLE,

@@ -50,7 +50,7 @@ pub(super) fn judge(scene: &Scene<'_>, operators: Operators<'_>, conditions: &mu
     let mut told: BTreeSet<&ServerPath> = BTreeSet::new();
     for wish in &operators.ledger.wishes {
         // The state of a server stands before its weight: one finding for each server.
-        if told.contains(&wish.server) || is_being_changed(operators, &wish.server) {
+        if told.contains(&wish.server) || is_being_changed(scene, operators, &wish.server) {
             continue;
         }
         if let Some(condition) = lost(scene, wish) {
@@ -64,17 +64,33 @@ pub(super) fn judge(scene: &Scene<'_>, operators: Operators<'_>, conditions: &mu
 }
 
 /// Whether a run of vakt works on that server at this moment, of this bastion or of another: what is seen is on its way.
-fn is_being_changed(operators: Operators<'_>, server: &ServerPath) -> bool {
-    let runs = || operators.runs.iter().filter(|run| run.intent.change.server() == Some(server));
+fn is_being_changed(scene: &Scene<'_>, operators: Operators<'_>, server: &ServerPath) -> bool {
+    let node = machine_of(scene, server);
+    let is_about = |change: &Change| match change {
+        Change::Node { node: about, .. } => Some(about.as_str()) == node,
+        change => change.server() == Some(server),
+    };
+    let runs = || operators.runs.iter().filter(|run| is_about(&run.intent.change));
     let holder = match operators.lock {
         LockState::Held(holder) => Some(holder),
         LockState::Unread | LockState::Free | LockState::Unknown(_) => None,
     };
     // A run of another bastion is no run of this state folder: its title names the server.
     let name = server.to_string();
-    let is_named = |text: &str| text.split(|c: char| c.is_whitespace() || c == ':').any(|word| word == name);
+    let is_named = |text: &str| {
+        let mut words = text.split(|c: char| c.is_whitespace() || c == ':');
+        words.any(|word| word == name || Some(word) == node)
+    };
     runs().any(|run| run.state == RunState::Running)
         || holder.is_some_and(|holder| runs().any(|run| run.id == holder.run) || is_named(holder.what.as_str()))
+}
+
+/// The machine behind a server, as far as a load balancer tells.
+fn machine_of<'a>(scene: &Scene<'a>, server: &ServerPath) -> Option<&'a str> {
+    let samples = scene.nodes.iter().filter_map(|seen| seen.haproxy.map(|facts| &facts.value.sample));
+    let backends = samples.flat_map(|sample| &sample.backends).filter(|backend| backend.name == server.backend);
+    let mut servers = backends.flat_map(|backend| &backend.servers).filter(|known| known.name == server.server);
+    servers.find_map(|known| known.machine(scene.inventory))
 }
 
 fn lost(scene: &Scene<'_>, wish: &Wish) -> Option<Condition> {

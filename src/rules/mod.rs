@@ -11,6 +11,7 @@ mod addresses;
 mod catalogue;
 mod certificates;
 mod databases;
+mod drained;
 mod exposure;
 mod fate;
 mod host;
@@ -120,7 +121,7 @@ pub struct Operators<'a> {
 impl Operators<'static> {
     /// Nobody wants anything.
     pub const NONE: Self = {
-        static LEDGER: Ledger = Ledger { wishes: Vec::new(), folded: Vec::new(), dropped: 0 };
+        static LEDGER: Ledger = Ledger { wishes: Vec::new(), folded: Vec::new(), dropped: 0, drained: Vec::new() };
         static LOCK: LockState = LockState::Free;
         Self { ledger: &LEDGER, lock: &LOCK, runs: &[], acknowledged: &Acknowledgements::NONE }
     };
@@ -174,6 +175,7 @@ impl Rules {
         spike::judge(&scene, &mut self.usual, &mut conditions);
         traffic::judge(&scene, &mut conditions);
         // Last: it takes back what others say less well.
+        drained::judge(&scene, operators, &mut conditions);
         lost_primary::judge(&scene, operators, &mut conditions);
         intents::judge(&scene, operators, &mut conditions);
         let sees_all = scene.nodes.iter().all(Seen::is_seen);

@@ -74,7 +74,7 @@ impl Drop for Scene {
 }
 
 /// The guest runs on its own hypervisor.
-fn restore() {
+pub(super) fn restore() {
     until("nothing goes on with the guest", || {
         HOSTS.iter().all(|host| !virsh(host, &["domjobinfo", GUEST]).contains("Outgoing"))
     });

@@ -14,6 +14,7 @@ mod headless;
 mod host;
 pub(crate) mod lab;
 mod machines;
+mod nodes;
 mod services;
 mod switches;
 mod switchover;

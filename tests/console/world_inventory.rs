@@ -90,7 +90,12 @@ fn settings() -> Settings {
         },
         thresholds: thresholds(),
         exposure: ExposureSettings { ports: vec![80, 443, 22] },
-        policy: Policy { read_only: false, confirm: Confirm::ByBlastRadius, capacity_floor_percent: 50 },
+        policy: Policy {
+            read_only: false,
+            confirm: Confirm::ByBlastRadius,
+            capacity_floor_percent: 50,
+            nodes_out_max: 2,
+        },
         residency: Vec::new(),
         lock: vakt::model::inventory::LockSettings::default(),
         state: vakt::model::inventory::StateSettings::default(),

@@ -21,6 +21,7 @@ use vakt::{
 pub(crate) mod failover;
 mod guests;
 mod lint;
+mod nodes;
 pub(crate) mod rejoin;
 mod switchover;
 mod vip;
@@ -152,6 +153,7 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
     ]
     .into_iter()
     .chain(guests::corpus())
+    .chain(nodes::corpus())
     .collect()
 }
 

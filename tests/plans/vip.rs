@@ -132,7 +132,13 @@ impl Lab {
     }
 
     fn plan(&self, line: &str) -> Result<Planned, Refusal> {
-        let (world, inventory) = self.world();
+        self.plan_beside(&[], line)
+    }
+
+    /// The same while these nodes are drained.
+    fn plan_beside(&self, drained: &[&str], line: &str) -> Result<Planned, Refusal> {
+        let (mut world, inventory) = self.world();
+        world.drained = drained.iter().map(|name| NodeName::from(*name)).collect();
         plan::plan(&world, &inventory, &intent(line), &inventory.settings.policy, START)
     }
 }
@@ -177,6 +183,8 @@ fn cases() -> Vec<(&'static str, Lab, &'static str)> {
         // Nobody takes an address from a living holder, and nobody takes it back.
         ("vip_move_restarts", Lab::healthy().on_both("    preempt_delay 3", "    nopreempt"), MOVE),
         ("vip_move_raises", untracked(Lab::healthy(), "lb01"), MOVE),
+        ("node_drain_balancer", Lab::healthy(), "node.drain lb01"),
+        ("node_drain_standby", Lab::healthy(), "node.drain lb02"),
     ]
 }
 
@@ -194,6 +202,44 @@ fn every_move_reads_as_it_should_and_is_sound() {
         assert_eq!(lint(&plan, &inventory()), [], "{name}");
         golden(name, &Ok(Planned::Plan(Box::new(plan))));
     }
+}
+
+#[test]
+fn the_last_load_balancer_in_service_is_not_drained_and_a_dark_one_is_no_other() {
+    use ReasonKind as Kind;
+    type Case = (&'static str, Lab, &'static [&'static str], &'static str, &'static [Kind]);
+    let cases: [Case; 4] = [
+        ("refused_node_last_balancer", Lab::healthy().moved(), &["lb01"], "node.drain lb02", &[Kind::LastServer; 2]),
+        ("refused_node_other_balancer_dark", Lab::healthy().dark("lb02"), &[], "node.drain lb01", &[Kind::LessService]),
+        (
+            "refused_node_other_holds_nothing",
+            Lab::healthy().without("lb01", &["10.10.0.100", "203.0.113.100"]),
+            &[],
+            "node.drain lb02",
+            &[Kind::SplitBrain; 2],
+        ),
+        (
+            "refused_node_returns_without_keepalived",
+            Lab::healthy().moved().keepalived("lb01", None),
+            &["lb01"],
+            "node.undrain lb01",
+            &[Kind::NoService; 2],
+        ),
+    ];
+    for (name, lab, drained, line, expected) in cases {
+        let refused = lab.plan_beside(drained, line);
+        golden(name, &refused);
+        let found: Vec<Kind> = refused.unwrap_err().reasons.iter().map(|reason| reason.kind).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_load_balancer_comes_back_without_its_addresses() {
+    let planned = Lab::healthy().moved().plan_beside(&["lb01"], "node.undrain lb01");
+    golden("node_undrain_balancer", &planned);
+    let Ok(Planned::Plan(plan)) = planned else { panic!("{planned:?}") };
+    assert!(plan.body.steps.iter().all(|step| step.write().is_none()));
 }
 
 #[test]

@@ -47,12 +47,12 @@ pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
 ];
 
 /// The address may be held by both load balancers, and this is so from now on.
-fn hold(stage: &mut Stage, so: fn(&mut Stage)) {
+pub(super) fn hold(stage: &mut Stage, so: fn(&mut Stage)) {
     stage.inventory.vips = vips();
     stage.each_second.push(so);
 }
 
-fn both(stage: &mut Stage, lb01: &[&str], lb02: &[&str]) {
+pub(super) fn both(stage: &mut Stage, lb01: &[&str], lb02: &[&str]) {
     take(stage, "lb01", look(lb01, ProcessState::Running));
     take(stage, "lb02", look(lb02, ProcessState::Running));
 }

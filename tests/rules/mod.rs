@@ -8,6 +8,7 @@ use vakt::{
 
 mod addresses;
 mod databases;
+mod drained;
 mod hosts;
 mod intents;
 mod lost_primary;
@@ -181,6 +182,7 @@ const SCENARIOS: &[&[fn(&mut Stage)]] = &[
     // In the order of the alphabet.
     addresses::SCENARIOS,
     databases::SCENARIOS,
+    drained::SCENARIOS,
     intents::SCENARIOS,
     lost_primary::SCENARIOS,
     services::SCENARIOS,

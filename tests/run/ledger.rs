@@ -10,6 +10,7 @@ use vakt::{
         haproxy::{AdminState, HaproxyFacts},
         ids::NodeName,
         intent::{Intent, ServerPath},
+        text::Clean,
         time::{Mono, Now, Wall},
     },
     plan::{Plan, PlanId, Planned, plan},
@@ -99,6 +100,11 @@ fn what_each_action_leaves_wished() {
             &["web_cluster/web03 Weight(20) by eva"],
         ),
         (&["haproxy.weight web_cluster/web03 --weight 0", "haproxy.ready web_cluster/web03"], &[]),
+        (&["node.drain web03 --reason kernel"], &["web_cluster/web03 Maint by eva: kernel"]),
+        (&["node.drain web03", "node.undrain web03"], &[]),
+        (&["haproxy.drain web_cluster/web03", "node.undrain web03"], &[]),
+        // It comes back by the other way, too.
+        (&["node.drain web03", "haproxy.ready web_cluster/web03"], &[]),
         (
             &["haproxy.drain web_cluster/web03", "haproxy.weight web_cluster/web01 --weight 50"],
             &["web_cluster/web01 Weight(50) by eva", "web_cluster/web03 Drain by eva"],
@@ -107,6 +113,46 @@ fn what_each_action_leaves_wished() {
     for (lines, expected) in cases {
         assert_eq!(words(&folded(lines).0), *expected, "{lines:?}");
     }
+}
+
+#[test]
+fn a_node_counts_as_drained_until_it_is_returned() {
+    let (ledger, mut cluster) = folded(&["node.drain web03 --reason kernel"]);
+    let [drained] = ledger.drained.as_slice() else { panic!("{:?}", ledger.drained) };
+    assert_eq!((drained.node.as_str(), drained.by.as_str()), ("web03", "eva"));
+    assert_eq!(drained.reason.as_ref().map(Clean::as_str), Some("kernel"));
+    // A ledger is a file between two runs.
+    let mut ledger: Ledger = serde_json::from_str(&serde_json::to_string(&ledger).unwrap()).unwrap();
+    let (records, _) = run_on(&mut cluster, "node.undrain web03", 1, Script::default());
+    ledger.fold(&records);
+    assert_eq!(ledger.drained, []);
+}
+
+#[test]
+fn a_node_whose_sessions_do_not_end_counts_as_drained_unless_it_was_put_back() {
+    for (policy, kind, wished) in [
+        ("wait", EndingKind::Stopped, Some("Drain")),
+        ("force", EndingKind::Reached, Some("Maint")),
+        ("abort", EndingKind::RolledBack, None),
+    ] {
+        let mut cluster = Cluster::healthy().with("web03", |server| (server.sessions, server.pooled) = (4, 4));
+        let line = format!("node.drain web03 --deadline 2s --on-deadline {policy}");
+        let (records, ended) = run_on(&mut cluster, &line, 0, Script::default());
+        assert_eq!(ended, kind, "{policy}");
+        let mut ledger = Ledger::default();
+        ledger.fold(&records);
+        let expected: Vec<String> = wished.iter().map(|wanted| format!("web_cluster/web03 {wanted} by eva")).collect();
+        assert_eq!(words(&ledger), expected, "{policy}");
+        assert_eq!(ledger.drained.len(), expected.len(), "{policy}");
+    }
+}
+
+#[test]
+fn a_ledger_of_an_earlier_version_names_one_server_for_each_run() {
+    let text = r#"{"wishes":[],"folded":[{"run":"20261123T140322Z-5f3a09c1","ending":7,
+        "server":{"backend":"web_cluster","server":"web03"},"before":null}]}"#;
+    let ledger: Ledger = serde_json::from_str(text).unwrap();
+    assert_eq!(ledger.folded[0].servers, [path("web03")]);
 }
 
 #[test]

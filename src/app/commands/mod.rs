@@ -6,6 +6,7 @@ pub(super) mod databases;
 pub(super) mod findings;
 pub(super) mod guests;
 pub(super) mod network;
+pub(super) mod nodes;
 pub(super) mod replay;
 pub(super) mod rows;
 pub(super) mod screens;

@@ -84,6 +84,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Event::Standing(standing) => {
             note_runs(app, &standing);
             app.standing = *standing;
+            app.world.drained = app.standing.ledger.drained_nodes();
             app.rules_wanted = true;
             app.frames.want_soon(now);
             Vec::new()

@@ -48,7 +48,7 @@ impl Host<'_> {
 }
 
 /// How old a look at guests may be: two of its intervals, or what is stale anyway.
-fn stale_after_ms(inventory: &Inventory) -> u64 {
+pub(in crate::plan) fn stale_after_ms(inventory: &Inventory) -> u64 {
     let poll = &inventory.settings.poll;
     poll.stale_after_ms.max(poll.guests_ms.saturating_mul(5) / 2)
 }

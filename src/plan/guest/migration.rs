@@ -106,7 +106,7 @@ fn wait(title: &str, checks: Vec<Check>, holds: u32, deadline_ms: u64, guards: V
     Step {
         title: Clean::line(title),
         when: When::Always,
-        action: Action::Wait(Wait { until, guards, on_late }),
+        action: Action::Wait(Wait { until, guards, on_late, keeps: false }),
         at_once: false,
     }
 }

@@ -15,6 +15,7 @@ mod steps;
 
 pub(super) use expect::words_of;
 pub use expect::{GuestExpect, GuestState, Plug};
+pub(super) use field::stale_after_ms;
 
 use super::{
     expect::{Check, Expect},
@@ -93,12 +94,7 @@ struct Parts<'p, 'a> {
 /// A node in one line, for what is true after a run.
 pub(super) fn words(facts: &Facts, guest: &GuestName, servers: &[ServerPath]) -> Clean {
     match facts {
-        Facts::Haproxy(_) => {
-            let told = servers.iter().filter(|path| super::expect::find(facts, path).is_ok());
-            let told: Vec<String> =
-                told.map(|path| format!("{path} is {}", super::expect::server_words(facts, path))).collect();
-            Clean::line(&told.join("; "))
-        }
+        Facts::Haproxy(_) => super::expect::servers_words(facts, servers),
         _ => words_of(facts, guest),
     }
 }

@@ -262,7 +262,7 @@ fn prove(field: &Field<'_>, act: &GuestAct, end: GuestState) -> Step {
     Step {
         title: Clean::line(&goal(field, act)),
         when: When::Always,
-        action: Action::Wait(Wait { until, guards: Vec::new(), on_late: OnLate::Fail }),
+        action: Action::Wait(Wait { until, guards: Vec::new(), on_late: OnLate::Fail, keeps: false }),
         at_once: false,
     }
 }

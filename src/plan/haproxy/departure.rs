@@ -31,6 +31,12 @@ pub(in crate::plan) fn departures(
     now: Now,
     reasons: &mut Vec<Reason>,
 ) -> Vec<Departure> {
+    let paths = servers_of(world, inventory, machine);
+    paths.iter().map(|path| departure(world, inventory, policy, path, now, reasons)).collect()
+}
+
+/// Every server behind which the machine of that name stands, as far as load balancers were ever read.
+pub(in crate::plan) fn servers_of(world: &World, inventory: &Inventory, machine: &str) -> Vec<ServerPath> {
     let samples = world.nodes.iter().filter_map(|node| node.haproxy.last());
     let backends = samples.flat_map(|facts| &facts.sample.backends);
     let mut paths: Vec<ServerPath> = backends
@@ -40,7 +46,7 @@ pub(in crate::plan) fn departures(
         .collect();
     paths.sort();
     paths.dedup();
-    paths.iter().map(|path| departure(world, inventory, policy, path, now, reasons)).collect()
+    paths
 }
 
 fn departure(

@@ -103,7 +103,8 @@ fn effect(field: &Field<'_>, deadline_ms: u64, on_deadline: OnDeadline, waits: b
     effect
 }
 
-fn drain(field: &Field<'_>, seat: &Seat<'_>) -> Option<Step> {
+/// No new sessions on one load balancer.
+pub(super) fn drain(field: &Field<'_>, seat: &Seat<'_>) -> Option<Step> {
     let guard = [ServerExpect::OthersCarry { percent_min: field.capacity_floor_percent }];
     let tell = Tell {
         title: format!("no new sessions for {}", field.path.server),
@@ -141,12 +142,13 @@ fn wait_until_quiet(field: &Field<'_>, deadline_ms: u64, on_deadline: OnDeadline
     wait(&title, When::Always, until, field.checks(ServerExpect::OutOfRotation), on_late)
 }
 
-fn maintenance(field: &Field<'_>, seat: &Seat<'_>, late: When) -> Option<Step> {
+/// Into maintenance on one load balancer, after a drain.
+pub(super) fn maintenance(field: &Field<'_>, seat: &Seat<'_>, when: When) -> Option<Step> {
     // One that was told something else already is further out, or not ours to tell.
     matches!(seat.told(), Some(AdminState::Ready | AdminState::Drain)).then_some(())?;
     let tell = Tell {
         title: format!("{} into maintenance", field.path.server),
-        when: late,
+        when,
         from: AdminState::Drain,
         to: AdminState::Maint,
         guards: &[],

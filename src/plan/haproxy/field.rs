@@ -110,12 +110,7 @@ impl<'a> Field<'a> {
         let mut read = Vec::new();
         for (node, socket) in balancers() {
             match sight(world, node, now, field.stale_after_ms) {
-                Err(why) => reasons.push(Reason::new(
-                    ReasonKind::StaleFacts,
-                    format!("HAProxy on {} is not known well enough.", node.name),
-                    vec![why],
-                    way_to_sight(world, node),
-                )),
+                Err(why) => reasons.push(unread(world, node, why)),
                 Ok((sample, age_ms)) => read.push((node, socket, sample, age_ms)),
             }
         }
@@ -258,6 +253,21 @@ impl<'a> Field<'a> {
     pub(super) fn is_tcp(&self) -> bool {
         self.seats.iter().any(|seat| seat.backend.mode.as_ref().known().is_some_and(|mode| mode.as_str() == "tcp"))
     }
+}
+
+/// Refuses as long as a load balancer is not known well enough: it may have a server that nobody knows of.
+pub(super) fn refuse_unread(world: &World, inventory: &Inventory, now: Now, reasons: &mut Vec<Reason>) {
+    let stale_after_ms = inventory.settings.poll.stale_after_ms;
+    for node in inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()) {
+        if let Err(why) = sight(world, node, now, stale_after_ms) {
+            reasons.push(unread(world, node, why));
+        }
+    }
+}
+
+fn unread(world: &World, node: &Node, why: Clean) -> Reason {
+    let what = format!("HAProxy on {} is not known well enough.", node.name);
+    Reason::new(ReasonKind::StaleFacts, what, vec![why], way_to_sight(world, node))
 }
 
 /// The facts about a load balancer with their age, if they are fresh.

@@ -8,6 +8,7 @@ pub(super) mod departure;
 mod drain;
 mod field;
 mod kill_sessions;
+pub(super) mod machine;
 mod maint;
 mod ready;
 mod weight;
@@ -109,7 +110,8 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         | Change::MysqlFailover { .. }
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
-        | Change::Guest { .. } => None,
+        | Change::Guest { .. }
+        | Change::Node { .. } => None,
     }
 }
 
@@ -126,7 +128,8 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         | Change::MysqlFailover { .. }
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
-        | Change::Guest { .. } => change.id().to_owned(),
+        | Change::Guest { .. }
+        | Change::Node { .. } => change.id().to_owned(),
     })
 }
 
@@ -294,7 +297,12 @@ struct Tell<'a> {
 
 /// A step that waits until `until` holds on every one of `seats`, while `guards` hold on them.
 fn wait(title: &str, when: When, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
-    Step { title: Clean::line(title), when, action: Action::Wait(Wait { until, guards, on_late }), at_once: false }
+    Step {
+        title: Clean::line(title),
+        when,
+        action: Action::Wait(Wait { until, guards, on_late, keeps: false }),
+        at_once: false,
+    }
 }
 
 /// The last step of a plan: every load balancer is looked at once more.

@@ -138,7 +138,7 @@ pub(in crate::plan) fn until(checks: Vec<Check>, holds: u32, poll_ms: u64, deadl
 }
 
 pub(in crate::plan) fn wait(title: &str, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step {
-    let action = Action::Wait(Wait { until, guards, on_late });
+    let action = Action::Wait(Wait { until, guards, on_late, keeps: false });
     Step { title: Clean::line(title), when: When::Always, action, at_once: false }
 }
 

@@ -64,7 +64,7 @@ impl Seat<'_> {
 }
 
 /// How old a look at addresses may be: two of its intervals, or what is stale anyway.
-pub(super) fn stale_after_ms(inventory: &Inventory) -> u64 {
+pub(in crate::plan) fn stale_after_ms(inventory: &Inventory) -> u64 {
     let poll = &inventory.settings.poll;
     poll.stale_after_ms.max(poll.presence_ms.saturating_mul(5) / 2)
 }
@@ -135,15 +135,14 @@ impl<'a> Field<'a> {
     }
 
     /// The other addresses that move, because they belong to an instance that is moved.
-    pub(super) fn companions(&self, lifts: &[Lift<'_>]) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
+    pub(super) fn companions(&self, lifts: &[Lift<'_>]) -> Vec<IpAddr> {
+        let mut found: Vec<IpAddr> = Vec::new();
         for lift in lifts {
             let tracking = lift.seat.sample.keepalived.instances.iter();
             let tracking = tracking.filter(|instance| instance.files.iter().any(|file| file.path == lift.path));
             for address in tracking.flat_map(|instance| &instance.addresses).filter(|other| **other != self.address) {
-                let address = address.to_string();
-                if !found.contains(&address) {
-                    found.push(address);
+                if !found.contains(address) {
+                    found.push(*address);
                 }
             }
         }

@@ -13,7 +13,7 @@ mod way;
 
 pub use expect::VipExpect;
 pub(super) use expect::words;
-pub(super) use field::sight;
+pub(super) use field::{sight, stale_after_ms};
 
 use super::{
     expect::{Check, Expect},
@@ -119,14 +119,27 @@ fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>, way: &Way<'_>) ->
     }
 }
 
+/// What keepalived moves along, to whoever gets the address.
+fn companions(field: &Field<'_>, way: &Way<'_>) -> Vec<IpAddr> {
+    match way {
+        Way::Lifts(lifts) => field.companions(lifts),
+        Way::Restart => restart::companions(field),
+    }
+}
+
+/// The addresses that move along with one; none where it does not move.
+pub(super) fn moved_along(scene: &Scene<'_>, address: IpAddr, to: &NodeName) -> Vec<IpAddr> {
+    let mut reasons = Vec::new();
+    let field = Field::survey(scene, address, to, &mut reasons).filter(|field| !field.is_there());
+    let way = field.as_ref().and_then(|field| way::find(field, &mut reasons));
+    field.as_ref().zip(way.as_ref()).map_or_else(Vec::new, |(field, way)| companions(field, way))
+}
+
 /// What will happen, in sentences.
 fn effect(field: &Field<'_>, way: &Way<'_>) -> Vec<String> {
     let (to, from) = (&field.target.node.name, &field.holder.node.name);
     let mut effect = Vec::new();
-    let companions = match way {
-        Way::Lifts(lifts) => field.companions(lifts),
-        Way::Restart => restart::companions(field),
-    };
+    let companions: Vec<String> = companions(field, way).iter().map(ToString::to_string).collect();
     if companions.is_empty() {
         effect.push(format!("{} moves from {from} to {to}.", field.address));
     } else {
@@ -329,7 +342,7 @@ fn step(title: &str, until: Until, guards: Vec<Check>, on_late: OnLate) -> Step 
     Step {
         title: Clean::line(title),
         when: When::Always,
-        action: Action::Wait(Wait { until, guards, on_late }),
+        action: Action::Wait(Wait { until, guards, on_late, keeps: false }),
         at_once: false,
     }
 }

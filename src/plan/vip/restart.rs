@@ -10,6 +10,7 @@ use crate::{
     plan::parts::{Action, Need, Step, Undo, Until, When, Write},
     wire::request::{Access, Call, Request},
 };
+use std::net::IpAddr;
 
 /// Longest time for keepalived to stop or to start.
 const SERVICE_MS: u64 = 10_000;
@@ -34,9 +35,9 @@ pub(super) fn objection(field: &Field<'_>) -> Option<String> {
 }
 
 /// Other addresses that the holder has by keepalived: all of them move.
-pub(super) fn companions(field: &Field<'_>) -> Vec<String> {
+pub(super) fn companions(field: &Field<'_>) -> Vec<IpAddr> {
     let all = field.holder.sample.keepalived.instances.iter().flat_map(|instance| &instance.addresses);
-    let mut found: Vec<String> = all.filter(|other| **other != field.address).map(ToString::to_string).collect();
+    let mut found: Vec<IpAddr> = all.filter(|other| **other != field.address).copied().collect();
     found.sort();
     found.dedup();
     found

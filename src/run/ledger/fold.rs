@@ -9,23 +9,26 @@
 //! A run that needs an operator may be taken up again and end otherwise. Folding it again begins with the wishes that
 //! were there before it, unless another run changed that server in between.
 
-use super::{FOLDED_MAX, Folded, Ledger, Wanted, Wish};
+use super::{DrainedNode, FOLDED_MAX, Folded, Ledger, Wanted, Wish};
 use crate::{
     model::{
         haproxy::AdminState,
         ids::NodeName,
         intent::{Change, ServerPath},
+        node_act::NodeAct,
+        text::Clean,
         time::Wall,
     },
     plan::{
         Plan,
         expect::{Check, Expect, ServerExpect},
-        parts::{Action, OnLate, Step, Write},
+        parts::{Action, OnLate, Step, Subject, Write},
     },
     run::{
         ending::EndingKind,
         record::{Direction, Entry, Opening, Outcome, Record},
     },
+    wire::probe::ProbeId,
 };
 use std::collections::BTreeMap;
 
@@ -35,38 +38,48 @@ impl Ledger {
     pub fn fold(&mut self, records: &[Record]) {
         let Some(run) = EndedRun::of(records) else { return };
         let plan = &run.opening.plan;
-        // Only what is about a server of a load balancer leaves something wished.
-        let Some(server) = plan.body.intent.change.server() else { return };
+        // Only what is about servers of load balancers, or about a node, leaves something wished.
+        let servers = match (plan.body.intent.change.server(), &plan.body.subject) {
+            (Some(server), _) => vec![server.clone()],
+            (None, Subject::Node { servers, .. }) => servers.clone(),
+            (None, _) => return,
+        };
         let known = self.folded.iter().position(|folded| folded.run == plan.id);
         if let Some(at) = known {
             if self.folded[at].ending >= run.ending {
                 return;
             }
             let folded = self.folded.remove(at);
-            let changed_since = self.folded[at..].iter().any(|later| later.server == *server);
+            let is_about = |later: &Folded| later.servers.iter().any(|server| servers.contains(server));
+            let changed_since = self.folded[at..].iter().any(is_about);
             if let Some(before) = folded.before.filter(|_| !changed_since) {
-                self.wishes.retain(|wish| wish.server != *server);
+                self.wishes.retain(|wish| !servers.contains(&wish.server));
                 for wish in before {
                     self.put(wish);
                 }
             }
         }
         let is_final = run.kind != EndingKind::NeedsOperator;
-        let before = (!is_final).then(|| self.of(server).cloned().collect());
-        self.folded.push(Folded { run: plan.id.clone(), ending: run.ending, server: server.clone(), before });
+        let about = |wish: &&Wish| servers.contains(&wish.server);
+        let before = (!is_final).then(|| self.wishes.iter().filter(about).cloned().collect());
+        self.folded.push(Folded { run: plan.id.clone(), ending: run.ending, servers, before });
         let surplus = self.folded.len().saturating_sub(FOLDED_MAX);
         self.folded.drain(..surplus);
         self.apply(&run);
     }
 
     fn apply(&mut self, run: &EndedRun<'_>) {
-        let proven = Proven::by(&run.opening.plan, run.states());
+        let plan = &run.opening.plan;
+        let proven_of = |server: &ServerPath| Proven::by(plan, run.states(), server);
         let is_complete = run.kind == EndingKind::Reached || run.rests();
-        if !is_complete && run.kind != EndingKind::NeedsOperator {
+        // A run about a node may stop with a part of it done, which the records prove.
+        let is_partial = matches!(plan.body.intent.change, Change::Node { .. });
+        if !is_complete && !is_partial && run.kind != EndingKind::NeedsOperator {
             return;
         }
-        match &run.opening.plan.body.intent.change {
+        match &plan.body.intent.change {
             Change::HaproxyDrain { server, .. } => {
+                let proven = proven_of(server);
                 let wanted = if proven.any_told(AdminState::Maint) { Wanted::Maint } else { Wanted::Drain };
                 let was_changed = proven.any_told(AdminState::Drain) || wanted == Wanted::Maint;
                 // Already out, and only waited for: who took it out keeps the word.
@@ -76,16 +89,17 @@ impl Ledger {
                 }
             }
             Change::HaproxyMaint { server } => {
-                if is_complete || proven.any_told(AdminState::Maint) {
+                if is_complete || proven_of(server).any_told(AdminState::Maint) {
                     self.put(run.wish(server, Wanted::Maint));
                 }
             }
             Change::HaproxyWeight { server, weight } => {
-                if is_complete || proven.any_weight(*weight) {
+                if is_complete || proven_of(server).any_weight(*weight) {
                     self.weigh(run, server, *weight);
                 }
             }
             Change::HaproxyReady { server, weight, .. } => {
+                let proven = proven_of(server);
                 if is_complete || proven.all_told_ready() {
                     self.take(|wish| wish.server == *server && !wish.wanted.is_weight());
                     self.take(|wish| {
@@ -97,6 +111,7 @@ impl Ledger {
                     }
                 }
             }
+            Change::Node { node, act } => self.apply_node(run, node, *act, is_complete),
             Change::HaproxyKillSessions { .. }
             | Change::VipMove { .. }
             | Change::MysqlSwitchover { .. }
@@ -104,6 +119,32 @@ impl Ledger {
             | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
             | Change::Guest { .. } => {}
+        }
+    }
+
+    /// What a run about a node leaves wished of the servers on it, and of the node.
+    fn apply_node(&mut self, run: &EndedRun<'_>, node: &NodeName, act: NodeAct, is_complete: bool) {
+        let Subject::Node { servers, .. } = &run.opening.plan.body.subject else { return };
+        for server in servers {
+            let proven = Proven::by(&run.opening.plan, run.states(), server);
+            // Servers that it found out already, and did not touch, are somebody else's.
+            let wanted = [(AdminState::Maint, Wanted::Maint), (AdminState::Drain, Wanted::Drain)];
+            let wanted = wanted.into_iter().find(|(state, _)| proven.any_told(*state)).map(|(_, wanted)| wanted);
+            match (act, wanted) {
+                (NodeAct::Drain { .. }, Some(wanted)) => self.put(run.wish(server, wanted)),
+                (NodeAct::Undrain { .. }, _) if proven.all_told_ready() => {
+                    self.take(|wish| wish.server == *server && !wish.wanted.is_weight());
+                }
+                (NodeAct::Drain { .. } | NodeAct::Undrain { .. }, _) => {}
+            }
+        }
+        if !is_complete {
+            return;
+        }
+        self.drained.retain(|one| one.node != *node);
+        if let NodeAct::Drain { .. } = act {
+            let place = self.drained.partition_point(|known| known.node < *node);
+            self.drained.insert(place, run.drained(node));
         }
     }
 
@@ -140,13 +181,24 @@ impl<'r> EndedRun<'r> {
         (!was_taken_up).then_some(Self { opening, records, kind, ending: record.seq, at })
     }
 
-    fn wish(&self, server: &ServerPath, wanted: Wanted) -> Wish {
+    /// Who began it.
+    fn by(&self) -> Clean {
         let operator = &self.opening.operator;
+        operator.sudo_user.clone().unwrap_or_else(|| operator.login.clone())
+    }
+
+    fn drained(&self, node: &NodeName) -> DrainedNode {
+        let Plan { id, body } = &self.opening.plan;
+        let reason = body.intent.reason.clone();
+        DrainedNode { node: node.clone(), since: self.at, by: self.by(), reason, run: id.clone() }
+    }
+
+    fn wish(&self, server: &ServerPath, wanted: Wanted) -> Wish {
         Wish {
             server: server.clone(),
             wanted,
             since: self.at,
-            by: operator.sudo_user.clone().unwrap_or_else(|| operator.login.clone()),
+            by: self.by(),
             reason: self.opening.plan.body.intent.reason.clone(),
             run: self.opening.plan.id.clone(),
         }
@@ -223,8 +275,9 @@ struct Proven {
 }
 
 impl Proven {
-    fn by(plan: &Plan, proofs: Vec<Proof>) -> Self {
-        let nodes = plan.body.sources.iter().map(|source| source.node.clone()).collect();
+    fn by(plan: &Plan, proofs: Vec<Proof>, server: &ServerPath) -> Self {
+        let balancers = plan.body.sources.iter().filter(|source| source.probe == ProbeId::Haproxy);
+        let nodes = balancers.map(|source| source.node.clone()).collect();
         let mut proven = Self {
             told: BTreeMap::new(),
             premise_told: BTreeMap::new(),
@@ -233,20 +286,20 @@ impl Proven {
             nodes,
         };
         for premise in &plan.body.premises {
-            note(&premise.check, &mut proven.premise_told, &mut proven.premise_weight);
+            note(&premise.check, server, &mut proven.premise_told, &mut proven.premise_weight);
         }
         for (step, proof) in plan.body.steps.iter().zip(proofs) {
             if let Some(write) = step.write().filter(|_| proof == Proof::Done) {
-                proven.done(step, write);
+                proven.done(step, write, server);
             }
         }
         proven
     }
 
-    fn done(&mut self, step: &Step, write: &Write) {
+    fn done(&mut self, step: &Step, write: &Write, server: &ServerPath) {
         // What leaves no state behind (closed sessions) says nothing about later.
         if !step.is_irreversible() {
-            write.done.iter().for_each(|check| note(check, &mut self.told, &mut self.weight));
+            write.done.iter().for_each(|check| note(check, server, &mut self.told, &mut self.weight));
         }
     }
 
@@ -269,8 +322,15 @@ impl Proven {
     }
 }
 
-fn note(check: &Check, told: &mut BTreeMap<NodeName, AdminState>, weights: &mut BTreeMap<NodeName, u64>) {
-    match expected(check) {
+/// Takes in what a check says of that server.
+fn note(
+    check: &Check,
+    server: &ServerPath,
+    told: &mut BTreeMap<NodeName, AdminState>,
+    weights: &mut BTreeMap<NodeName, u64>,
+) {
+    let is_about = matches!(&check.expect, Expect::Server { server: named, .. } if named == server);
+    match expected(check).filter(|_| is_about) {
         Some(ServerExpect::Told(state)) => drop(told.insert(check.node.clone(), state)),
         Some(ServerExpect::Weight(weight)) => drop(weights.insert(check.node.clone(), weight)),
         _ => {}
@@ -280,8 +340,11 @@ fn note(check: &Check, told: &mut BTreeMap<NodeName, AdminState>, weights: &mut 
 fn expected(check: &Check) -> Option<ServerExpect> {
     match &check.expect {
         Expect::Server { is, .. } => Some(*is),
-        Expect::Vip { .. } | Expect::Database(_) | Expect::Session { .. } | Expect::Guest(_) | Expect::Daemon(_) => {
-            None
-        }
+        Expect::Vip { .. }
+        | Expect::Database(_)
+        | Expect::Session { .. }
+        | Expect::Guest(_)
+        | Expect::Daemon(_)
+        | Expect::Node(_) => None,
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     model::{
         figure::Figure,
         haproxy::{AdminState, HaproxySample, Server},
+        ids::NodeName,
         intent::{Change, DEADLINE_MS_DEFAULT, Intent, OnDeadline, ServerPath},
         text::Clean,
         time::Wall,
@@ -21,7 +22,7 @@ use crate::{
     },
     plan::{PlanId, expect::is_out_of_rotation},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Most wishes. A further one takes the place of the oldest, and that is counted.
 pub const WISHES_MAX: usize = 1_024;
@@ -38,6 +39,24 @@ pub struct Ledger {
     /// Wishes that were given up because there were more than [`WISHES_MAX`].
     #[serde(default)]
     pub dropped: u64,
+    /// Nodes that are out of service as a whole, in the order of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drained: Vec<DrainedNode>,
+}
+
+/// A node that somebody took out of service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainedNode {
+    /// Which.
+    pub node: NodeName,
+    /// Since when.
+    pub since: Wall,
+    /// Who.
+    pub by: Clean,
+    /// Why.
+    pub reason: Option<Clean>,
+    /// The run that brought it about.
+    pub run: PlanId,
 }
 
 /// A run that was folded in.
@@ -47,10 +66,25 @@ pub struct Folded {
     pub run: PlanId,
     /// The number of the record that ended it: a run that was taken up again ends again.
     pub ending: u64,
-    /// What it is about.
-    pub server: ServerPath,
+    /// What it is about; one server, but for a run about a node as a whole.
+    #[serde(alias = "server", deserialize_with = "one_or_several")]
+    pub servers: Vec<ServerPath>,
     /// The wishes before it, kept while it may be taken up again; none once its ending is final.
     pub before: Option<Vec<Wish>>,
+}
+
+/// Ledgers of earlier versions name one server.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ServerPath>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Named {
+        One(ServerPath),
+        Several(Vec<ServerPath>),
+    }
+    Ok(match Named::deserialize(deserializer)? {
+        Named::One(server) => vec![server],
+        Named::Several(servers) => servers,
+    })
 }
 
 /// What somebody wants of one server.
@@ -185,6 +219,11 @@ impl Ledger {
         self.wishes.iter().filter(move |wish| wish.server == *server)
     }
 
+    /// The nodes that are out of service.
+    pub fn drained_nodes(&self) -> Vec<NodeName> {
+        self.drained.iter().map(|one| one.node.clone()).collect()
+    }
+
     /// Takes back what is wished of a server: an operator accepts it as it is. Returns what was taken back.
     pub fn forget(&mut self, server: &ServerPath) -> Vec<Wish> {
         self.take(|wish| wish.server == *server)
@@ -214,7 +253,8 @@ impl Ledger {
                     | Change::MysqlFailover { .. }
                     | Change::MysqlRejoin { .. }
                     | Change::MysqlKill { .. }
-                    | Change::Guest { .. } => false,
+                    | Change::Guest { .. }
+                    | Change::Node { .. } => false,
                 }
         };
         self.wishes.iter().filter(goes).cloned().collect()

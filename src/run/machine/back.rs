@@ -24,11 +24,14 @@ impl Machine {
         if self.is_beyond_return() {
             return self.needs_operator(&format!("{why} A step that cannot be undone was done already."));
         }
-        let last = self.steps.iter().rposition(|state| *state == StepState::Done);
+        let kept = self.kept();
+        let last = self.steps.iter().skip(kept).rposition(|state| *state == StepState::Done);
         if let Some(step) = last {
-            return self.look_before(step, Direction::Back);
+            return self.look_before(kept + step, Direction::Back);
         }
-        if self.sent {
+        if kept > 0 && self.steps.iter().take(kept).any(|state| *state == StepState::Done) {
+            self.finish(EndingKind::Stopped, &format!("{why} What was done up to step {kept} stays."));
+        } else if self.sent {
             self.finish(EndingKind::RolledBack, &format!("{why} Everything is as it was before."));
         } else {
             self.finish(EndingKind::Stopped, &format!("{why} Nothing was changed."));

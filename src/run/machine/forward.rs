@@ -151,6 +151,7 @@ impl Machine {
             return;
         }
         self.looked_at.clear();
+        self.late[step] = true;
         self.record(Entry::WaitEnded { step, late: true, seen: [judged.seen.clone(), guards.seen.clone()].concat() });
         self.steps[step] = StepState::Waited;
         if guards.verdict == Tri::Unknown {
@@ -170,7 +171,6 @@ impl Machine {
             }
             OnLate::GoOn(words) => {
                 self.notes.push(Clean::line(&format!("{words}.")));
-                self.late[step] = true;
                 self.next_step();
             }
         }

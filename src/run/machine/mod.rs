@@ -23,7 +23,12 @@ use crate::{
         text::Clean,
         time::{Mono, Now},
     },
-    plan::{Plan, hole::Bindings, limits, parts::Write},
+    plan::{
+        Plan,
+        hole::Bindings,
+        limits,
+        parts::{Action, Write},
+    },
 };
 use act::{Act, Stage, look_words};
 use breath::Breath;
@@ -316,14 +321,16 @@ impl Machine {
             return "Several requests leave in one breath: stopping waits for their end.".into();
         }
         let is_undoable = |state: &StepState| matches!(state, StepState::Done | StepState::InDoubt(_));
-        let mut numbers: Vec<usize> =
-            self.steps.iter().enumerate().filter(|(_, state)| is_undoable(state)).map(|(at, _)| at + 1).collect();
+        let kept = self.kept();
+        let steps = self.steps.iter().enumerate().skip(kept);
+        let mut numbers: Vec<usize> = steps.filter(|(_, state)| is_undoable(state)).map(|(at, _)| at + 1).collect();
         if let Phase::Act(Act { step, stage: Stage::Sent { .. } | Stage::Verify(_) | Stage::Settle { .. }, .. }) =
             &self.phase
         {
             numbers.push(step + 1);
         }
         match numbers[..] {
+            [] if kept > 0 => Clean::line(&format!("Stopping leaves what was done up to step {kept}.")),
             [] => "Nothing has been changed: stopping leaves everything as it is.".into(),
             [only] => Clean::line(&format!("Stopping undoes step {only}.")),
             _ => {
@@ -357,11 +364,19 @@ impl Machine {
         self.plan.body.sources.iter().map(|source| (source.node.clone(), source.probe)).collect()
     }
 
+    /// How many of the first steps stay done whatever happens: up to the last wait that held and keeps them.
+    fn kept(&self) -> usize {
+        let keeps = |index: &usize| {
+            let is_held = self.steps[*index] == StepState::Waited && !self.late[*index];
+            let action = self.plan.body.steps.get(*index).map(|step| &step.action);
+            is_held && matches!(action, Some(Action::Wait(wait)) if wait.keeps)
+        };
+        (0..self.steps.len()).rev().find(keeps).map_or(0, |last| last + 1)
+    }
+
     fn is_beyond_return(&self) -> bool {
-        self.steps
-            .iter()
-            .zip(&self.plan.body.steps)
-            .any(|(state, step)| *state == StepState::Done && step.is_irreversible())
+        let steps = self.steps.iter().zip(&self.plan.body.steps);
+        steps.skip(self.kept()).any(|(state, step)| *state == StepState::Done && step.is_irreversible())
     }
 
     fn ticket(&mut self) -> u64 {

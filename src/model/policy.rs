@@ -1,0 +1,33 @@
+//! What may be done, and how far a change may go.
+
+use serde::{Deserialize, Serialize};
+
+/// What may be done, and how it is confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// No write leaves this console.
+    pub read_only: bool,
+    /// Ask for more than Enter even for small changes.
+    pub confirm: Confirm,
+    /// A change may not leave a backend with less than this share of its servers' weight, percent.
+    pub capacity_floor_percent: u32,
+    /// So many nodes may be out of service at once.
+    #[serde(default = "nodes_out_max")]
+    pub nodes_out_max: u32,
+}
+
+/// For inventories of recordings and plans that say nothing about it.
+fn nodes_out_max() -> u32 {
+    2
+}
+
+/// How changes are confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirm {
+    /// By blast radius: Enter, the target's name, or the cluster's name.
+    #[default]
+    ByBlastRadius,
+    /// Always the target's name at least.
+    AlwaysTyped,
+}
