@@ -82,6 +82,17 @@ pub(super) enum Command {
         #[arg(value_name = "NODE")]
         nodes: Vec<String>,
     },
+    /// Show settings side by side: how they run, what files say, defaults, and what is advised
+    ///
+    /// docs/tuning.md tells the reasoning for each. `vakt do tune.set` changes one.
+    Tune {
+        /// Only these nodes, or nodes with these roles
+        #[arg(value_name = "NODE|ROLE")]
+        nodes: Vec<String>,
+        /// Print JSON, with the reasoning
+        #[arg(long)]
+        json: bool,
+    },
     /// Change something: plan it, show the plan, ask, carry it out
     ///
     /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with

@@ -61,30 +61,39 @@ impl Gather {
 
     /// Starts connecting to the nodes that a plan of that change looks at.
     pub(super) fn of_change(cluster: Cluster, options: Options, change: &Change, clock: Arc<dyn Clock>) -> Self {
+        let balancers = concerned(&cluster.inventory, change);
+        Self::of_nodes(cluster, options, &balancers, rests_on(change), clock)
+    }
+
+    /// Starts connecting to these nodes. What is waited for is named besides load balancers and addresses.
+    pub(super) fn of_nodes(
+        cluster: Cluster,
+        options: Options,
+        names: &BTreeSet<NodeName>,
+        rests_on: &'static [ProbeId],
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let Cluster { inventory, secrets } = cluster;
-        let balancers = concerned(&inventory, change);
         let (senders, inbox) = inbox();
-        let fleet =
-            Fleet::start_some(Arc::clone(&inventory), Arc::clone(&clock), senders.transport.clone(), &balancers);
+        let fleet = Fleet::start_some(Arc::clone(&inventory), Arc::clone(&clock), senders.transport.clone(), names);
         // Nobody asks nodes that are not connected; jump hosts among them are found in the whole inventory.
         let mut watched = inventory.as_ref().clone();
-        watched.nodes.retain(|node| balancers.contains(&node.name));
+        watched.nodes.retain(|node| names.contains(&node.name));
         let watched = Arc::new(watched);
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
-        Self {
-            session: Box::new(session),
-            inventory: watched,
-            second: Vec::new(),
-            standing_due: false,
-            rests_on: rests_on(change),
-        }
+        Self { session: Box::new(session), inventory: watched, second: Vec::new(), standing_due: false, rests_on }
     }
 
     /// The same watch, which also hears how runs and wishes stand.
     #[must_use]
     pub(super) fn with_runs(self, desk: Desk) -> Self {
         Self { session: Box::new(self.session.with_runs(desk)), standing_due: true, ..self }
+    }
+
+    /// What is watched of the cluster.
+    pub(super) fn inventory(&self) -> Arc<Inventory> {
+        Arc::clone(&self.inventory)
     }
 
     /// The state so far.
@@ -220,8 +229,8 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
         LinkState::Down { .. } | LinkState::Asking => true,
         LinkState::Up => ProbeId::ALL.into_iter().filter(|probe| probe.applies_to(node)).all(|probe| match probe {
             // A round takes seconds where packets get lost; an answer that is given once does not wait for it.
-            // A binary log is read by runs only.
-            ProbeId::PrivateNetwork | ProbeId::Binlog => true,
+            // A binary log is read by runs only, and settings by who asks for them.
+            ProbeId::PrivateNetwork | ProbeId::Binlog | ProbeId::Tuning => true,
             ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
             ProbeId::Host if facts.host.failure().is_some() => true,
             ProbeId::Guests if facts.hypervisor.failure().is_some() => true,
@@ -254,6 +263,7 @@ fn was_asked(facts: &NodeFacts, probe: ProbeId) -> bool {
         ProbeId::Switchover => told(&facts.switchover),
         ProbeId::Daemon => told(&facts.daemon),
         ProbeId::Mysql => told(&facts.mysql),
+        ProbeId::Tuning => told(&facts.tuning),
         // Read by runs only.
         ProbeId::Binlog => false,
     }

@@ -27,4 +27,5 @@ pub mod services;
 pub mod text;
 pub mod time;
 pub mod trouble;
+pub mod tuning;
 pub mod world;
