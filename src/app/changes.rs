@@ -15,6 +15,7 @@ use crate::{
         inventory::Node,
         text::Clean,
         time::Wall,
+        tune_act::TuneAct,
     },
     plan::PlanId,
     run::{
@@ -376,7 +377,8 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             | Change::MysqlFailover { .. }
             | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
-            | Change::Guest { .. },
+            | Change::Guest { .. }
+            | Change::Tune(_),
             _,
         ) => ready,
     };
@@ -388,6 +390,12 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
     let reason = || Some(Clean::line(&format!("undo of run {}", last.id)));
     if let (Change::MysqlSwitchover { .. }, Some(former)) = (&last.intent.change, &last.former) {
         return Ok(Intent { change: Change::MysqlSwitchover { to: former.clone() }, reason: reason() });
+    }
+    if let Change::Tune(act) = &last.intent.change {
+        let Some(value) = last.former_value.clone() else {
+            return Err(format!("The servers had different values before: {}.", last.title));
+        };
+        return Ok(Intent { change: Change::Tune(TuneAct { value, ..act.clone() }), reason: reason() });
     }
     if let Change::MysqlKill { .. } = &last.intent.change {
         return Err("The last run ended a session, and that does not come back.".to_owned());

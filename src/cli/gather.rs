@@ -1,9 +1,10 @@
 //! Watching the cluster just long enough to answer once: until every node has said everything or cannot be reached, or
 //! the wait is over. The same session and application as the console's, without a terminal.
 
-use super::Cluster;
+use super::{Cluster, tune};
 use crate::{
     app::{App, Options, msg::Event},
+    history::tuning::called,
     model::{
         figure::Unknown,
         hypervisor::DomainRates,
@@ -201,6 +202,9 @@ fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
     if let Change::MysqlKill { session, .. } = change {
         return BTreeSet::from([session.node.clone()]);
     }
+    if let Change::Tune(act) = change {
+        return called(inventory, act.target.as_str()).into_iter().map(|node| node.name.clone()).collect();
+    }
     let mut names: BTreeSet<NodeName> =
         inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
     if change.is_about_primary() {
@@ -281,6 +285,7 @@ fn rests_on(change: &Change) -> &'static [ProbeId] {
             ProbeId::LinuxBridges,
         ],
         Change::MysqlKill { .. } => &[ProbeId::Mysql],
+        Change::Tune(_) => tune::RESTS_ON,
         change if change.is_about_primary() => &[ProbeId::Switchover, ProbeId::Daemon],
         _ => &[],
     }

@@ -10,6 +10,7 @@ use super::{
     guest_act::GuestAct,
     ids::{GuestName, NodeName, ProxyName, ServerName},
     text::Clean,
+    tune_act::TuneAct,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr};
@@ -181,6 +182,8 @@ pub enum Change {
         /// What is done with it.
         act: GuestAct,
     },
+    /// `tune.set`: a setting runs with another value.
+    Tune(TuneAct),
 }
 
 /// What happens to a draining server that still has sessions at the deadline.
@@ -225,6 +228,7 @@ impl Change {
             Self::Guest { act, .. } => act.id(),
             Self::MysqlFailover { .. } => MYSQL_FAILOVER,
             Self::MysqlRejoin { .. } => MYSQL_REJOIN,
+            Self::Tune(_) => TuneAct::ID,
         }
     }
 
@@ -235,6 +239,7 @@ impl Change {
             Self::MysqlKill { session, .. } => session.to_string(),
             Self::Guest { guest, .. } => guest.to_string(),
             Self::MysqlRejoin { node } => node.to_string(),
+            Self::Tune(act) => act.target.to_string(),
             _ => self.server().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -252,7 +257,8 @@ impl Change {
             | Self::MysqlFailover { .. }
             | Self::MysqlRejoin { .. }
             | Self::MysqlKill { .. }
-            | Self::Guest { .. } => None,
+            | Self::Guest { .. }
+            | Self::Tune(_) => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
@@ -301,6 +307,12 @@ pub enum NotAnIntent {
         /// The action.
         action: Clean,
     },
+    /// The setting or its value is missing.
+    #[error("{action} needs a node or role, a setting and a value, such as db01 max_connections 300")]
+    NoSetting {
+        /// The action.
+        action: Clean,
+    },
     /// An option that this action does not have.
     #[error("{action} has no option {option:?}; it has {known}")]
     UnknownOption {
@@ -322,7 +334,7 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 16] = [
+pub const ACTIONS: [&str; 17] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -339,6 +351,7 @@ pub const ACTIONS: [&str; 16] = [
     "vm.shutdown",
     "vm.reset",
     GuestAct::MIGRATE,
+    TuneAct::ID,
 ];
 
 const VIP_MOVE: &str = "vip.move";
@@ -404,6 +417,11 @@ impl Intent {
             let reason = Options::parse(action, words)?.reason;
             return Ok(Self { change: Change::MysqlRejoin { node }, reason });
         }
+        if action == TuneAct::ID {
+            let act = TuneAct::parse(&mut words);
+            let act = act.ok_or_else(|| NotAnIntent::NoSetting { action: Clean::line(action) })?;
+            return Ok(Self { change: Change::Tune(act), reason: Options::parse(action, words)?.reason });
+        }
         if action == MYSQL_KILL {
             let session = words.next().and_then(SessionPath::parse);
             let session = session.ok_or_else(|| NotAnIntent::NoSession { action: Clean::line(action) })?;
@@ -452,6 +470,9 @@ impl Intent {
         let mut words = vec![self.change.id().to_owned()];
         // What is about the whole cluster's primary names no target besides.
         words.extend(Some(self.change.target()).filter(|target| !target.is_empty()));
+        if let Change::Tune(act) = &self.change {
+            words.extend([&act.key, &act.value].map(ToString::to_string));
+        }
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
         match &self.change {
             Change::HaproxyDrain { deadline_ms, on_deadline, .. } => {
@@ -486,7 +507,8 @@ impl Intent {
             | Change::HaproxyKillSessions { .. }
             | Change::MysqlFailover { to: None }
             | Change::MysqlRejoin { .. }
-            | Change::MysqlKill { .. } => {}
+            | Change::MysqlKill { .. }
+            | Change::Tune(_) => {}
         }
         if let Some(reason) = &self.reason {
             option(REASON, reason.to_string());
@@ -609,6 +631,8 @@ mod tests {
             "mysql.failover --to db02 --reason crash",
             "mysql.rejoin db01",
             "mysql.rejoin db01 --reason mended",
+            "tune.set db01 max_connections 300",
+            "tune.set database innodb_io_capacity -1 --reason slow",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -627,7 +651,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.rejoin, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.rejoin, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, tune.set",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -659,6 +683,10 @@ mod tests {
             ("vm.start", "vm.start needs a guest, such as web04"),
             ("vm.start --reason x", "vm.start needs a guest, such as web04"),
             ("vm.suspend web04 --deadline 5s", "vm.suspend has no option \"--deadline\"; it has --reason"),
+            (
+                "tune.set db01 max_connections --reason x",
+                "tune.set needs a node or role, a setting and a value, such as db01 max_connections 300",
+            ),
             ("mysql.rejoin --reason x", "mysql.rejoin needs the name of a node, such as db01"),
         ];
         for (line, message) in cases {

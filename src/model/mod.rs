@@ -27,5 +27,6 @@ pub mod services;
 pub mod text;
 pub mod time;
 pub mod trouble;
+pub mod tune_act;
 pub mod tuning;
 pub mod world;

@@ -4,7 +4,8 @@
 //! knows three answers; *unknown* is never taken for yes or for no.
 
 use super::{
-    failover::DaemonExpect, guest::GuestExpect, session::SessionExpect, switchover::DatabaseExpect, vip::VipExpect,
+    failover::DaemonExpect, guest::GuestExpect, session::SessionExpect, switchover::DatabaseExpect,
+    tune::SettingExpect, vip::VipExpect,
 };
 use crate::{
     model::{
@@ -61,6 +62,8 @@ pub enum Expect {
     Guest(GuestExpect),
     /// Of the daemon of the database, by its machine's word.
     Daemon(DaemonExpect),
+    /// Of a setting of the database server.
+    Setting(SettingExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -127,7 +130,11 @@ impl Check {
         match &self.expect {
             Expect::Database(is) => Some((is.other()?, self.probe)),
             Expect::Daemon(is) => Some((is.other()?, ProbeId::Switchover)),
-            Expect::Server { .. } | Expect::Vip { .. } | Expect::Session { .. } | Expect::Guest(_) => None,
+            Expect::Server { .. }
+            | Expect::Vip { .. }
+            | Expect::Session { .. }
+            | Expect::Guest(_)
+            | Expect::Setting(_) => None,
         }
     }
 
@@ -148,6 +155,7 @@ impl Check {
             Expect::Session { id, is } => is.judge(*id, facts),
             Expect::Guest(is) => is.judge(facts, before),
             Expect::Daemon(is) => is.judge(facts, other.map(|(now, _)| now)),
+            Expect::Setting(is) => is.judge(facts),
         }
     }
 
@@ -175,6 +183,7 @@ impl Expect {
             Self::Session { .. } => return "as told",
             Self::Guest(is) => return is.tolerance(),
             Self::Daemon(is) => return is.tolerance(),
+            Self::Setting(_) => return "exactly",
         };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
@@ -194,6 +203,7 @@ impl fmt::Display for Expect {
             Self::Session { id, is } => return is.tell(*id, f),
             Self::Guest(is) => return is.fmt(f),
             Self::Daemon(is) => return is.fmt(f),
+            Self::Setting(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

@@ -24,6 +24,7 @@ mod rejoin;
 pub mod session;
 pub mod switchover;
 pub mod text;
+pub mod tune;
 pub mod vip;
 
 pub use parts::{Plan, PlanId};
@@ -63,6 +64,7 @@ pub fn plan(
         Change::MysqlKill { session, part } => {
             session::plan(&vip::Scene { world, inventory, policy, now }, intent, session, *part)?
         }
+        Change::Tune(act) => tune::plan(&vip::Scene { world, inventory, policy, now }, intent, act)?,
         Change::MysqlSwitchover { to } => switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?,
         Change::Guest { guest, act } => guest::plan(&vip::Scene { world, inventory, policy, now }, intent, guest, act)?,
     };

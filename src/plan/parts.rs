@@ -147,6 +147,15 @@ pub enum Subject {
         /// The servers of load balancers behind which it stands.
         servers: Vec<ServerPath>,
     },
+    /// A setting of databases.
+    Setting {
+        /// Which.
+        key: Clean,
+        /// The node, or the role.
+        target: Clean,
+        /// The value before, where all of them had the same.
+        former: Option<Clean>,
+    },
 }
 
 impl Subject {
@@ -158,6 +167,7 @@ impl Subject {
             Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
             Self::Session(path) => super::session::words(path.id, facts),
             Self::Guest { guest, servers, .. } => super::guest::words(facts, guest, servers),
+            Self::Setting { key, .. } => super::tune::words(key.as_str(), facts),
         }
     }
 
@@ -166,7 +176,15 @@ impl Subject {
         match self {
             Self::Primary { from, .. } => Some(from),
             Self::Guest { host, .. } => Some(host),
-            Self::Server(_) | Self::Vip { .. } | Self::Session(_) => None,
+            Self::Server(_) | Self::Vip { .. } | Self::Session(_) | Self::Setting { .. } => None,
+        }
+    }
+
+    /// The value that a setting had before, where there was one.
+    pub fn former_value(&self) -> Option<&Clean> {
+        match self {
+            Self::Setting { former, .. } => former.as_ref(),
+            _ => None,
         }
     }
 
@@ -177,6 +195,7 @@ impl Subject {
             Self::Vip { to, .. } | Self::Primary { to, .. } => to.as_str(),
             Self::Session(path) => path.node.as_str(),
             Self::Guest { guest, .. } => guest.as_str(),
+            Self::Setting { target, .. } => target.as_str(),
         }
     }
 }
@@ -189,6 +208,7 @@ impl fmt::Display for Subject {
             Self::Primary { .. } => f.write_str("database"),
             Self::Session(path) => path.fmt(f),
             Self::Guest { guest, .. } => guest.fmt(f),
+            Self::Setting { key, .. } => key.fmt(f),
         }
     }
 }

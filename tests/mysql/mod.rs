@@ -8,4 +8,4 @@ mod hostile;
 mod replies;
 mod simulated;
 mod statements;
-mod tuning;
+pub(crate) mod tuning;

@@ -47,7 +47,7 @@ fn sample(files: &[u8], server: &[u8]) -> TuningSample {
     sample.unwrap()
 }
 
-fn of_lab(who: &str) -> TuningSample {
+pub(crate) fn of_lab(who: &str) -> TuningSample {
     sample(&capture(&format!("{who}.files.txt")), &capture(&format!("{who}.server.txt")))
 }
 

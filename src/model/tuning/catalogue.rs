@@ -50,6 +50,9 @@ pub struct Setting {
     pub change: How,
     /// What that depends on.
     pub since: Option<String>,
+    /// A replica takes another value only while its applier is stopped.
+    #[serde(default)]
+    pub applier_stopped: bool,
     /// How the advised value is found.
     pub recommend: Rule,
     /// The reasoning.

@@ -55,7 +55,11 @@ fn entry(setting: &Setting) -> String {
     line("Advised", &format!("{}.", rule(setting)));
     line("Risk", &setting.risk);
     if let Some(loses) = &setting.loses {
-        let place = if setting.safe_on == Place::Primary { " On the primary." } else { "" };
+        let place = match setting.safe_on {
+            Place::Anywhere => "",
+            Place::Primary => " On the primary.",
+            Place::Replica => " On replicas.",
+        };
         line("Loses nothing in a crash", &format!("`{}`.{place} Otherwise: {loses}", setting.safe.join("`, `")));
     }
     text

@@ -109,7 +109,8 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         | Change::MysqlFailover { .. }
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
-        | Change::Guest { .. } => None,
+        | Change::Guest { .. }
+        | Change::Tune(_) => None,
     }
 }
 
@@ -126,7 +127,8 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         | Change::MysqlFailover { .. }
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
-        | Change::Guest { .. } => change.id().to_owned(),
+        | Change::Guest { .. }
+        | Change::Tune(_) => change.id().to_owned(),
     })
 }
 

@@ -103,7 +103,8 @@ impl Ledger {
             | Change::MysqlFailover { .. }
             | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
-            | Change::Guest { .. } => {}
+            | Change::Guest { .. }
+            | Change::Tune(_) => {}
         }
     }
 
@@ -280,8 +281,11 @@ fn note(check: &Check, told: &mut BTreeMap<NodeName, AdminState>, weights: &mut 
 fn expected(check: &Check) -> Option<ServerExpect> {
     match &check.expect {
         Expect::Server { is, .. } => Some(*is),
-        Expect::Vip { .. } | Expect::Database(_) | Expect::Session { .. } | Expect::Guest(_) | Expect::Daemon(_) => {
-            None
-        }
+        Expect::Vip { .. }
+        | Expect::Database(_)
+        | Expect::Session { .. }
+        | Expect::Guest(_)
+        | Expect::Daemon(_)
+        | Expect::Setting(_) => None,
     }
 }

@@ -214,7 +214,8 @@ impl Ledger {
                     | Change::MysqlFailover { .. }
                     | Change::MysqlRejoin { .. }
                     | Change::MysqlKill { .. }
-                    | Change::Guest { .. } => false,
+                    | Change::Guest { .. }
+                    | Change::Tune(_) => false,
                 }
         };
         self.wishes.iter().filter(goes).cloned().collect()

@@ -68,8 +68,8 @@ impl Databases {
     fn run(&mut self, place: usize, sql: &str) -> Option<String> {
         let sequence = self.sequence as u64;
         let server = &mut self.servers[place];
-        if let Some(value) = tuning::read(server, sql) {
-            return Some(value);
+        if let Some(is_so) = tuning::compared(server, sql) {
+            return Some(is_so);
         }
         if tuning::set(server, sql) {
             return None;

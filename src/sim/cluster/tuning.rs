@@ -1,13 +1,14 @@
 //! Settings of the simulation: the lab's captures, with what was set since.
 
 use super::database::{Database, Databases, Mould};
-use crate::wire::mysql::StatementId;
+use crate::{model::tuning::catalogue, wire::mysql::StatementId};
 use std::collections::BTreeMap;
 
 const EDGE: &str = include_str!("../../../tests/captures/tuning/debian-12-lab/edge.files.txt");
 const FILES: &str = include_str!("../../../tests/captures/tuning/debian-12-lab/primary.files.txt");
 const SERVER: &str = include_str!("../../../tests/captures/tuning/debian-12-lab/primary.server.txt");
-const READ: &str = "select variable_value from information_schema.GLOBAL_VARIABLES where variable_name = '";
+const COMPARE: &str = "select variable_value = ";
+const OF: &str = " from information_schema.GLOBAL_VARIABLES where variable_name = '";
 const SET: &str = "set global ";
 
 /// What the files of a machine say.
@@ -34,11 +35,14 @@ pub(super) fn answer(server: &Database, is_primary: bool, statement: StatementId
     if statement == StatementId::TuningValues { mould.named(&values) } else { mould.text() }
 }
 
-/// The value that a statement asks for; nothing where it asks for something else. It is the text of `show variables`.
-pub(super) fn read(server: &Database, sql: &str) -> Option<String> {
-    let name = sql.strip_prefix(READ)?.strip_suffix('\'')?;
+/// Whether a setting has the value that a statement compares it with; nothing where it asks for something else.
+pub(super) fn compared(server: &Database, sql: &str) -> Option<String> {
+    let (value, rest) = sql.strip_prefix(COMPARE)?.split_once(OF)?;
+    let name = rest.strip_suffix('\'')?;
     let text = answer(server, true, StatementId::TuningValues);
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t')).map(str::to_owned)
+    let running = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'))?;
+    let unit = catalogue().find(name)?.unit;
+    Some(u8::from(unit.canonical(running) == unit.canonical(value.trim_matches('\''))).to_string())
 }
 
 /// Sets what a statement sets; whether it is about a setting.
