@@ -205,6 +205,7 @@ pub(crate) fn server_meant(app: &App, row: Option<&RowId>) -> Result<ServerPath,
             None => Err("This run is gone from the list.".to_owned()),
         },
         Some(RowId::Bridge(..) | RowId::Port(..)) => Err("This row is about a switch, not a server.".to_owned()),
+        Some(RowId::Setting(..)) => Err("This row is about a setting, not a server.".to_owned()),
         Some(RowId::Frontend(_) | RowId::Backend(_)) => Err("This acts on one server: choose its row.".to_owned()),
         None => Err("No server is chosen here.".to_owned()),
     }

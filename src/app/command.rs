@@ -139,6 +139,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         .chain(commands::addresses::COMMANDS)
         .chain(commands::databases::COMMANDS)
         .chain(commands::guests::COMMANDS)
+        .chain(commands::tuning::COMMANDS)
         .chain(rows)
         .chain(commands::network::COMMANDS)
         .chain(commands::findings::COMMANDS)

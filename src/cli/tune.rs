@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::Options,
-    history::tuning::{Mark, Row, called, survey},
+    history::tuning::{Fold, Mark, Row, called, fold, survey},
     model::{
         figure::{Figure, Unknown},
         ids::NodeName,
@@ -20,12 +20,7 @@ use crate::{
     runtime::clock::SystemClock,
     wire::probe::ProbeId,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Duration};
 
 /// Longest wait for all nodes together.
 const WAIT: Duration = Duration::from_secs(10);
@@ -88,8 +83,9 @@ fn text(rows: &[Row]) -> String {
         left("STANDS OUT"),
     ]);
     let mut marked: Vec<(&'static Setting, bool)> = Vec::new();
-    for (cells, nodes) in folded(rows) {
-        let [setting, running, file, default, advised, marks] = cells;
+    for Fold { row, nodes } in fold(rows.to_vec()) {
+        let [setting, running, file, default, advised, marks] = cells(&row);
+        let nodes: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
         table.row(vec![setting, nodes.join(" "), running, file, default, advised, marks]);
     }
     for row in rows.iter().filter(|row| !row.marks.is_empty()) {
@@ -109,21 +105,6 @@ fn text(rows: &[Row]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Rows that say the same of several nodes, with these nodes, in the order of the rows.
-fn folded(rows: &[Row]) -> Vec<([String; 6], Vec<&str>)> {
-    let mut folded: Vec<([String; 6], Vec<&str>)> = Vec::new();
-    let mut places: BTreeMap<[String; 6], usize> = BTreeMap::new();
-    for row in rows {
-        let cells = cells(row);
-        let place = *places.entry(cells.clone()).or_insert_with(|| {
-            folded.push((cells, Vec::new()));
-            folded.len() - 1
-        });
-        folded[place].1.push(row.node.as_str());
-    }
-    folded
 }
 
 fn cells(row: &Row) -> [String; 6] {

@@ -48,6 +48,14 @@ pub struct SettingDocument {
     pub configured_unknown: Option<String>,
     /// The value without any file.
     pub default: Option<Clean>,
+    /// The smallest value, by the server's own word.
+    pub minimum: Option<Clean>,
+    /// The largest value.
+    pub maximum: Option<Clean>,
+    /// The words that it takes.
+    pub choices: Vec<Clean>,
+    /// Whether a new value needs a restart.
+    pub needs_restart: bool,
     /// What to set it to.
     pub advised: Option<Clean>,
     /// The figures that the advice rests on, or why there is none.
@@ -95,6 +103,10 @@ fn setting(row: &Row) -> SettingDocument {
             Figure::Unknown(why) => Some(*why),
         }),
         default: row.default.clone().known(),
+        minimum: row.limits.range.as_ref().map(|(minimum, _)| minimum.clone()),
+        maximum: row.limits.range.as_ref().map(|(_, maximum)| maximum.clone()),
+        choices: row.limits.choices.clone(),
+        needs_restart: row.limits.needs_restart,
         advised,
         advised_because,
         marks: row.marks.iter().map(crate::history::tuning::Mark::word).collect(),

@@ -10,7 +10,7 @@ use crate::{
         inventory::{Inventory, Node, Role},
         mysql::{MemoryBudget, MysqlFacts},
         text::Clean,
-        tuning::{Advice, Basis, Peak, Place, Reading, Rule, Setting, Technology, Variable, advise, catalogue},
+        tuning::{Advice, Basis, How, Peak, Place, Reading, Rule, Setting, Technology, Variable, advise, catalogue},
         world::{NodeFacts, World},
     },
 };
@@ -33,10 +33,62 @@ pub struct Row {
     pub configured: Figure<Option<Configured>>,
     /// The value without any file.
     pub default: Figure<Clean>,
+    /// What values it takes, and when a new one counts.
+    pub limits: Limits,
     /// What is advised.
     pub advice: Advice,
     /// What stands out.
     pub marks: Vec<Mark>,
+}
+
+/// What values a setting takes, by the word of whoever has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// The smallest and the largest value.
+    pub range: Option<(Clean, Clean)>,
+    /// The words that it takes.
+    pub choices: Vec<Clean>,
+    /// Whether a new value needs a restart.
+    pub needs_restart: bool,
+}
+
+impl Limits {
+    /// Of a setting of a server; what the server does not say of restarts, the catalogue does.
+    pub fn of(setting: &Setting, variable: &Variable) -> Self {
+        let says =
+            setting.change == How::Restart || setting.mysql_restart.iter().any(|name| name == variable.name.as_str());
+        Self {
+            range: variable.minimum.clone().zip(variable.maximum.clone()),
+            choices: variable.choices.clone(),
+            needs_restart: variable.is_read_only.unwrap_or(says),
+        }
+    }
+}
+
+/// Rows that say the same of several nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fold {
+    /// What they say; its node is the first of them.
+    pub row: Row,
+    /// The nodes.
+    pub nodes: Vec<NodeName>,
+}
+
+/// Rows that say the same, in the order of the first of each.
+pub fn fold(rows: Vec<Row>) -> Vec<Fold> {
+    let mut folds: Vec<Fold> = Vec::new();
+    // Those of one setting stand together.
+    let mut first = 0;
+    for row in rows {
+        if folds.last().is_none_or(|last| last.row.setting.key != row.setting.key) {
+            first = folds.len();
+        }
+        match folds[first..].iter_mut().find(|fold| fold.row.says_the_same(&row)) {
+            Some(fold) => fold.nodes.push(row.node),
+            None => folds.push(Fold { nodes: vec![row.node.clone()], row }),
+        }
+    }
+    folds
 }
 
 /// A value in a file.
@@ -76,9 +128,9 @@ impl Mark {
     /// In words: "2 of 3 have 200".
     pub fn words(&self, setting: &Setting) -> String {
         match self {
-            Self::Relaxed => "a crash loses commits".to_owned(),
-            Self::NotAsInFile => "not as its file says".to_owned(),
-            Self::InNoFile => "set while it runs, in no file".to_owned(),
+            Self::Relaxed => "a crash loses more".to_owned(),
+            Self::NotAsInFile => "unlike its file".to_owned(),
+            Self::InNoFile => "in no file".to_owned(),
             Self::Differs { majority: Some(value), agree, of } => {
                 format!("{agree} of {of} have {}", setting.unit.words(value.as_str()))
             }
@@ -106,10 +158,20 @@ impl Mark {
 }
 
 impl Row {
-    /// What it is called: "haproxy.server.maxconn web_cluster/web01".
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.object == other.object
+            && self.running == other.running
+            && self.configured == other.configured
+            && self.default == other.default
+            && self.advice == other.advice
+            && self.marks == other.marks
+    }
+
+    /// What it is called: "web_cluster/web01 maxconn".
     pub fn title(&self) -> String {
         match &self.object {
-            Some(object) => format!("{} {object}", self.setting.key),
+            // What tells rows apart comes first: a narrow column cuts the end.
+            Some(object) => format!("{object} {}", self.setting.key.rsplit('.').next().unwrap_or_default()),
             None => self.setting.key.clone(),
         }
     }
@@ -174,6 +236,7 @@ fn rows_of(setting: &'static Setting, node: &Node, facts: &NodeFacts) -> Vec<Row
             .map(|found| found.map(|(value, place)| Configured { value, file: place.file.clone(), line: place.line })),
         default: reading.default,
         running: reading.running,
+        limits: reading.variable.map(|variable| Limits::of(setting, variable)).unwrap_or_default(),
         advice,
         marks,
     }]
@@ -234,13 +297,14 @@ fn compare(rows: &mut [Row]) {
         let of: usize = values.values().sum();
         let most = values.iter().max_by_key(|(_, count)| **count).filter(|(_, count)| **count * 2 > of);
         let Figure::Known(own) = &row.running else { continue };
-        match most {
-            Some((value, _)) if value == own => {}
-            Some((value, agree)) => {
-                row.marks.insert(0, Mark::Differs { majority: Some(value.clone()), agree: *agree, of });
-            }
-            None => row.marks.insert(0, Mark::Differs { majority: None, agree: 0, of }),
-        }
+        let mark = match most {
+            Some((value, _)) if value == own => continue,
+            Some((value, agree)) => Mark::Differs { majority: Some(value.clone()), agree: *agree, of },
+            None => Mark::Differs { majority: None, agree: 0, of },
+        };
+        // What may be lost comes first.
+        let place = row.marks.iter().position(|mark| *mark != Mark::Relaxed).unwrap_or(row.marks.len());
+        row.marks.insert(place, mark);
     }
 }
 
@@ -301,6 +365,7 @@ fn rows_of_haproxy(setting: &'static Setting, node: &Node, facts: &NodeFacts) ->
             running,
             configured: Figure::Unknown(Unknown::NotOffered),
             default: Figure::Unknown(Unknown::NotOffered),
+            limits: Limits::default(),
             advice,
             marks: if is_met { Vec::new() } else { vec![Mark::NotAsAdvised] },
         }

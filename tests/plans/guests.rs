@@ -243,7 +243,8 @@ fn every_refusal_about_a_guest_reads_as_it_should() {
 #[test]
 fn a_switch_that_was_not_read_is_unknown_and_not_missing() {
     let (mut world, inventory) = Cluster::with_guests().world();
-    world.nodes.iter_mut().find(|facts| facts.name.as_str() == "kvm02").unwrap().ovs = Default::default();
+    world.nodes.iter_mut().find(|facts| facts.name.as_str() == "kvm02").unwrap().ovs =
+        vakt::model::observation::Observed::default();
     let words = ["vm.migrate", "web03", "--to", "kvm02"];
     let Ok(intent) = vakt::model::intent::Intent::parse(&words) else { panic!("{words:?}") };
     let policy = &inventory.settings.policy;

@@ -9,6 +9,7 @@ pub(super) mod network;
 pub(super) mod replay;
 pub(super) mod rows;
 pub(super) mod screens;
+pub(super) mod tuning;
 pub(super) mod verbs;
 
 use super::{
@@ -25,6 +26,7 @@ const ROWS: Scope = Scope::Screens(&[
     ScreenId::Nodes,
     ScreenId::Findings,
     ScreenId::Changes,
+    ScreenId::Tune,
     ScreenId::WhatIf,
 ]);
 /// Lists that can be filtered.
@@ -35,10 +37,12 @@ const TABLES: Scope = Scope::Screens(&[
     ScreenId::Nodes,
     ScreenId::Findings,
     ScreenId::Changes,
+    ScreenId::Tune,
     ScreenId::WhatIf,
 ]);
 /// Lists with several orders and more columns than fit.
-const SORTED: Scope = Scope::Screens(&[ScreenId::Traffic, ScreenId::Network, ScreenId::Machines, ScreenId::Nodes]);
+const SORTED: Scope =
+    Scope::Screens(&[ScreenId::Traffic, ScreenId::Network, ScreenId::Machines, ScreenId::Nodes, ScreenId::Tune]);
 /// Lists with a pane of details.
 const DETAILED: Scope = Scope::Screens(&[
     ScreenId::Traffic,
@@ -46,6 +50,7 @@ const DETAILED: Scope = Scope::Screens(&[
     ScreenId::Machines,
     ScreenId::Findings,
     ScreenId::Changes,
+    ScreenId::Tune,
     ScreenId::WhatIf,
 ]);
 /// Where a row can mean a server.

@@ -5,11 +5,8 @@ use super::{
     field::{Field, Seat},
 };
 use crate::{
-    model::{
-        figure::Figure,
-        text::Clean,
-        tuning::{How, Setting},
-    },
+    history::tuning::Limits,
+    model::{figure::Figure, text::Clean, tuning::Setting},
     plan::refusal::{Reason, ReasonKind},
 };
 
@@ -27,14 +24,8 @@ pub(super) fn judge(scene: &Scene<'_>, field: &Field<'_>, reasons: &mut Vec<Reas
     }
 }
 
-fn needs_restart(setting: &Setting, seat: &Seat<'_>) -> bool {
-    seat.variable.is_read_only.unwrap_or_else(|| {
-        setting.change == How::Restart || setting.mysql_restart.iter().any(|name| name == seat.name.as_str())
-    })
-}
-
 fn judge_restart(setting: &Setting, seat: &Seat<'_>, reasons: &mut Vec<Reason>) {
-    if !needs_restart(setting, seat) {
+    if !Limits::of(setting, seat.variable).needs_restart {
         return;
     }
     let node = &seat.node.name;
