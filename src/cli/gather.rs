@@ -233,8 +233,8 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
         LinkState::Down { .. } | LinkState::Asking => true,
         LinkState::Up => ProbeId::ALL.into_iter().filter(|probe| probe.applies_to(node)).all(|probe| match probe {
             // A round takes seconds where packets get lost; an answer that is given once does not wait for it.
-            // A binary log is read by runs only, and settings by who asks for them.
-            ProbeId::PrivateNetwork | ProbeId::Binlog | ProbeId::Tuning => true,
+            // A binary log is read by runs only.
+            ProbeId::PrivateNetwork | ProbeId::Binlog => true,
             ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
             ProbeId::Host if facts.host.failure().is_some() => true,
             ProbeId::Guests if facts.hypervisor.failure().is_some() => true,

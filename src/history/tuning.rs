@@ -10,7 +10,10 @@ use crate::{
         inventory::{Inventory, Node, Role},
         mysql::{MemoryBudget, MysqlFacts},
         text::Clean,
-        tuning::{Advice, Basis, How, Peak, Place, Reading, Rule, Setting, Technology, Variable, advise, catalogue},
+        tuning::{
+            Advice, Basis, How, Peak, Place, Reading, Rule, Setting, Technology, TuningSample, Variable, advise,
+            catalogue,
+        },
         world::{NodeFacts, World},
     },
 };
@@ -240,6 +243,42 @@ fn rows_of(setting: &'static Setting, node: &Node, facts: &NodeFacts) -> Vec<Row
         advice,
         marks,
     }]
+}
+
+/// A setting of a node that is in trouble by itself, whatever other nodes have.
+#[derive(Debug)]
+pub struct Trouble<'a> {
+    /// The setting.
+    pub setting: &'static Setting,
+    /// What is known of it.
+    pub reading: Reading<'a>,
+    /// Why.
+    pub marks: Vec<Mark>,
+}
+
+/// The settings of a node that are.
+pub fn troubles<'a>(node: &Node, sample: &'a TuningSample, place: Figure<Place>) -> Vec<Trouble<'a>> {
+    let settings = catalogue().settings.iter().filter(|setting| setting.technology != Technology::Haproxy);
+    let judged = settings.filter(|setting| has(setting, node)).map(|setting| {
+        let reading = sample.reading(setting);
+        let marks = marks(setting, &reading, &Advice::Nothing, place);
+        Trouble { setting, reading, marks }
+    });
+    judged.filter(|trouble| !trouble.marks.is_empty()).collect()
+}
+
+impl Trouble<'_> {
+    /// How it runs: "sync_binlog is 0".
+    pub fn words(&self) -> String {
+        let value = self.reading.running.as_ref().known().map_or("?", Clean::as_str);
+        format!("{} is {}", self.setting.key, self.setting.unit.words(value))
+    }
+
+    /// What the file that wins says, and which it is.
+    pub fn in_file(&self) -> Option<(String, String)> {
+        let Figure::Known(Some((value, found))) = &self.reading.configured else { return None };
+        Some((self.setting.unit.words(value.as_str()), format!("{}:{}", found.file, found.line)))
+    }
 }
 
 fn marks(setting: &Setting, reading: &Reading<'_>, advice: &Advice, place: Figure<Place>) -> Vec<Mark> {

@@ -173,7 +173,7 @@ fn rows(samples: [TuningSample; 3]) -> Vec<Row> {
     survey(&world, &inventory)
 }
 
-fn set(sample: &mut TuningSample, name: &str, value: &str, origin: &str) {
+pub(crate) fn set(sample: &mut TuningSample, name: &str, value: &str, origin: &str) {
     let Figure::Known(variables) = &mut sample.variables else { panic!("no variables") };
     let variable = variables.iter_mut().find(|variable| variable.name.as_str() == name).unwrap();
     (variable.value, variable.origin) = (value.into(), Some(origin.into()));

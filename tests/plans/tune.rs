@@ -1,10 +1,14 @@
 //! `tune.set`: what is refused, what is so already, and what a plan asks for.
 
 use super::{golden, intent, plan_of, planned};
-use crate::run::cluster::{Cluster, START};
+use crate::run::{
+    cluster::{Cluster, START},
+    harness::{Harness, Script},
+};
 use vakt::{
     model::{figure::Figure, tuning::TuningSample},
     plan::{self, Planned, ReasonKind, parts::ConfirmBy},
+    run::EndingKind,
 };
 
 fn cluster() -> Cluster {
@@ -97,4 +101,30 @@ fn settings_that_are_too_old_are_read_again_first() {
     later.mono.0 += 200_000;
     let refusal = plan::plan(&world, &inventory, &intent, policy, later).unwrap_err();
     assert_eq!(refusal.reasons[0].kind, ReasonKind::StaleFacts);
+}
+
+/// Somebody else sets another value at any moment of the run: theirs stays, whatever the run was about to do or undo.
+#[test]
+fn what_somebody_else_set_meanwhile_is_never_overwritten() {
+    const LOOKS_OVER: usize = 3;
+    let plan = plan_of(&cluster(), "tune.set db01 max_connections 300");
+    let mut undisturbed = Harness::new(cluster(), plan.clone(), Script::default());
+    assert_eq!(undisturbed.run().unwrap_or_else(|_| panic!("nobody kills it")).kind, EndingKind::Reached);
+    let whole = undisturbed.events;
+    let mut moments = 0;
+    for moment in 1.. {
+        let meddle = |cluster: &mut Cluster| *cluster.database("db01").variable("max_connections") = "500".into();
+        let script = Script { meanwhile: Some((moment, meddle)), ..Script::default() };
+        let mut harness = Harness::new(cluster(), plan.clone(), script);
+        let ending = harness.run().unwrap_or_else(|_| panic!("nobody kills it"));
+        if harness.events < moment {
+            break;
+        }
+        moments = moment;
+        let value = harness.cluster.database("db01").variable("max_connections").clone();
+        assert_eq!(value.as_str(), "500", "after {moment} events: {ending:?}");
+        // Behind the last look of the proof nothing can see it any more.
+        assert!(ending.kind != EndingKind::Reached || moment + LOOKS_OVER >= whole, "after {moment}: {ending:?}");
+    }
+    assert!(moments > 4, "only {moments} moments");
 }
