@@ -8,12 +8,13 @@ use super::{
     screen::ScreenId,
 };
 use crate::{
-    history::tuning::{Fold, Mark, Row, fold, survey},
+    history::tuning::{Fold, Limits, Mark, Row, called, fold, survey},
     model::{
         figure::{Figure, Unknown},
         ids::NodeName,
+        inventory::Role,
         text::Clean,
-        tuning::{Advice, Technology},
+        tuning::{Advice, Technology, catalogue},
     },
     wire::probe::ProbeId,
 };
@@ -166,22 +167,36 @@ pub(crate) fn in_short(seen: Seen<'_>, node: &NodeName, title: &str) -> Vec<Line
     find(seen, node, title).map(|fold| marks(&fold.row)).into_iter().filter(|line| !line.is_empty()).collect()
 }
 
-/// The words of the change that the advice, or the value as it runs, leads to: to be looked over and taken.
-pub(crate) fn words(fold: &Fold, database_nodes: usize) -> Result<String, String> {
+/// Whether vakt sets the setting of that row. Asked with every frame, so no other row is looked at.
+pub(crate) fn can_set(seen: Seen<'_>, node: &NodeName, title: &str) -> Result<(), String> {
+    let owned_elsewhere = || Err(format!("{title} is changed on the node; vakt sets those of databases."));
+    let Some(setting) = catalogue().find(title) else { return owned_elsewhere() };
+    if setting.technology != Technology::Database {
+        return owned_elsewhere();
+    }
+    let sample = seen.world.node(node).and_then(|facts| facts.tuning.last());
+    let Some(variable) = sample.and_then(|sample| sample.reading(setting).variable) else {
+        return Err(format!("{title} has not been read on {node}."));
+    };
+    if Limits::of(setting, variable).needs_restart {
+        return Err(format!("{title} needs a restart of the server: write it to its file."));
+    }
+    Ok(())
+}
+
+/// The words of the change that the advice, or the value as it runs, leads to: to be looked over and taken. A row of every
+/// database sets all of them.
+pub(crate) fn words(seen: Seen<'_>, fold: &Fold) -> String {
     let row = &fold.row;
-    if row.setting.technology != Technology::Database {
-        return Err(format!("{} is changed on the node; vakt sets those of databases.", row.setting.key));
-    }
-    if row.limits.needs_restart {
-        return Err(format!("{} needs a restart of the server: write it to its file.", row.setting.key));
-    }
-    let is_everywhere = fold.nodes.len() > 1 && fold.nodes.len() == database_nodes;
-    let target = if is_everywhere { "database" } else { row.node.as_str() };
+    let role = Role::Database.word();
+    let of_role: Vec<&NodeName> = called(seen.inventory, role).into_iter().map(|node| &node.name).collect();
+    let is_everywhere = of_role.len() > 1 && fold.nodes.iter().eq(of_role);
+    let target = if is_everywhere { role } else { row.node.as_str() };
     let value = match (&row.advice, &row.running) {
         (Advice::Value { value, is_met: Figure::Known(false), .. }, _) | (_, Figure::Known(value)) => value.as_str(),
         _ => "",
     };
-    Ok(format!("tune.set {target} {} {value}", row.setting.key))
+    format!("tune.set {target} {} {value}", row.setting.key)
 }
 
 /// Settings are read again at once, on every node.

@@ -2,7 +2,7 @@
 
 use super::super::{
     App, Overlay, changes,
-    command::{Command, Danger, Here, Scope},
+    command::{Command, Danger, Scope},
     palette::Palette,
     rows::{RowId, Rows},
     screen::ScreenId,
@@ -19,23 +19,21 @@ pub(in crate::app) const COMMANDS: &[Command] = &[Command {
     danger: Danger::Setting,
     available: |here| {
         changes::not_now(here.app)?;
-        words(here).map(|_| ())
+        match &here.row {
+            Some(RowId::Setting(node, title)) => tune::can_set(here.app.seen(), node, title.as_str()),
+            _ => Err("No setting is chosen here.".to_owned()),
+        }
     },
     act: |app| {
-        match words(&Here::of(app)) {
-            Ok(words) => app.overlay = Overlay::Palette(Palette::with(app, &words)),
-            Err(reason) => app.notify(reason),
+        if let Some(words) = words(app) {
+            app.overlay = Overlay::Palette(Palette::with(app, &words));
         }
         Vec::new()
     },
 }];
 
-fn words(here: &Here<'_>) -> Result<String, String> {
-    let app: &App = here.app;
-    let Some(RowId::Setting(..)) = &here.row else { return Err("No setting is chosen here.".to_owned()) };
+fn words(app: &App) -> Option<String> {
     let rows = Rows::of(app);
-    let Rows::Tune(folds) = &rows else { return Err("No setting is chosen here.".to_owned()) };
-    let fold = rows.place(app).and_then(|place| folds.get(place)).ok_or("No setting is chosen here.")?;
-    let databases = app.inventory.nodes.iter().filter(|node| node.database.is_some()).count();
-    tune::words(fold, databases)
+    let Rows::Tune(folds) = &rows else { return None };
+    Some(tune::words(app.seen(), folds.get(rows.place(app)?)?))
 }

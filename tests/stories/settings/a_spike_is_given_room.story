@@ -33,3 +33,8 @@ type database
 press enter
 await 30s ending reached
 expect writes 6
+press esc
+press / ctrl-u
+type io_capacity_max
+press enter t
+expect text "tune.set database innodb_io_capacity_max 2000"
