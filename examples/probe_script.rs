@@ -18,12 +18,18 @@ fn main() -> std::io::Result<()> {
         Some("profile") => ProbeId::HostProfile,
         Some("presence") => ProbeId::Presence,
         Some("services") => ProbeId::Services,
+        Some("settings") => ProbeId::Tuning,
         Some(other) => {
-            output::note(&format!("probe_script: no probe `{other}`; say host, profile, presence or services"));
+            output::note(&format!(
+                "probe_script: no probe `{other}`; say host, profile, presence, services or settings"
+            ));
             std::process::exit(2);
         }
     };
-    for request in wanted.probe().requests(&loaded.inventory.nodes[0], 2_000) {
+    // Where there is a database, more files hold settings.
+    let nodes = &loaded.inventory.nodes;
+    let database = nodes.iter().find(|node| wanted == ProbeId::Tuning && node.database.is_some());
+    for request in wanted.probe().requests(database.unwrap_or(&nodes[0]), 2_000) {
         let script = match &request.call {
             Call::Shell { script } | Call::ShellWithin { script } => script.to_string(),
             Call::Exec { argv } => argv.last().cloned().unwrap_or_default(),

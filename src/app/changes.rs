@@ -15,6 +15,7 @@ use crate::{
         inventory::Node,
         text::Clean,
         time::Wall,
+        tune_act::TuneAct,
     },
     plan::PlanId,
     run::{
@@ -204,6 +205,7 @@ pub(crate) fn server_meant(app: &App, row: Option<&RowId>) -> Result<ServerPath,
             None => Err("This run is gone from the list.".to_owned()),
         },
         Some(RowId::Bridge(..) | RowId::Port(..)) => Err("This row is about a switch, not a server.".to_owned()),
+        Some(RowId::Setting(..)) => Err("This row is about a setting, not a server.".to_owned()),
         Some(RowId::Frontend(_) | RowId::Backend(_)) => Err("This acts on one server: choose its row.".to_owned()),
         None => Err("No server is chosen here.".to_owned()),
     }
@@ -377,7 +379,8 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
             | Change::Guest { .. }
-            | Change::Node { .. },
+            | Change::Node { .. }
+            | Change::Tune(_),
             _,
         ) => ready,
     };
@@ -389,6 +392,12 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
     let reason = || Some(Clean::line(&format!("undo of run {}", last.id)));
     if let (Change::MysqlSwitchover { .. }, Some(former)) = (&last.intent.change, &last.former) {
         return Ok(Intent { change: Change::MysqlSwitchover { to: former.clone() }, reason: reason() });
+    }
+    if let Change::Tune(act) = &last.intent.change {
+        let Some(value) = last.former_value.clone() else {
+            return Err(format!("The servers had different values before: {}.", last.title));
+        };
+        return Ok(Intent { change: Change::Tune(TuneAct { value, ..act.clone() }), reason: reason() });
     }
     if let Change::MysqlKill { .. } = &last.intent.change {
         return Err("The last run ended a session, and that does not come back.".to_owned());

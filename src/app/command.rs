@@ -42,6 +42,8 @@ pub enum Danger {
     Server,
     /// It opens a plan. Once that is confirmed, clients reach another node; every step can be undone.
     Address,
+    /// It opens a plan. Once that is confirmed, databases run with another setting; every step can be undone.
+    Setting,
     /// It opens a plan. Once that is confirmed, a database replicates that did not; every step can be undone.
     Replica,
     /// It opens a plan. Once that is confirmed, one guest of a hypervisor stops, begins or moves.
@@ -62,6 +64,7 @@ impl Danger {
             Self::Console => "this console and its connections",
             Self::Server => "one server on every load balancer; every step can be undone",
             Self::Address => "the clients of one virtual address; every step can be undone",
+            Self::Setting => "how databases run, until they start again; every step can be undone",
             Self::Replica => "one database that takes no writes; every step can be undone",
             Self::Guest => "one guest of a hypervisor, and what it serves",
             Self::Node => "one node, and whatever it does for others",
@@ -140,6 +143,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         .chain(commands::databases::COMMANDS)
         .chain(commands::guests::COMMANDS)
         .chain(commands::nodes::COMMANDS)
+        .chain(commands::tuning::COMMANDS)
         .chain(rows)
         .chain(commands::network::COMMANDS)
         .chain(commands::findings::COMMANDS)

@@ -7,6 +7,7 @@ use super::{
     rows::RowId,
     standing, telling,
     traffic::Traffic,
+    tune,
     what_if::Failure,
 };
 use crate::{
@@ -50,6 +51,7 @@ pub(crate) fn what_it_is(row: &RowId) -> String {
         },
         RowId::Guest(host, name) => format!("The guest {name} on the hypervisor {host}."),
         RowId::Run(id) => format!("The run {id}: a change that was begun, and what became of it."),
+        RowId::Setting(node, title) => format!("The setting {title} on {node}, and on nodes that say the same."),
         RowId::Wish(server, _) => format!("What is wanted of {server} until somebody says otherwise."),
     }
 }
@@ -95,6 +97,7 @@ pub(crate) fn in_short(app: &App, row: &RowId) -> Vec<Line> {
         RowId::Run(id) => changes::run(seen, id)
             .map_or_else(Vec::new, |run| vec![vec![Span::new(changes::why(&run.state), changes::meaning(&run.state))]]),
         RowId::Bridge(..) | RowId::Port(..) => network::in_short(seen, row),
+        RowId::Setting(node, title) => tune::in_short(seen, node, title.as_str()),
         RowId::Frontend(_) | RowId::Backend(_) | RowId::Share(..) | RowId::Wish(..) => Vec::new(),
     }
 }
@@ -108,6 +111,7 @@ pub(crate) fn of_row(app: &App, row: &RowId) -> Vec<Detail> {
         | RowId::Wish(..)
         | RowId::Guest(..)
         | RowId::Bridge(..)
+        | RowId::Setting(..)
         | RowId::Port(..) => of_row_within(app, None, row),
         _ => of_row_within(app, Some(&Traffic::merge(app.seen())), row),
     }
@@ -126,6 +130,7 @@ pub(crate) fn of_row_within(app: &App, traffic: Option<&Traffic<'_>>, row: &RowI
         (RowId::Run(id), _) => change_details::of_run(app, id),
         (RowId::Wish(server, is_weight), _) => change_details::of_wish(app, server, *is_weight),
         (RowId::Bridge(..) | RowId::Port(..), _) => network::details(seen, row),
+        (RowId::Setting(node, title), _) => tune::of_row(seen, node, title.as_str()),
         (_, None) => Vec::new(),
         (RowId::Frontend(name), Some(traffic)) => of_frontend(seen, traffic, name),
         (RowId::Backend(name), Some(traffic)) => of_backend(seen, traffic, name),

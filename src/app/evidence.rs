@@ -40,6 +40,7 @@ pub(crate) fn of_row(app: &App) -> Option<String> {
         RowId::Share(backend, server, lb) => format!("{cluster}: server {backend}/{server} on {lb}"),
         RowId::Bridge(node, bridge) => format!("{cluster}: bridge {bridge} of {node}"),
         RowId::Port(node, bridge, port, _) => format!("{cluster}: port {port} of the bridge {bridge} of {node}"),
+        RowId::Setting(node, title) => format!("{cluster}: setting {title} on {node}"),
         RowId::Run(id) => {
             let run = changes::run(seen, id)?;
             format!("{cluster}: {} ({id}): {}: {}", run.title, run.state.word(), changes::why(&run.state))

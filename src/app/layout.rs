@@ -106,6 +106,7 @@ impl Layout {
             | ScreenId::Nodes
             | ScreenId::Findings
             | ScreenId::Changes
+            | ScreenId::Tune
             | ScreenId::WhatIf => layout.table(app, rest),
         }
         layout
@@ -194,6 +195,7 @@ pub(crate) fn details_open(app: &App) -> bool {
             | ScreenId::Machines
             | ScreenId::Findings
             | ScreenId::Changes
+            | ScreenId::Tune
             | ScreenId::WhatIf
     ) && app.size.width >= SIDE_WIDTH;
     state.details.unwrap_or(wide || app.place.screen == ScreenId::Database)
@@ -282,6 +284,7 @@ pub(crate) fn sorts(screen: ScreenId) -> &'static [&'static str] {
         ScreenId::Network => &network::SORTS,
         ScreenId::Machines => &super::machines::SORTS,
         ScreenId::Nodes => &super::rows::NODE_SORTS,
+        ScreenId::Tune => &super::tune::SORTS,
         _ => &[],
     }
 }

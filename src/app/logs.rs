@@ -82,7 +82,7 @@ impl Logs {
         let row = here.row.as_ref().ok_or("There is no row to look behind.")?;
         let app = here.app;
         let (sources, began) = match row {
-            RowId::Node(name) => (of_node(app, name), None),
+            RowId::Node(name) | RowId::Setting(name, _) => (of_node(app, name), None),
             RowId::Guest(host, _) => (of_daemon(app, host, LogId::Libvirt), None),
             RowId::Bridge(node, _) | RowId::Port(node, ..) => (of_daemon(app, node, LogId::OpenVSwitch), None),
             RowId::Finding(rule, subject) => {
@@ -160,7 +160,9 @@ fn about(row: &RowId) -> String {
         RowId::Finding(_, subject) => subject.to_string(),
         RowId::Node(name) => name.to_string(),
         RowId::Guest(_, name) => name.to_string(),
-        RowId::Bridge(node, name) | RowId::Port(node, _, name, _) => format!("{node} {name}"),
+        RowId::Bridge(node, name) | RowId::Port(node, _, name, _) | RowId::Setting(node, name) => {
+            format!("{node} {name}")
+        }
         RowId::Frontend(name) | RowId::Backend(name) => name.to_string(),
         RowId::Server(backend, server) | RowId::Share(backend, server, _) => format!("{backend}/{server}"),
         RowId::Wish(path, _) => path.to_string(),

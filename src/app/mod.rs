@@ -43,6 +43,7 @@ pub(crate) mod story;
 pub(crate) mod telling;
 pub(crate) mod traffic;
 pub(crate) mod trend;
+pub(crate) mod tune;
 mod update;
 pub(crate) mod what_if;
 

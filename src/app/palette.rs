@@ -98,6 +98,13 @@ impl Palette {
         palette
     }
 
+    /// A palette in which words stand already, to be changed and taken.
+    pub(crate) fn with(app: &App, words: &str) -> Self {
+        let mut palette = Self::new(app);
+        palette.edit(|query| words.clone_into(query));
+        palette
+    }
+
     /// The lines that match, best first.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &Entry> {
         self.typed.iter().chain(self.matches.iter().filter_map(|place| self.entries.get(*place)))

@@ -10,9 +10,11 @@ use super::{
     screen::ScreenId,
     standing,
     traffic::{self, Traffic},
+    tune,
     what_if::{self, Failure},
 };
 use crate::{
+    history::tuning::Fold,
     model::{
         figure::{Figure, Unknown},
         ids::{NodeName, ProxyName, ServerName},
@@ -52,6 +54,8 @@ pub(crate) enum RowId {
     Run(PlanId),
     /// What is wanted of a server beyond the length of a run; whether it is about its weight.
     Wish(ServerPath, bool),
+    /// A setting on a node, and on those that say the same.
+    Setting(NodeName, Clean),
 }
 
 /// The rows of the current screen.
@@ -75,6 +79,8 @@ pub(crate) enum Rows<'a> {
     Machines(Vec<MachineRow<'a>>),
     /// The failure of each node.
     WhatIf(Vec<Failure<'a>>),
+    /// Settings.
+    Tune(Vec<Fold>),
     /// The node screen scrolls instead.
     None,
 }
@@ -92,6 +98,7 @@ impl<'a> Rows<'a> {
             ScreenId::Findings => Self::Findings(findings(seen, &state.filter)),
             ScreenId::Machines => Self::Machines(machines::rows(seen, state.sort, &state.filter)),
             ScreenId::WhatIf => Self::WhatIf(what_if::failures(seen, &state.filter)),
+            ScreenId::Tune => Self::Tune(tune::rows(seen, state.sort, &state.filter)),
             ScreenId::Changes => Self::Changes(changes::rows(seen, &state.filter)),
             ScreenId::Database => Self::Databases(databases::rows(seen, &state.filter)),
             ScreenId::Node => Self::None,
@@ -110,6 +117,7 @@ impl<'a> Rows<'a> {
             Self::Changes(rows) => rows.len(),
             Self::Machines(rows) => rows.len(),
             Self::WhatIf(rows) => rows.len(),
+            Self::Tune(rows) => rows.len(),
             Self::None => 0,
         }
     }
@@ -126,6 +134,7 @@ impl<'a> Rows<'a> {
             Self::Changes(rows) => rows.get(place).and_then(ChangeRow::id),
             Self::Machines(rows) => rows.get(place).map(MachineRow::id),
             Self::WhatIf(rows) => rows.get(place).map(|failure| RowId::Node(failure.node.clone())),
+            Self::Tune(rows) => rows.get(place).map(tune::id),
             Self::None => None,
         }
     }

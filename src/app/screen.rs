@@ -5,7 +5,7 @@ use crate::model::{
     ids::{NodeName, ProxyName, ServerName},
     text::Clean,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::collections::BTreeSet;
 
 /// Every screen. The number before the name is the key that opens it.
@@ -32,11 +32,13 @@ pub enum ScreenId {
     Changes,
     /// What a single failure of each node would take down.
     WhatIf,
+    /// Settings of databases, load balancers and kernels.
+    Tune,
 }
 
 impl ScreenId {
     /// Every screen.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Overview,
         Self::Traffic,
         Self::Network,
@@ -46,6 +48,7 @@ impl ScreenId {
         Self::Node,
         Self::Findings,
         Self::Changes,
+        Self::Tune,
         Self::WhatIf,
     ];
 
@@ -62,14 +65,17 @@ impl ScreenId {
             Self::Findings => "Findings",
             Self::Changes => "Changes",
             Self::WhatIf => "What if",
+            Self::Tune => "Tune",
         }
     }
 
     /// The name on its tab where the terminal is too narrow for every title.
     pub(crate) fn short_title(self) -> &'static str {
         match self {
+            Self::Network => "Net",
             Self::Database => "Data",
             Self::Machines => "VMs",
+            Self::Changes => "Runs",
             Self::WhatIf => "If",
             other => other.title(),
         }
@@ -94,6 +100,10 @@ impl ScreenId {
                 "Every run: who changed what, why, and how it ended; those that need somebody come first. Below: what \
                  is changed but not permanent, and whether each load balancer still has it so."
             }
+            Self::Tune => {
+                "Settings of databases, load balancers and kernels: how they run, what their files say, and what is advised. \
+                 Nodes that say the same are one row; what stands out comes first."
+            }
             Self::WhatIf => "What a single failure of each node would take down, the worst first.",
         }
     }
@@ -110,6 +120,7 @@ impl ScreenId {
             Self::Findings => Some("go.findings"),
             Self::Changes => Some("go.changes"),
             Self::WhatIf => Some("go.what_if"),
+            Self::Tune => Some("go.tune"),
             Self::Node => None,
         }
     }
@@ -163,6 +174,7 @@ pub(crate) struct ScreenState {
 /// What all screens remember.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Screens {
+    #[serde(deserialize_with = "one_per_screen")]
     states: [ScreenState; ScreenId::ALL.len()],
     /// Servers the operator opened into one row per load balancer.
     pub(crate) opened: BTreeSet<(ProxyName, ServerName)>,
@@ -174,6 +186,13 @@ pub(crate) struct Screens {
     /// Whether the network screen is the table of all ports instead of the tree.
     #[serde(default)]
     pub(crate) network_flat: bool,
+}
+
+/// A recording of an older vakt has fewer screens: the others were never opened.
+fn one_per_screen<'de, D: Deserializer<'de>>(source: D) -> Result<[ScreenState; ScreenId::ALL.len()], D::Error> {
+    let mut known = Vec::<ScreenState>::deserialize(source)?;
+    known.resize_with(ScreenId::ALL.len(), ScreenState::default);
+    known.try_into().map_err(|_| D::Error::custom("as many as there are screens"))
 }
 
 impl Screens {

@@ -82,14 +82,25 @@ pub(super) enum Command {
         #[arg(value_name = "NODE")]
         nodes: Vec<String>,
     },
+    /// Show settings side by side: how they run, what files say, defaults, and what is advised
+    ///
+    /// docs/tuning.md tells the reasoning for each. `vakt do tune.set` changes one.
+    Tune {
+        /// Only these nodes, or nodes with these roles
+        #[arg(value_name = "NODE|ROLE")]
+        nodes: Vec<String>,
+        /// Print JSON, with the reasoning
+        #[arg(long)]
+        json: bool,
+    },
     /// Change something: plan it, show the plan, ask, carry it out
     ///
     /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with
     /// every reason. ACTION is one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight,
     /// haproxy.kill-sessions, whose TARGET is backend/server; vip.move, whose TARGET is an address;
     /// mysql.switchover and mysql.failover, which have none; mysql.rejoin, whose TARGET is a node; mysql.kill, whose TARGET
-    /// is node/number of a session; or vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, whose TARGET is
-    /// a guest of a hypervisor.
+    /// is node/number of a session; vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, whose TARGET is
+    /// a guest of a hypervisor; or tune.set, whose TARGET is a node or role, followed by a setting and its value.
     Do(DoWanted),
     /// Look at runs: changes that were made, are being made, or were interrupted; take them up again
     Runs {
@@ -136,8 +147,8 @@ pub(super) enum Command {
 #[expect(clippy::struct_excessive_bools, reason = "each is one option of the command line")]
 pub(super) struct DoWanted {
     /// Action and target: haproxy.drain web_cluster/web03, vip.move 10.10.0.100, mysql.failover, mysql.rejoin db01,
-    /// mysql.kill db01/4711, vm.start web04, or node.drain web03
-    #[arg(required = true, value_name = "ACTION TARGET")]
+    /// mysql.kill db01/4711, vm.start web04, node.drain web03, or tune.set db01 max_connections 300
+    #[arg(required = true, value_name = "ACTION TARGET", allow_negative_numbers = true)]
     pub(super) words: Vec<String>,
     /// How long sessions may take to end, a check to pass, or a guest to shut down [default: 60s]
     #[arg(long, value_name = "TIME")]

@@ -1,9 +1,10 @@
 //! Watching the cluster just long enough to answer once: until every node has said everything or cannot be reached, or
 //! the wait is over. The same session and application as the console's, without a terminal.
 
-use super::Cluster;
+use super::{Cluster, tune};
 use crate::{
     app::{App, Options, msg::Event},
+    history::tuning::called,
     model::{
         figure::Unknown,
         hypervisor::DomainRates,
@@ -61,30 +62,39 @@ impl Gather {
 
     /// Starts connecting to the nodes that a plan of that change looks at.
     pub(super) fn of_change(cluster: Cluster, options: Options, change: &Change, clock: Arc<dyn Clock>) -> Self {
+        let balancers = concerned(&cluster.inventory, change);
+        Self::of_nodes(cluster, options, &balancers, rests_on(change), clock)
+    }
+
+    /// Starts connecting to these nodes. What is waited for is named besides load balancers and addresses.
+    pub(super) fn of_nodes(
+        cluster: Cluster,
+        options: Options,
+        names: &BTreeSet<NodeName>,
+        rests_on: &'static [ProbeId],
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let Cluster { inventory, secrets } = cluster;
-        let balancers = concerned(&inventory, change);
         let (senders, inbox) = inbox();
-        let fleet =
-            Fleet::start_some(Arc::clone(&inventory), Arc::clone(&clock), senders.transport.clone(), &balancers);
+        let fleet = Fleet::start_some(Arc::clone(&inventory), Arc::clone(&clock), senders.transport.clone(), names);
         // Nobody asks nodes that are not connected; jump hosts among them are found in the whole inventory.
         let mut watched = inventory.as_ref().clone();
-        watched.nodes.retain(|node| balancers.contains(&node.name));
+        watched.nodes.retain(|node| names.contains(&node.name));
         let watched = Arc::new(watched);
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
-        Self {
-            session: Box::new(session),
-            inventory: watched,
-            second: Vec::new(),
-            standing_due: false,
-            rests_on: rests_on(change),
-        }
+        Self { session: Box::new(session), inventory: watched, second: Vec::new(), standing_due: false, rests_on }
     }
 
     /// The same watch, which also hears how runs and wishes stand.
     #[must_use]
     pub(super) fn with_runs(self, desk: Desk) -> Self {
         Self { session: Box::new(self.session.with_runs(desk)), standing_due: true, ..self }
+    }
+
+    /// What is watched of the cluster.
+    pub(super) fn inventory(&self) -> Arc<Inventory> {
+        Arc::clone(&self.inventory)
     }
 
     /// The state so far.
@@ -192,6 +202,9 @@ fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
     if let Change::MysqlKill { session, .. } = change {
         return BTreeSet::from([session.node.clone()]);
     }
+    if let Change::Tune(act) = change {
+        return called(inventory, act.target.as_str()).into_iter().map(|node| node.name.clone()).collect();
+    }
     let mut names: BTreeSet<NodeName> =
         inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
     if change.is_about_primary() {
@@ -276,6 +289,7 @@ fn was_asked(facts: &NodeFacts, probe: ProbeId) -> bool {
         ProbeId::Switchover => told(&facts.switchover),
         ProbeId::Daemon => told(&facts.daemon),
         ProbeId::Mysql => told(&facts.mysql),
+        ProbeId::Tuning => told(&facts.tuning),
         // Read by runs only.
         ProbeId::Binlog => false,
     }
@@ -303,6 +317,7 @@ fn rests_on(change: &Change) -> &'static [ProbeId] {
             ProbeId::LinuxBridges,
         ],
         Change::MysqlKill { .. } => &[ProbeId::Mysql],
+        Change::Tune(_) => tune::RESTS_ON,
         change if change.is_about_primary() => &[ProbeId::Switchover, ProbeId::Daemon],
         _ => &[],
     }

@@ -24,6 +24,8 @@ pub mod status_ovs;
 pub mod status_services;
 pub mod status_vms;
 mod table;
+mod tune;
+pub mod tune_document;
 
 pub use exit::Exit;
 
@@ -151,6 +153,11 @@ fn run(args: &Args) -> Result<Exit, Stop> {
         Some(Command::Check { nodes }) => {
             let state = args.state.clone();
             block_on(check::run(cluster(args)?, nodes.clone(), state))?
+        }
+        Some(Command::Tune { nodes, json }) => {
+            let cluster = cluster(args)?;
+            let options = options(args, &cluster.inventory);
+            block_on(tune::run(cluster, options, nodes.clone(), *json))?
         }
         Some(Command::Do(wanted)) => {
             let cluster = cluster(args)?;

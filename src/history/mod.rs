@@ -15,3 +15,4 @@ pub mod recent;
 pub mod series;
 pub mod services;
 mod shelf;
+pub mod tuning;

@@ -12,6 +12,7 @@ use super::{
     ids::{GuestName, NodeName, ProxyName, ServerName},
     node_act::{NodeAct, OnNodeDeadline},
     text::Clean,
+    tune_act::TuneAct,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr};
@@ -142,6 +143,8 @@ pub enum Change {
         /// What is done with it.
         act: NodeAct,
     },
+    /// `tune.set`: a setting runs with another value.
+    Tune(TuneAct),
 }
 
 /// What happens to a draining server that still has sessions at the deadline.
@@ -187,6 +190,7 @@ impl Change {
             Self::Node { act, .. } => act.id(),
             Self::MysqlFailover { .. } => MYSQL_FAILOVER,
             Self::MysqlRejoin { .. } => MYSQL_REJOIN,
+            Self::Tune(_) => TuneAct::ID,
         }
     }
 
@@ -197,6 +201,7 @@ impl Change {
             Self::MysqlKill { session, .. } => session.to_string(),
             Self::Guest { guest, .. } => guest.to_string(),
             Self::MysqlRejoin { node } | Self::Node { node, .. } => node.to_string(),
+            Self::Tune(act) => act.target.to_string(),
             _ => self.server().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -215,7 +220,8 @@ impl Change {
             | Self::MysqlRejoin { .. }
             | Self::MysqlKill { .. }
             | Self::Guest { .. }
-            | Self::Node { .. } => None,
+            | Self::Node { .. }
+            | Self::Tune(_) => None,
             Self::HaproxyDrain { server, .. }
             | Self::HaproxyReady { server, .. }
             | Self::HaproxyMaint { server }
@@ -264,6 +270,12 @@ pub enum NotAnIntent {
         /// The action.
         action: Clean,
     },
+    /// The setting or its value is missing.
+    #[error("{action} needs a node or role, a setting and a value, such as db01 max_connections 300")]
+    NoSetting {
+        /// The action.
+        action: Clean,
+    },
     /// An option that this action does not have.
     #[error("{action} has no option {option:?}; it has {known}")]
     UnknownOption {
@@ -285,7 +297,7 @@ pub enum NotAnIntent {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 18] = [
+pub const ACTIONS: [&str; 19] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -304,6 +316,7 @@ pub const ACTIONS: [&str; 18] = [
     GuestAct::MIGRATE,
     NodeAct::DRAIN,
     NodeAct::UNDRAIN,
+    TuneAct::ID,
 ];
 
 const VIP_MOVE: &str = "vip.move";
@@ -372,6 +385,11 @@ impl Intent {
             let reason = Options::parse(action, words)?.reason;
             return Ok(Self { change: Change::MysqlRejoin { node }, reason });
         }
+        if action == TuneAct::ID {
+            let act = TuneAct::parse(&mut words);
+            let act = act.ok_or_else(|| NotAnIntent::NoSetting { action: Clean::line(action) })?;
+            return Ok(Self { change: Change::Tune(act), reason: Options::parse(action, words)?.reason });
+        }
         if action == MYSQL_KILL {
             let session = words.next().and_then(SessionPath::parse);
             let session = session.ok_or_else(|| NotAnIntent::NoSession { action: Clean::line(action) })?;
@@ -428,6 +446,9 @@ impl Intent {
         let mut words = vec![self.change.id().to_owned()];
         // What is about the whole cluster's primary names no target besides.
         words.extend(Some(self.change.target()).filter(|target| !target.is_empty()));
+        if let Change::Tune(act) = &self.change {
+            words.extend([&act.key, &act.value].map(ToString::to_string));
+        }
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
         match &self.change {
             Change::HaproxyDrain { deadline_ms, on_deadline, .. } => {
@@ -468,7 +489,8 @@ impl Intent {
             | Change::HaproxyKillSessions { .. }
             | Change::MysqlFailover { to: None }
             | Change::MysqlRejoin { .. }
-            | Change::MysqlKill { .. } => {}
+            | Change::MysqlKill { .. }
+            | Change::Tune(_) => {}
         }
         if let Some(reason) = &self.reason {
             option(REASON, reason.to_string());
@@ -606,6 +628,8 @@ mod tests {
             "node.drain web03 --deadline 60s",
             "node.drain web03 --deadline 5m --on-deadline force --reason kernel",
             "node.undrain web03 --deadline 90s",
+            "tune.set db01 max_connections 300",
+            "tune.set database innodb_io_capacity -1 --reason slow",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -624,7 +648,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.rejoin, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, node.drain, node.undrain",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.rejoin, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, node.drain, node.undrain, tune.set",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
@@ -661,6 +685,10 @@ mod tests {
             (
                 "node.undrain web03 --on-deadline wait",
                 "node.undrain has no option \"--on-deadline\"; it has --deadline, --reason",
+            ),
+            (
+                "tune.set db01 max_connections --reason x",
+                "tune.set needs a node or role, a setting and a value, such as db01 max_connections 300",
             ),
             ("mysql.rejoin --reason x", "mysql.rejoin needs the name of a node, such as db01"),
         ];

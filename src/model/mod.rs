@@ -30,4 +30,6 @@ pub mod session_path;
 pub mod text;
 pub mod time;
 pub mod trouble;
+pub mod tune_act;
+pub mod tuning;
 pub mod world;

@@ -18,6 +18,7 @@ use super::{
     private_network::PrivateNetworkFacts,
     services::ServicesFacts,
     time::Mono,
+    tuning::TuningSample,
 };
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,9 @@ pub struct NodeFacts {
     /// Round trips to other nodes.
     #[serde(default)]
     pub private_network: Observed<PrivateNetworkFacts>,
+    /// Settings of kernel and database, and what files say of them.
+    #[serde(default)]
+    pub tuning: Observed<TuningSample>,
     /// Questions the connection waits for.
     pub questions: Vec<Question>,
 }
@@ -139,6 +143,7 @@ impl NodeFacts {
             memcached: Observed::default(),
             certificates: Observed::default(),
             private_network: Observed::default(),
+            tuning: Observed::default(),
             questions: Vec::new(),
         }
     }

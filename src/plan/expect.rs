@@ -5,7 +5,7 @@
 
 use super::{
     failover::DaemonExpect, guest::GuestExpect, node::NodeExpect, session::SessionExpect, switchover::DatabaseExpect,
-    vip::VipExpect,
+    tune::SettingExpect, vip::VipExpect,
 };
 use crate::{
     model::{
@@ -64,6 +64,8 @@ pub enum Expect {
     Daemon(DaemonExpect),
     /// Of the node as a whole.
     Node(NodeExpect),
+    /// Of a setting of the database server.
+    Setting(SettingExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -134,7 +136,8 @@ impl Check {
             | Expect::Vip { .. }
             | Expect::Session { .. }
             | Expect::Guest(_)
-            | Expect::Node(_) => None,
+            | Expect::Node(_)
+            | Expect::Setting(_) => None,
         }
     }
 
@@ -156,6 +159,7 @@ impl Check {
             Expect::Guest(is) => is.judge(facts, before),
             Expect::Daemon(is) => is.judge(facts, other.map(|(now, _)| now)),
             Expect::Node(is) => is.judge(facts),
+            Expect::Setting(is) => is.judge(facts),
         }
     }
 
@@ -183,6 +187,7 @@ impl Expect {
             Self::Session { .. } | Self::Node(_) => return "as told",
             Self::Guest(is) => return is.tolerance(),
             Self::Daemon(is) => return is.tolerance(),
+            Self::Setting(_) => return "exactly",
         };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
@@ -203,6 +208,7 @@ impl fmt::Display for Expect {
             Self::Guest(is) => return is.fmt(f),
             Self::Daemon(is) => return is.fmt(f),
             Self::Node(is) => return is.fmt(f),
+            Self::Setting(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

@@ -26,6 +26,7 @@ pub mod session;
 mod share;
 pub mod switchover;
 pub mod text;
+pub mod tune;
 pub mod vip;
 
 pub use parts::{Plan, PlanId};
@@ -65,6 +66,7 @@ pub fn plan(
         Change::MysqlKill { session, part } => {
             session::plan(&vip::Scene { world, inventory, policy, now }, intent, session, *part)?
         }
+        Change::Tune(act) => tune::plan(&vip::Scene { world, inventory, policy, now }, intent, act)?,
         Change::MysqlSwitchover { to } => switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?,
         Change::Node { node, act } => node::plan(&vip::Scene { world, inventory, policy, now }, intent, node, *act)?,
         Change::Guest { guest, act } => guest::plan(&vip::Scene { world, inventory, policy, now }, intent, guest, act)?,

@@ -156,6 +156,15 @@ pub enum Subject {
         /// The virtual addresses that it may hold.
         addresses: Vec<IpAddr>,
     },
+    /// A setting of databases.
+    Setting {
+        /// Which.
+        key: Clean,
+        /// The node, or the role.
+        target: Clean,
+        /// The value before, where all of them had the same.
+        former: Option<Clean>,
+    },
 }
 
 impl Subject {
@@ -168,6 +177,7 @@ impl Subject {
             Self::Session(path) => super::session::words(path.id, facts),
             Self::Guest { guest, servers, .. } => super::guest::words(facts, guest, servers),
             Self::Node { servers, addresses, .. } => super::node::words(facts, servers, addresses),
+            Self::Setting { key, .. } => super::tune::words(key.as_str(), facts),
         }
     }
 
@@ -176,7 +186,15 @@ impl Subject {
         match self {
             Self::Primary { from, .. } => Some(from),
             Self::Guest { host, .. } => Some(host),
-            Self::Server(_) | Self::Vip { .. } | Self::Session(_) | Self::Node { .. } => None,
+            Self::Server(_) | Self::Vip { .. } | Self::Session(_) | Self::Node { .. } | Self::Setting { .. } => None,
+        }
+    }
+
+    /// The value that a setting had before, where there was one.
+    pub fn former_value(&self) -> Option<&Clean> {
+        match self {
+            Self::Setting { former, .. } => former.as_ref(),
+            _ => None,
         }
     }
 
@@ -188,6 +206,7 @@ impl Subject {
             Self::Session(path) => path.node.as_str(),
             Self::Guest { guest, .. } => guest.as_str(),
             Self::Node { node, .. } => node.as_str(),
+            Self::Setting { target, .. } => target.as_str(),
         }
     }
 }
@@ -201,6 +220,7 @@ impl fmt::Display for Subject {
             Self::Session(path) => path.fmt(f),
             Self::Guest { guest, .. } => guest.fmt(f),
             Self::Node { node, .. } => node.fmt(f),
+            Self::Setting { key, .. } => key.fmt(f),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{
     Severity, addresses, certificates, databases, drained, exposure, fate, host, intents, lost_primary, machines, node,
-    private_network, replication, servers, services, spike, switches, switches_fleet, traffic,
+    private_network, replication, servers, services, settings, spike, switches, switches_fleet, traffic,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{cmp::Ordering, fmt::Write, sync::LazyLock};
@@ -27,6 +27,7 @@ const TABLES: &[&[RuleId]] = &[
     private_network::TABLE,
     replication::TABLE,
     servers::TABLE,
+    settings::TABLE,
     switches::TABLE,
     switches_fleet::TABLE,
     services::TABLE,

@@ -26,6 +26,7 @@ mod replication;
 mod scene;
 mod servers;
 mod services;
+mod settings;
 mod spike;
 mod switches;
 mod switches_fleet;
@@ -172,6 +173,7 @@ impl Rules {
         switches_fleet::judge(&scene, &mut conditions);
         switches::judge(&scene, &mut conditions);
         services::judge(&scene, &mut conditions);
+        settings::judge(&scene, &mut conditions);
         spike::judge(&scene, &mut self.usual, &mut conditions);
         traffic::judge(&scene, &mut conditions);
         // Last: it takes back what others say less well.

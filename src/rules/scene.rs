@@ -18,6 +18,7 @@ use crate::model::{
     private_network::PrivateNetworkFacts,
     services::ServicesFacts,
     time::{Mono, Now, Wall},
+    tuning::TuningSample,
     world::{NodeFacts, NodeState, World},
 };
 use crate::wire::probe::ProbeId;
@@ -62,6 +63,7 @@ pub(super) struct Seen<'a> {
     pub memcached: Option<Fresh<'a, MemcachedFacts>>,
     pub certificates: Option<Fresh<'a, CertificatesFacts>>,
     pub private_network: Option<Fresh<'a, PrivateNetworkFacts>>,
+    pub tuning: Option<Fresh<'a, TuningSample>>,
 }
 
 /// A fresh fact and when it was taken.
@@ -180,6 +182,7 @@ impl<'a> Seen<'a> {
             certificates: fresh(&facts.certificates, now, of(ProbeId::Certificates)).filter(|_| state == NodeState::Up),
             private_network: fresh(&facts.private_network, now, of(ProbeId::PrivateNetwork))
                 .filter(|_| state == NodeState::Up),
+            tuning: fresh(&facts.tuning, now, of(ProbeId::Tuning)).filter(|_| is_answering),
             memcached: fresh(&facts.memcached, now, of(ProbeId::Memcached)).filter(|_| state == NodeState::Up),
             services: fresh(&facts.services, now, of(ProbeId::Services)).filter(|_| state == NodeState::Up),
         }

@@ -33,6 +33,9 @@ pub struct RunSummary {
     /// Who was in the place before, where it gave a place to somebody else: whoever undoes it gives it back.
     #[serde(default)]
     pub former: Option<NodeName>,
+    /// The value that a setting had before: whoever undoes it gives it back.
+    #[serde(default)]
+    pub former_value: Option<Clean>,
 }
 
 impl RunSummary {
@@ -52,6 +55,7 @@ impl RunSummary {
             records: journal.head.records,
             state: RunState::of(journal, lives),
             former: body.subject.former().cloned(),
+            former_value: body.subject.former_value().cloned(),
         })
     }
 }

@@ -209,6 +209,18 @@ impl Schedule {
         }
     }
 
+    /// The same, unless the probe is asked already: for those who only want an answer of now.
+    pub fn hurry_waiting(&mut self, node: &NodeName, probe: ProbeId, now: Mono) {
+        let Some(probe) = position(probe) else { return };
+        for (node, asked) in self.slots_of(node) {
+            let is_waiting =
+                self.slot(node, asked).is_some_and(|slot| matches!(slot.state, State::Waiting { due } if due > now));
+            if asked == probe && is_waiting {
+                self.wait(node, probe, now);
+            }
+        }
+    }
+
     fn hurry_slot(&mut self, node: usize, probe: usize, now: Mono) {
         match self.slot(node, probe).map(|slot| slot.state) {
             Some(State::Waiting { due }) if due > now => self.wait(node, probe, now),

@@ -50,6 +50,7 @@ pub fn draw_with(frame: &mut Frame<'_>, app: &App, theme: &Theme) {
         ScreenId::Network => screens::network::draw(canvas, app, &rows, &layout),
         ScreenId::Database => screens::database::draw(canvas, app, &rows, &layout),
         ScreenId::Machines => screens::machines::draw(canvas, app, &rows, &layout),
+        ScreenId::Tune => screens::tune::draw(canvas, app, &rows, &layout),
         ScreenId::WhatIf => screens::what_if::draw(canvas, app, &rows, &layout),
         ScreenId::Node => screens::node::draw(canvas, app, &layout),
         ScreenId::Findings => screens::findings::draw(canvas, app, &rows, &layout),

@@ -21,3 +21,4 @@ pub mod probe;
 pub mod request;
 pub mod services;
 mod sources;
+pub mod tuning;

@@ -3,7 +3,7 @@
 use super::{
     certificates, haproxy, host, libvirt, linux_bridge, memcached, mysql, ovs, presence, private_network,
     request::{Reply, Request},
-    services,
+    services, tuning,
 };
 use crate::model::{
     certificates::CertificatesFacts,
@@ -20,6 +20,7 @@ use crate::model::{
     private_network::PrivateNetworkSample,
     services::ServicesSample,
     text::Clean,
+    tuning::TuningSample,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,6 +29,9 @@ use std::fmt;
 const OVS_MS: u64 = 1_000;
 /// Interval of what a switchover rests on: a plan reads it once more before it acts.
 const SWITCHOVER_MS: u64 = 4_000;
+
+/// Interval of settings, which nobody changes often: whoever looks at them has them asked at once.
+const TUNING_MS: u64 = 120_000;
 
 /// How much less often a node is asked for its addresses that may not hold a virtual one.
 const PRESENCE_ELSEWHERE: u64 = 5;
@@ -74,12 +78,14 @@ pub enum ProbeId {
     Daemon,
     /// The newest binary log of a database that does not run. Only a run asks for it.
     Binlog,
+    /// Settings of kernel and database, and what files say of them.
+    Tuning,
 }
 
 impl ProbeId {
     /// Every probe. Of those that are due at the same moment the earlier one comes first. A recording knows probes by
     /// their place: a new one is added at the end.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Host,
         Self::Haproxy,
         Self::HostProfile,
@@ -98,13 +104,16 @@ impl ProbeId {
         Self::Switchover,
         Self::Daemon,
         Self::Binlog,
+        Self::Tuning,
     ];
 
     /// Whether `node` has what this probe asks.
     pub fn applies_to(self, node: &Node) -> bool {
         match self {
             Self::Ovs | Self::OvsLive | Self::OvsDetail => node.ovs.is_some(),
-            Self::Host | Self::HostProfile | Self::LinuxBridges | Self::Presence | Self::Services => true,
+            Self::Host | Self::HostProfile | Self::LinuxBridges | Self::Presence | Self::Services | Self::Tuning => {
+                true
+            }
             Self::Haproxy => node.haproxy_socket.is_some(),
             Self::Memcached => memcached::MemcachedProbe::applies_to(node),
             Self::Certificates => certificates::CertificatesProbe::applies_to(node),
@@ -134,6 +143,7 @@ impl ProbeId {
             Self::Certificates => poll.certificates_ms,
             Self::PrivateNetwork => poll.private_network_ms,
             Self::Switchover | Self::Daemon | Self::Binlog => SWITCHOVER_MS,
+            Self::Tuning => TUNING_MS,
         }
     }
 
@@ -169,6 +179,7 @@ impl ProbeId {
             Self::Switchover => &mysql::SwitchoverProbe,
             Self::Daemon => &mysql::DaemonProbe,
             Self::Binlog => &mysql::BinlogProbe,
+            Self::Tuning => &tuning::TuningProbe,
         }
     }
 }
@@ -194,6 +205,7 @@ impl fmt::Display for ProbeId {
             Self::Switchover => "switchover",
             Self::Daemon => "database daemon",
             Self::Binlog => "binary log",
+            Self::Tuning => "settings",
         })
     }
 }
@@ -261,6 +273,8 @@ pub enum Facts {
     Daemon(Box<DaemonSample>),
     /// Of [`ProbeId::Binlog`].
     Binlog(Box<BinlogSample>),
+    /// Of [`ProbeId::Tuning`].
+    Tuning(Box<TuningSample>),
 }
 
 /// Something in an answer that was not understood; the rest was.

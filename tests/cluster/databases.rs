@@ -105,3 +105,58 @@ fn a_session_is_ended_and_its_neighbour_is_not() {
     // It ends by itself, without an error.
     assert!(!left.join().unwrap().contains("ERROR"));
 }
+
+/// Ten settings there and back on one server, one on all of them, and what is refused before anything is sent.
+#[test]
+fn settings_are_set_and_given_back() {
+    let Some(lab) = Lab::take() else { return };
+    let value = |node: &str, name: &str| asked(node, &format!("select @@global.{name}")).trim().to_owned();
+    let set = |words: &[&str]| {
+        let all = [&["do", "tune.set"], words, &["--yes", "--reason", "test"]].concat();
+        let done = lab.vakt(&all);
+        let said = [done.stdout, done.stderr].concat();
+        (done.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let settings = [
+        ("max_connections", "220"),
+        ("innodb_io_capacity", "300"),
+        ("innodb_io_capacity_max", "3000"),
+        ("innodb_max_dirty_pages_pct", "75.5"),
+        ("innodb_lru_scan_depth", "2048"),
+        ("sync_binlog", "0"),
+        ("innodb_flush_log_at_trx_commit", "2"),
+        ("rpl_semi_sync_master_timeout", "3000"),
+        ("innodb_buffer_pool_size", "96M"),
+        ("innodb_log_file_size", "48M"),
+    ];
+    for (name, other) in settings {
+        let before = value("db03", name);
+        let (code, said) = set(&["db03", name, other]);
+        assert_eq!(code, Some(0), "{name}: {said}");
+        assert_ne!(value("db03", name), before, "{name}");
+        let shown = lab.vakt(&["tune", "db03", "--json"]);
+        let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        let row = shown["settings"].as_array().unwrap().iter().find(|row| row["key"] == name).unwrap();
+        let marks: Vec<&str> = row["marks"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(marks.contains(&"not_as_in_file") || marks.contains(&"in_no_file"), "{name}: {row:#}");
+        let (code, said) = set(&["db03", name, &before]);
+        assert_eq!(code, Some(0), "{name}: {said}");
+        assert_eq!(value("db03", name), before, "{name}");
+    }
+    let (code, said) = set(&["database", "max_connections", "210"]);
+    assert_eq!(
+        (code, ["db01", "db02", "db03"].map(|node| value(node, "max_connections"))),
+        (Some(0), ["210"; 3].map(str::to_owned)),
+        "{said}"
+    );
+    let (code, said) = set(&["database", "max_connections", "200"]);
+    assert_eq!(code, Some(0), "{said}");
+    for words in [
+        ["db03", "innodb_flush_method", "FSYNC"],
+        ["db03", "max_connections", "200000"],
+        ["db03", "max_connections", "1"],
+    ] {
+        let (code, said) = set(&words);
+        assert_eq!(code, Some(4), "{said}");
+    }
+}

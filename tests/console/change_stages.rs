@@ -66,6 +66,7 @@ pub(super) fn summary(app: &App, number: u32, line: &str, title: &str, ago_s: i6
         records: 9,
         state,
         former: None,
+        former_value: None,
     }
 }
 

@@ -80,6 +80,16 @@ fn machines_details() {
 }
 
 #[test]
+fn tune() {
+    snapshots("tune", "9");
+}
+
+#[test]
+fn tune_details() {
+    snapshots("tune_details", "9 j enter");
+}
+
+#[test]
 fn what_if() {
     snapshots("what_if", "0");
 }

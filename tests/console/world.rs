@@ -19,9 +19,14 @@ use vakt::{
         text::Clean,
         time::{Mono, Now, Wall},
         trouble::{Trouble, TroubleKind},
+        tuning::TuningSample,
         world::NodeFacts,
     },
     rules::{Finding, Severity},
+    wire::{
+        probe::{Facts, ProbeId},
+        request::Reply,
+    },
 };
 
 #[path = "world_guests.rs"]
@@ -289,6 +294,16 @@ pub(crate) fn haproxy(share: f64) -> HaproxyFacts {
     }
 }
 
+/// The settings of a node without a database, as a Debian 12 told them.
+fn settings() -> TuningSample {
+    let bytes = include_bytes!("../captures/tuning/debian-12-lab/edge.files.txt").to_vec();
+    match ProbeId::Tuning.probe().interpret(&[Reply { bytes, ..Reply::default() }]) {
+        (Some(Facts::Tuning(sample)), _) => *sample,
+        // The screens would show that nothing was read.
+        _ => TuningSample::default(),
+    }
+}
+
 /// A console on a healthy cluster whose newest figures are 0.4 s old.
 pub(crate) fn healthy() -> App {
     let mut app = connecting();
@@ -325,6 +340,7 @@ pub(crate) fn healthy() -> App {
         }
         facts.host.take(host(busy, iowait, load, memory, net), seen);
         facts.profile.take(profile(name, octet, name == "lb01"), seen);
+        facts.tuning.take(settings(), seen);
         if listed.libvirt_socket.is_some() {
             let (guests, profile) = guests(name);
             facts.hypervisor.take(guests, seen);

@@ -90,6 +90,7 @@ fn of_probe(id: ProbeId) -> Target {
         ProbeId::Ovs => files("ovs", ".json"),
         ProbeId::OvsLive | ProbeId::OvsDetail => files("ovs", ".txt"),
         ProbeId::LinuxBridges => files("linux-bridge", ".txt"),
+        ProbeId::Tuning => tuning_seeds(),
         _ => files(&id.to_string().replace(' ', "-"), ".txt"),
     };
     let seeds = if seeds.is_empty() {
@@ -127,6 +128,18 @@ fn paths(technology: &str, ending: &str) -> Vec<PathBuf> {
 
 /// The answers of one server as the transport writes them: a reply begins with `= STATEMENT rows`.
 fn mysql_replies() -> Vec<Input> {
+    replies(&paths("mysql-replies", ".txt"))
+}
+
+/// What the script says, and what the server says behind it.
+fn tuning_seeds() -> Vec<Input> {
+    let servers = replies(&paths("tuning", "primary.server.txt"));
+    let whole =
+        files("tuning", "primary.files.txt").into_iter().zip(servers).map(|(files, server)| [files, server].concat());
+    whole.chain(files("tuning", "edge.files.txt")).collect()
+}
+
+fn replies(paths: &[PathBuf]) -> Vec<Input> {
     let replies = |path: &PathBuf| {
         fs::read(path).unwrap().split_inclusive(|byte| *byte == b'\n').fold(Input::new(), |mut replies, line| {
             match replies.last_mut() {
@@ -136,7 +149,7 @@ fn mysql_replies() -> Vec<Input> {
             replies
         })
     };
-    paths("mysql-replies", ".txt").iter().map(replies).collect()
+    paths.iter().map(replies).collect()
 }
 
 /// Three answers of one process.

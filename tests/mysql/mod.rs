@@ -8,3 +8,4 @@ mod hostile;
 mod replies;
 mod simulated;
 mod statements;
+pub(crate) mod tuning;

@@ -24,6 +24,7 @@ mod lint;
 mod nodes;
 pub(crate) mod rejoin;
 mod switchover;
+mod tune;
 mod vip;
 
 pub(crate) fn intent(line: &str) -> Intent {
@@ -139,6 +140,9 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("kill_sessions", maintained_with_sessions, "haproxy.kill-sessions web_cluster/web03"),
         ("kill_session", Cluster::with_databases(), "mysql.kill db01/42 --reason queue"),
         ("kill_statement", Cluster::with_databases(), "mysql.kill db01/101 --only statement"),
+        ("tune", Cluster::with_databases(), "tune.set db01 max_connections 300"),
+        ("tune_role", Cluster::with_databases(), "tune.set database innodb_io_capacity 400 --reason spike"),
+        ("tune_relaxed", Cluster::with_databases(), "tune.set db01 innodb_flush_log_at_trx_commit 2"),
         ("switchover", Cluster::with_databases(), "mysql.switchover --to db02"),
         (
             "switchover_idle",

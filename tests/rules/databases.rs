@@ -14,6 +14,7 @@ use Figure::Known;
 
 /// One illness each, of what this file knows.
 pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
+    |stage| stage.each_second.push(|stage| tuned(stage, &[("sync_binlog", "0"), ("max_connections", "300")])),
     |stage| stage.each_second.push(cut_off),
     |stage| stage.each_second.push(|stage| refused(stage, None)),
     |stage| stage.each_second.push(|stage| refused(stage, Some(TroubleKind::SocketNotPermitted))),
@@ -173,4 +174,33 @@ fn sessions_that_wait_for_rows_are_counted() {
     stage.each_second.push(|stage| read(stage, "db01", locked));
     stage.run(30);
     assert_eq!(lines(&stage.findings()), ["▲ db01: 8 sessions wait for rows"]);
+}
+
+/// The settings of db01, as the lab's, but for these.
+fn tuned(stage: &mut Stage, values: &[(&str, &str)]) {
+    let mut sample = crate::mysql::tuning::of_lab("primary");
+    for (name, value) in values {
+        crate::mysql::tuning::set(&mut sample, name, value, "SQL");
+    }
+    let now = stage.now;
+    stage.facts("db01").tuning.take(sample, now);
+}
+
+#[test]
+fn settings_that_a_restart_changes_are_named_with_their_file_and_those_that_lose_commits_with_the_way_back() {
+    let mut stage = Stage::new();
+    stage.each_second.push(|stage| tuned(stage, &[("sync_binlog", "0"), ("max_connections", "300")]));
+    stage.run(10);
+    let findings = stage.findings();
+    let of = |rule: &str| findings.iter().find(|finding| finding.rule.as_str() == rule).unwrap();
+    let lost = of("mysql.durability");
+    assert_eq!(lost.sentence.as_str(), "A crash loses commits that clients were told are safe: sync_binlog is 0");
+    assert_eq!(lost.hint.as_str(), "vakt do tune.set db01 sync_binlog 1");
+    let drift = of("settings.drift");
+    assert_eq!(drift.sentence.as_str(), "sync_binlog, max_connections run otherwise than after a restart");
+    assert_eq!(drift.evidence[1].as_str(), "max_connections is 300; /etc/mysql/mariadb.conf.d/90-lab.cnf:29 says 200");
+    let mut calm = Stage::new();
+    calm.each_second.push(|stage| tuned(stage, &[]));
+    calm.run(10);
+    assert!(calm.findings().iter().all(|finding| !finding.rule.as_str().starts_with("settings")));
 }

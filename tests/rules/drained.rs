@@ -75,6 +75,7 @@ fn what_a_run_is_about_to_move_is_not_told() {
         records: 3,
         state: RunState::Running,
         former: None,
+        former_value: None,
     });
     assert_eq!(told(&mut stage), []);
 }

@@ -73,6 +73,7 @@ fn summary(stage: &Stage, line: &str, phase: RunState) -> RunSummary {
         records: 3,
         state: phase,
         former: None,
+        former_value: None,
     }
 }
 

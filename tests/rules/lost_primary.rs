@@ -39,6 +39,7 @@ fn run(stage: &mut Stage, line: &str, seconds_ago: i64, former: Option<&str>) {
         records: 3,
         state: RunState::Ended { kind: EndingKind::Reached, why: "db02 is the primary.".into() },
         former: former.map(NodeName::from),
+        former_value: None,
     };
     // The newest first.
     stage.will.runs.insert(0, summary);

@@ -388,6 +388,7 @@ impl Cluster {
             return match probe {
                 ProbeId::Daemon => database.reachable.then(|| Facts::Daemon(Box::new(database.daemon()))),
                 ProbeId::Mysql => database.serves().then(|| Facts::Mysql(Box::new(database.status()))),
+                ProbeId::Tuning => database.serves().then(|| Facts::Tuning(Box::new(database.tuning.clone()))),
                 ProbeId::Binlog => database.reachable.then(|| Facts::Binlog(Box::new(database.binlog()))),
                 _ => database.serves().then(|| Facts::Switchover(Box::new(database.sample()))),
             };
@@ -425,6 +426,7 @@ impl Cluster {
             node.daemon.take(database.daemon(), at);
             if database.serves() {
                 node.switchover.take(database.sample(), at);
+                node.tuning.take(database.tuning.clone(), at);
                 node.mysql.take(MysqlFacts { sample: database.status(), ..MysqlFacts::default() }, at);
             } else {
                 self.tell_last_word(node, at);

@@ -6,10 +6,12 @@ use vakt::{
     model::{
         figure::Figure,
         mysql::{
-            AccountSessions, BinlogSample, Channel, DaemonProcess, DaemonSample, DaemonState, Dialect, Lags, LockWait,
-            MysqlSample, Process, Replicator, SwitchoverSample, SwitchoverSettings, SwitchoverWork, ThreadState,
-            Transaction, gtid::Gtids,
+            AccountSessions, BinlogSample, Channel, DaemonProcess, DaemonSample, DaemonState, Dialect, Identity, Lags,
+            LockWait, MysqlSample, Process, Replication, Replicator, ServerSample, SwitchoverSample,
+            SwitchoverSettings, SwitchoverWork, ThreadState, Transaction, gtid::Gtids,
         },
+        text::Clean,
+        tuning::{TuningSample, catalogue},
     },
     wire::request::{Call, Reply, Request, SqlSession},
 };
@@ -48,6 +50,8 @@ pub(crate) struct SimDatabase {
     /// Its sessions, and who waits for whom.
     pub(crate) sessions: Vec<Process>,
     pub(crate) waits: Vec<(u64, u64)>,
+    /// Settings that may be tuned.
+    pub(crate) tuning: TuningSample,
 }
 
 const HOSTS: [(&str, &str, u32); 3] =
@@ -78,6 +82,7 @@ pub(crate) fn healthy() -> Vec<SimDatabase> {
             lag_ms: 0,
             sessions: sessions(),
             waits: vec![(101, 42), (102, 42)],
+            tuning: crate::mysql::tuning::of_lab(if name == "db01" { "primary" } else { "replica" }),
         })
         .collect()
 }
@@ -238,6 +243,9 @@ impl SimDatabase {
             processes: Figure::Known(self.sessions.clone()),
             transactions: Figure::Known(self.sessions.iter().filter(|one| one.id != 5).map(transaction).collect()),
             lock_waits: Figure::Known(waits.collect()),
+            server: ServerSample { threads_connected: Figure::Known(14), ..ServerSample::default() },
+            identity: Identity { read_only: Figure::Known(self.read_only), ..Identity::default() },
+            replication: Replication { channels: self.sample().channels, ..Replication::default() },
             ..MysqlSample::default()
         }
     }
@@ -305,14 +313,38 @@ impl SimDatabase {
                 let session = self.sessions.iter_mut().find(|session| session.id == id).unwrap();
                 (session.command, session.seconds) = (Figure::Known("Sleep".into()), Figure::Known(0));
             }
+            sql if sql.starts_with("select variable_value = ") => {
+                let wanted = sql.split(' ').nth(3).unwrap().trim_matches('\'');
+                let name = sql.rsplit('\'').nth(1).unwrap();
+                let unit = catalogue().find(name).unwrap().unit;
+                let is_so = unit.canonical(self.variable(name).as_str()).as_deref() == Some(wanted);
+                return u8::from(is_so).to_string();
+            }
             sql if sql.starts_with("set global rpl_semi_sync_master_enabled = ") => {
                 self.base.settings.semi_sync_source = Figure::Known(sql.ends_with('1'));
             }
             sql if sql.starts_with("set global gtid_slave_pos = ") => self.received = self.state.clone(),
             sql if sql.starts_with("set session ") || sql.starts_with("kill connection user '") => {}
+            sql if sql.starts_with("set global ") => {
+                let (name, value) = sql["set global ".len()..].split_once(" = ").unwrap();
+                *self.variable(name) = value.trim_matches('\'').into();
+            }
             other => panic!("not a statement of a switchover: {other}"),
         }
         String::new()
+    }
+
+    /// The value of a setting.
+    pub(crate) fn variable(&mut self, name: &str) -> &mut Clean {
+        let Figure::Known(variables) = &mut self.tuning.variables else { panic!("no variables") };
+        &mut variables.iter_mut().find(|variable| variable.name.as_str() == name).unwrap().value
+    }
+
+    /// All settings in one number.
+    fn tuned(&self) -> u64 {
+        let Figure::Known(variables) = &self.tuning.variables else { panic!("no variables") };
+        let texts = variables.iter().map(|variable| format!("{}={}", variable.name, variable.value));
+        texts.flat_map(String::into_bytes).fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
     }
 
     /// What operators set, without what moves by itself.
@@ -320,7 +352,7 @@ impl SimDatabase {
         let runs = self.source.is_none() || (self.receives && self.applies);
         let bits =
             u64::from(runs) + 2 * u64::from(self.lease) + 4 * u64::from(self.frozen) + 8 * u64::from(self.masked);
-        (self.name, self.source.unwrap_or("nobody"), self.read_only, bits)
+        (self.name, self.source.unwrap_or("nobody"), self.read_only, bits ^ self.tuned().wrapping_shl(4))
     }
 }
 

@@ -394,6 +394,8 @@ impl Harness {
                     (database.source, database.receives, database.applies) = (Some("10.10.0.99"), false, false);
                 } else if words.contains("start slave") {
                     (database.receives, database.applies) = (true, false);
+                } else if words.contains("max_connections") {
+                    *database.variable("max_connections") = "777".into();
                 } else if words.contains("systemctl mask") {
                     database.daemon = DaemonState::Frozen;
                 }

@@ -193,7 +193,7 @@ fn the_focus_comes_first_within_the_budget_and_starves_nobody() {
     // Overload: every answer comes at once, so that the focused probe is due at each turn, and turns are rare.
     let mut seen: BTreeSet<(NodeName, ProbeId)> = first.iter().cloned().collect();
     let mut running = first;
-    for turn in 1..200 {
+    for turn in 1..240 {
         let now = Mono(turn * 250);
         for (node, probe) in running {
             schedule.finished(&node, probe, now);

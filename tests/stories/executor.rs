@@ -102,6 +102,7 @@ impl Bureau {
             records: journal.records.len() as u64,
             state,
             former: journal.plan.body.subject.former().cloned(),
+            former_value: journal.plan.body.subject.former_value().cloned(),
         }
     }
 

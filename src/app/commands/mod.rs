@@ -10,6 +10,7 @@ pub(super) mod nodes;
 pub(super) mod replay;
 pub(super) mod rows;
 pub(super) mod screens;
+pub(super) mod tuning;
 pub(super) mod verbs;
 
 use super::{
@@ -26,6 +27,7 @@ const ROWS: Scope = Scope::Screens(&[
     ScreenId::Nodes,
     ScreenId::Findings,
     ScreenId::Changes,
+    ScreenId::Tune,
     ScreenId::WhatIf,
 ]);
 /// Lists that can be filtered.
@@ -36,10 +38,12 @@ const TABLES: Scope = Scope::Screens(&[
     ScreenId::Nodes,
     ScreenId::Findings,
     ScreenId::Changes,
+    ScreenId::Tune,
     ScreenId::WhatIf,
 ]);
 /// Lists with several orders and more columns than fit.
-const SORTED: Scope = Scope::Screens(&[ScreenId::Traffic, ScreenId::Network, ScreenId::Machines, ScreenId::Nodes]);
+const SORTED: Scope =
+    Scope::Screens(&[ScreenId::Traffic, ScreenId::Network, ScreenId::Machines, ScreenId::Nodes, ScreenId::Tune]);
 /// Lists with a pane of details.
 const DETAILED: Scope = Scope::Screens(&[
     ScreenId::Traffic,
@@ -47,6 +51,7 @@ const DETAILED: Scope = Scope::Screens(&[
     ScreenId::Machines,
     ScreenId::Findings,
     ScreenId::Changes,
+    ScreenId::Tune,
     ScreenId::WhatIf,
 ]);
 /// Where a row can mean a server.

@@ -8,6 +8,7 @@ use crate::app::{
     layout,
     rows::{RowId, Rows},
     screen::{Place, ScreenId},
+    tune,
 };
 use crate::model::{ids::NodeName, intent::ServerPath, link::LinkState};
 
@@ -195,6 +196,19 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
         act: |app| go(app, ScreenId::Changes),
     },
     Command {
+        id: "go.tune",
+        title: "Open the settings",
+        hint: "",
+        doc: "Settings of databases, load balancers and kernels side by side, read anew: running, file, advice.",
+        scope: Scope::Everywhere,
+        danger: LOOKS,
+        available: always,
+        act: |app| {
+            tune::look_again(app);
+            go(app, ScreenId::Tune)
+        },
+    },
+    Command {
         id: "go.what_if",
         title: "Open what a failure would take down",
         hint: "",
@@ -278,6 +292,7 @@ fn node_behind(here: &Here<'_>) -> Option<NodeName> {
         | RowId::Node(node)
         | RowId::Guest(node, _)
         | RowId::Bridge(node, _)
+        | RowId::Setting(node, _)
         | RowId::Port(node, ..) => Some(node.clone()),
         RowId::Finding(rule, subject) => {
             let findings = app.seen().findings;

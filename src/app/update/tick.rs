@@ -4,7 +4,7 @@ use crate::{
     app::{
         App,
         effect::{Effect, RunEffect},
-        logs, planning, rows,
+        logs, planning, rows, tune,
     },
     rules::Operators,
 };
@@ -23,6 +23,7 @@ pub(super) fn tick(app: &mut App) -> Vec<Effect> {
     judge(app);
     planning::compare(app);
     app.frames.tick(now);
+    tune::keep_fresh(app);
     let mut effects = due(app);
     effects.extend(take_back(app));
     effects.extend(logs::due(app));

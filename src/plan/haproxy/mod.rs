@@ -111,7 +111,8 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
         | Change::Guest { .. }
-        | Change::Node { .. } => None,
+        | Change::Node { .. }
+        | Change::Tune(_) => None,
     }
 }
 
@@ -129,7 +130,8 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
         | Change::Guest { .. }
-        | Change::Node { .. } => change.id().to_owned(),
+        | Change::Node { .. }
+        | Change::Tune(_) => change.id().to_owned(),
     })
 }
 

@@ -118,7 +118,8 @@ impl Ledger {
             | Change::MysqlFailover { .. }
             | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
-            | Change::Guest { .. } => {}
+            | Change::Guest { .. }
+            | Change::Tune(_) => {}
         }
     }
 
@@ -345,6 +346,7 @@ fn expected(check: &Check) -> Option<ServerExpect> {
         | Expect::Session { .. }
         | Expect::Guest(_)
         | Expect::Daemon(_)
-        | Expect::Node(_) => None,
+        | Expect::Node(_)
+        | Expect::Setting(_) => None,
     }
 }

@@ -254,7 +254,8 @@ impl Ledger {
                     | Change::MysqlRejoin { .. }
                     | Change::MysqlKill { .. }
                     | Change::Guest { .. }
-                    | Change::Node { .. } => false,
+                    | Change::Node { .. }
+                    | Change::Tune(_) => false,
                 }
         };
         self.wishes.iter().filter(goes).cloned().collect()

@@ -58,6 +58,8 @@ impl Databases {
         server.daemon = state;
         if state == DaemonState::Dead {
             server.held = super::switchover::Held::default();
+            // What was set while it ran is in no file.
+            server.set.clear();
         }
     }
 

@@ -3,7 +3,7 @@
 //! Answers are captures of a MariaDB 10.11 (`tests/captures/mysql-replies`) with the figures of the simulation in them.
 //! What is not modelled stays as the captured servers had it.
 
-use super::switchover::Held;
+use super::{switchover::Held, tuning};
 use crate::{
     model::{mysql::DaemonState, time::Now},
     sim::fault::DatabaseFault,
@@ -62,6 +62,8 @@ pub(super) struct Database {
     pub(super) locked_at: Option<u64>,
     /// Waiting sessions that were ended by hand.
     pub(super) ended: BTreeSet<u64>,
+    /// Settings that were set while it runs.
+    pub(super) set: BTreeMap<String, String>,
     /// Its applier is slow since: it applies a tenth.
     lagging_at: Option<u64>,
     /// The number up to which it has applied, where that is not the primary's.
@@ -108,6 +110,7 @@ impl Databases {
             errant: 0,
             locked_at: None,
             ended: BTreeSet::new(),
+            set: BTreeMap::new(),
             lagging_at: None,
             applied: None,
             received: None,
@@ -214,6 +217,9 @@ impl Databases {
             StatementId::LockWaits => self.lock_waits(server),
             StatementId::Transactions => self.transactions(server),
             StatementId::Processes => self.processes(server, &mould),
+            StatementId::TuningValues | StatementId::TuningDetails => {
+                tuning::answer(server, place == self.primary, statement)
+            }
             StatementId::SwitchoverChannels => {
                 let mould =
                     Mould::of(if server.source.is_none() { PRIMARY } else { REPLICA }, StatementId::Replication);
@@ -384,12 +390,12 @@ fn on(is_on: bool) -> String {
 }
 
 /// One captured answer.
-struct Mould {
+pub(super) struct Mould {
     lines: Vec<&'static str>,
 }
 
 impl Mould {
-    fn of(captures: &'static str, statement: StatementId) -> Self {
+    pub(super) fn of(captures: &'static str, statement: StatementId) -> Self {
         let head = format!("= {} rows", statement.word());
         let lines = captures.lines().skip_while(|line| *line != head);
         let mut lines: Vec<&str> = lines
@@ -404,18 +410,23 @@ impl Mould {
         Self { lines }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.lines.iter().fold(String::new(), |text, line| text + line + "\n")
     }
 
     /// Names and values, some of them replaced.
-    fn named(&self, values: &BTreeMap<&'static str, String>) -> String {
+    pub(super) fn named(&self, values: &BTreeMap<&str, String>) -> String {
         self.lines.iter().fold(String::new(), |text, line| {
             let replaced = line
                 .split_once('\t')
                 .and_then(|(name, _)| Some(format!("{name}\t{}", values.get(name.to_ascii_lowercase().as_str())?)));
             text + replaced.as_deref().unwrap_or(line) + "\n"
         })
+    }
+
+    /// Whether there is a row of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.lines.iter().any(|line| line.split('\t').next() == Some(name))
     }
 
     /// Rows, some of whose columns are replaced.

@@ -17,6 +17,7 @@ mod stats;
 mod switch;
 mod switchover;
 mod template;
+mod tuning;
 
 pub use guest::{GuestState, LibvirtState};
 pub use host::Contact;
@@ -41,6 +42,7 @@ use crate::{
         private_network::PrivateNetworkProbe,
         request::{Access, Call, Reply, Request, TCP_REFUSED},
         services::ServicesProbe,
+        tuning::TuningProbe,
     },
 };
 use database::Databases;
@@ -459,6 +461,9 @@ impl Cluster {
             }),
             call if self.tell_keepalived(index, call) => Some(Text { bytes: String::new(), exit: Some(0) }),
             call if ServicesProbe::asks(call) => Some(Text { bytes: self.hosts[index].services(), exit: Some(0) }),
+            call if TuningProbe::asks(call) => {
+                Some(Text { bytes: tuning::files(self.databases.is_on(index)).to_owned(), exit: Some(0) })
+            }
             call if MemcachedProbe::asks(call) => Some(self.hosts[index].memcached(now_us)),
             Call::Tcp { .. } => Some(Text { bytes: String::new(), exit: Some(TCP_REFUSED) }),
             call if CertificatesProbe::asks(call) => {

@@ -1,7 +1,10 @@
 //! What the databases of the simulation say and do around a switchover: the statements of `plan::switchover`, in the
 //! order in which they come, and the sessions that hold something for a run.
 
-use super::database::{Databases, HOLDER};
+use super::{
+    database::{Databases, HOLDER},
+    tuning,
+};
 use crate::{
     model::mysql::DaemonState,
     wire::{
@@ -65,6 +68,12 @@ impl Databases {
     fn run(&mut self, place: usize, sql: &str) -> Option<String> {
         let sequence = self.sequence as u64;
         let server = &mut self.servers[place];
+        if let Some(is_so) = tuning::compared(server, sql) {
+            return Some(is_so);
+        }
+        if tuning::set(server, sql) {
+            return None;
+        }
         match sql {
             "flush tables with read lock" => server.held.is_frozen = true,
             "unlock tables" => server.held.is_frozen = false,

@@ -10,4 +10,5 @@ pub(super) mod node;
 pub(super) mod nodes;
 pub(super) mod overview;
 pub(super) mod traffic;
+pub(super) mod tune;
 pub(super) mod what_if;

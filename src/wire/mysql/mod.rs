@@ -27,6 +27,7 @@ mod sessions;
 mod statements;
 mod status_text;
 mod switchover;
+pub(in crate::wire) mod tuning;
 
 pub use binlog::BinlogProbe;
 pub use capabilities::capabilities;
@@ -39,6 +40,7 @@ pub use rows::{Answer, Answers, Rows};
 pub use statements::{HeartbeatTable, ROWS_MAX, Statement, StatementId, poll, probe};
 pub use status_text::readable as readable_status_text;
 pub use switchover::{SwitchoverProbe, requests_of_plan};
+pub use tuning::requests_of_setting;
 
 use super::{complaints::Complaints, probe::Complaint};
 use crate::model::{
@@ -46,6 +48,7 @@ use crate::model::{
     mysql::{Capabilities, LockWait, MysqlSample},
 };
 use named::Named;
+pub(in crate::wire) use probe::answers;
 use status_text::StatusText;
 
 /// The gauge that says whether somebody waits for a row.

@@ -155,7 +155,7 @@ impl Wants {
 }
 
 /// What the replies say, and what is odd about them.
-pub(super) fn answers(replies: &[Reply]) -> (Answers, Vec<Complaint>) {
+pub(in crate::wire) fn answers(replies: &[Reply]) -> (Answers, Vec<Complaint>) {
     let mut answers = Answers::default();
     let mut odd = Vec::new();
     for reply in replies {

@@ -66,7 +66,7 @@ impl Answers {
     }
 
     /// Names what was refused or had too many rows.
-    pub(super) fn complain(&self, complaints: &mut Complaints) {
+    pub(in crate::wire) fn complain(&self, complaints: &mut Complaints) {
         for (id, answer) in &self.0 {
             match answer {
                 Answer::Refused { code, message } => complaints.add(id.words(), format!("refused ({code}): {message}")),

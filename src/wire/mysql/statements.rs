@@ -67,11 +67,15 @@ pub enum StatementId {
     SwitchoverAccounts,
     /// Accounts that may replicate.
     SwitchoverReplicators,
+    /// Settings that may be tuned.
+    TuningValues,
+    /// What the server says about them.
+    TuningDetails,
 }
 
 impl StatementId {
     /// Every statement there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Variables,
         Self::Views,
         Self::Status,
@@ -91,6 +95,8 @@ impl StatementId {
         Self::SwitchoverWork,
         Self::SwitchoverAccounts,
         Self::SwitchoverReplicators,
+        Self::TuningValues,
+        Self::TuningDetails,
     ];
 
     /// Its word in an answer's first line.
@@ -115,6 +121,8 @@ impl StatementId {
             Self::SwitchoverWork => "switchover_work",
             Self::SwitchoverAccounts => "switchover_accounts",
             Self::SwitchoverReplicators => "switchover_replicators",
+            Self::TuningValues => "tuning_values",
+            Self::TuningDetails => "tuning_details",
         }
     }
 
@@ -140,6 +148,8 @@ impl StatementId {
             Self::SwitchoverWork => "work in the way of a switchover",
             Self::SwitchoverAccounts => "logins with sessions",
             Self::SwitchoverReplicators => "accounts that replicate",
+            Self::TuningValues => "settings",
+            Self::TuningDetails => "what the server says about settings",
         }
     }
 }

@@ -1,0 +1,63 @@
+//! What can be expected of a setting, and its words after a run.
+
+use crate::{
+    model::{
+        figure::Figure,
+        text::Clean,
+        tuning::{Unit, catalogue},
+    },
+    plan::expect::{Verdict, verdict},
+    wire::probe::Facts,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A variable of a database server runs with that value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingExpect {
+    /// The server's name for it.
+    pub name: Clean,
+    /// The value, in the one text of its unit.
+    pub value: Clean,
+}
+
+impl SettingExpect {
+    fn unit(&self) -> Option<Unit> {
+        catalogue().find(self.name.as_str()).map(|setting| setting.unit)
+    }
+
+    /// Judges what a server told of its settings.
+    pub(in crate::plan) fn judge(&self, facts: &Facts) -> Verdict {
+        let Facts::Tuning(sample) = facts else { return Verdict::Unknown("the answer is about no settings".into()) };
+        let Some(unit) = self.unit() else {
+            return Verdict::Unknown(Clean::line(&format!("{} is in no catalogue", self.name)));
+        };
+        match sample.variable(self.name.as_str()) {
+            Figure::Known(variable) => match unit.canonical(variable.value.as_str()) {
+                Some(value) => {
+                    verdict(value == self.value.as_str(), format!("{} is {}", self.name, unit.words(&value)))
+                }
+                None => Verdict::Unknown(Clean::line(&format!("{} is {:?}", self.name, variable.value.as_str()))),
+            },
+            Figure::Unknown(why) => Verdict::Unknown(Clean::line(&format!("{} is unknown: {why}", self.name))),
+        }
+    }
+}
+
+impl fmt::Display for SettingExpect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.value.as_str();
+        write!(f, "{} is {}", self.name, self.unit().map_or_else(|| value.to_owned(), |unit| unit.words(value)))
+    }
+}
+
+/// The setting in one line, for what is true after a run.
+pub(in crate::plan) fn words(key: &str, facts: &Facts) -> Clean {
+    let Facts::Tuning(sample) = facts else { return "the answer is about no settings".into() };
+    let Some(setting) = catalogue().find(key) else { return "is in no catalogue".into() };
+    let reading = sample.reading(setting);
+    match reading.running {
+        Figure::Known(value) => Clean::line(&format!("is {}", setting.unit.words(value.as_str()))),
+        Figure::Unknown(why) => Clean::line(&format!("is unknown: {why}")),
+    }
+}
