@@ -88,7 +88,7 @@ fn drift(seen: &Seen<'_>, drifted: &[&Trouble<'_>]) -> Option<Condition> {
         names.push(counted((drifted.len() - NAMED_MAX) as u64, "more", "more"));
     }
     let verb = if drifted.len() == 1 { "runs" } else { "run" };
-    let text = format!("{} {verb} otherwise than after a restart", names.join(", "));
+    let text = format!("{} {verb} unlike what the files say", names.join(", "));
     let evidence = drifted.iter().take(EVIDENCE_MAX).map(|trouble| match trouble.in_file() {
         Some((value, place)) => format!("{}; {place} says {value}", trouble.words()),
         None => format!("{}; no file names it", trouble.words()),

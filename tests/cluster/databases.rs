@@ -106,7 +106,7 @@ fn a_session_is_ended_and_its_neighbour_is_not() {
     assert!(!left.join().unwrap().contains("ERROR"));
 }
 
-/// Ten settings there and back on one server, one on all of them, and what is refused before anything is sent.
+/// Nine settings there and back on one server, one on all of them, and what is refused before anything is sent.
 #[test]
 fn settings_are_set_and_given_back() {
     let Some(lab) = Lab::take() else { return };
@@ -120,7 +120,6 @@ fn settings_are_set_and_given_back() {
     let settings = [
         ("max_connections", "220"),
         ("innodb_io_capacity", "300"),
-        ("innodb_io_capacity_max", "3000"),
         ("innodb_max_dirty_pages_pct", "75.5"),
         ("innodb_lru_scan_depth", "2048"),
         ("sync_binlog", "0"),

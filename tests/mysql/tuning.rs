@@ -86,6 +86,9 @@ fn a_server_and_its_files_say_what_runs_what_is_written_and_where() {
     assert_eq!(told(&sample, "innodb_flush_method"), format!("O_DIRECT | O_DIRECT at {lab}:27 | O_DIRECT"));
     assert_eq!(told(&sample, "innodb_max_dirty_pages_pct"), "90 | nothing | 90");
     assert_eq!(told(&sample, "rpl_semi_sync_master_enabled"), "ON | nothing | OFF");
+    // 4294967295 stands for twice the usual capacity.
+    let worked_out = "2000 | nothing | ? not offered by this kernel or daemon";
+    assert_eq!(told(&sample, "innodb_io_capacity_max"), worked_out);
     assert_eq!(told(&sample, "vm.swappiness"), "60 | nothing | ? not offered by this kernel or daemon");
     let pool = sample.variable("innodb_buffer_pool_size").known().unwrap();
     assert_eq!((pool.is_read_only, pool.minimum.as_ref().unwrap().as_str()), (Some(false), "2097152"));

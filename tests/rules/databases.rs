@@ -197,7 +197,7 @@ fn settings_that_a_restart_changes_are_named_with_their_file_and_those_that_lose
     assert_eq!(lost.sentence.as_str(), "A crash loses commits that clients were told are safe: sync_binlog is 0");
     assert_eq!(lost.hint.as_str(), "vakt do tune.set db01 sync_binlog 1");
     let drift = of("settings.drift");
-    assert_eq!(drift.sentence.as_str(), "sync_binlog, max_connections run otherwise than after a restart");
+    assert_eq!(drift.sentence.as_str(), "sync_binlog, max_connections run unlike what the files say");
     assert_eq!(drift.evidence[1].as_str(), "max_connections is 300; /etc/mysql/mariadb.conf.d/90-lab.cnf:29 says 200");
     let mut calm = Stage::new();
     calm.each_second.push(|stage| tuned(stage, &[]));

@@ -143,7 +143,9 @@ impl TuningSample {
         let Some(variable) = found else {
             return Reading::unknown(Unknown::NotOffered);
         };
-        let default = variable.default.as_ref().map_or(Figure::Unknown(Unknown::NotOffered), Figure::Known);
+        // A default at the end of the range stands for one that the server works out when it starts.
+        let default = variable.default.as_ref().filter(|default| variable.maximum.as_ref() != Some(default));
+        let default = default.map_or(Figure::Unknown(Unknown::NotOffered), Figure::Known);
         Reading {
             name: Figure::Known(variable.name.clone()),
             running: canonical(setting, &variable.value),
