@@ -218,7 +218,7 @@ impl Databases {
             StatementId::Transactions => self.transactions(server),
             StatementId::Processes => self.processes(server, &mould),
             StatementId::TuningValues | StatementId::TuningDetails => {
-                tuning::answer(server, place == self.primary, statement)
+                tuning::answer(server, statement)
             }
             StatementId::SwitchoverChannels => {
                 let mould =

@@ -83,8 +83,6 @@ impl Databases {
             "reset slave all" => server.source = None,
             "set global read_only = 1" => server.is_writable = false,
             "set global read_only = 0" => self.takes_writes(place, sequence),
-            "set global rpl_semi_sync_master_enabled = 1" => server.waits = true,
-            "set global rpl_semi_sync_master_enabled = 0" => server.waits = false,
             "select @@global.read_only" => return Some(u8::from(!server.is_writable).to_string()),
             sql if sql.starts_with("select get_lock(") => {
                 let is_free = !server.held.has_lock;

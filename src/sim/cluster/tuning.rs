@@ -10,6 +10,8 @@ const SERVER: &str = include_str!("../../../tests/captures/tuning/debian-12-lab/
 const COMPARE: &str = "select variable_value = ";
 const OF: &str = " from information_schema.GLOBAL_VARIABLES where variable_name = '";
 const SET: &str = "set global ";
+/// Whether commits wait for an acknowledgement.
+const WAITS: &str = "rpl_semi_sync_master_enabled";
 
 /// What the files of a machine say.
 pub(super) fn files(has_database: bool) -> &'static str {
@@ -24,10 +26,10 @@ impl Databases {
 }
 
 /// What a server says of its settings.
-pub(super) fn answer(server: &Database, is_primary: bool, statement: StatementId) -> String {
+pub(super) fn answer(server: &Database, statement: StatementId) -> String {
     let on = |is_on: bool| if is_on { "ON" } else { "OFF" }.to_owned();
     let mut values = BTreeMap::from([
-        ("rpl_semi_sync_master_enabled", on(is_primary)),
+        (WAITS, on(server.waits)),
         ("rpl_semi_sync_slave_enabled", on(server.acknowledges)),
     ]);
     values.extend(server.set.iter().map(|(name, value)| (name.as_str(), value.clone())));
@@ -39,7 +41,7 @@ pub(super) fn answer(server: &Database, is_primary: bool, statement: StatementId
 pub(super) fn compared(server: &Database, sql: &str) -> Option<String> {
     let (value, rest) = sql.strip_prefix(COMPARE)?.split_once(OF)?;
     let name = rest.strip_suffix('\'')?;
-    let text = answer(server, true, StatementId::TuningValues);
+    let text = answer(server, StatementId::TuningValues);
     let running = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'))?;
     let unit = catalogue().find(name)?.unit;
     Some(u8::from(unit.canonical(running) == unit.canonical(value.trim_matches('\''))).to_string())
@@ -49,7 +51,9 @@ pub(super) fn compared(server: &Database, sql: &str) -> Option<String> {
 pub(super) fn set(server: &mut Database, sql: &str) -> bool {
     let Some((name, value)) = sql.strip_prefix(SET).and_then(|rest| rest.split_once(" = ")) else { return false };
     let is_setting = Mould::of(SERVER, StatementId::TuningValues).has(name);
-    if is_setting {
+    if name == WAITS {
+        server.waits = matches!(value.trim_matches('\''), "1" | "ON");
+    } else if is_setting {
         server.set.insert(name.to_owned(), value.trim_matches('\'').to_owned());
     }
     is_setting
