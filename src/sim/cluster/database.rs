@@ -217,9 +217,7 @@ impl Databases {
             StatementId::LockWaits => self.lock_waits(server),
             StatementId::Transactions => self.transactions(server),
             StatementId::Processes => self.processes(server, &mould),
-            StatementId::TuningValues | StatementId::TuningDetails => {
-                tuning::answer(server, statement)
-            }
+            StatementId::TuningValues | StatementId::TuningDetails => tuning::answer(server, statement),
             StatementId::SwitchoverChannels => {
                 let mould =
                     Mould::of(if server.source.is_none() { PRIMARY } else { REPLICA }, StatementId::Replication);

@@ -28,10 +28,8 @@ impl Databases {
 /// What a server says of its settings.
 pub(super) fn answer(server: &Database, statement: StatementId) -> String {
     let on = |is_on: bool| if is_on { "ON" } else { "OFF" }.to_owned();
-    let mut values = BTreeMap::from([
-        (WAITS, on(server.waits)),
-        ("rpl_semi_sync_slave_enabled", on(server.acknowledges)),
-    ]);
+    let mut values =
+        BTreeMap::from([(WAITS, on(server.waits)), ("rpl_semi_sync_slave_enabled", on(server.acknowledges))]);
     values.extend(server.set.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let mould = Mould::of(SERVER, statement);
     if statement == StatementId::TuningValues { mould.named(&values) } else { mould.text() }
