@@ -1,7 +1,8 @@
 //! Looks at a node's addresses, one after another: since when it carries each, and what came and went.
 
 use crate::model::{
-    presence::{Move, PresenceFacts, PresenceSample},
+    figure::Figure,
+    presence::{Move, PresenceFacts, PresenceSample, ProcessState},
     time::Now,
 };
 
@@ -9,11 +10,16 @@ use crate::model::{
 const MOVES_MAX: usize = 32;
 
 /// Facts from the newer look and what was known before it.
-pub fn derive(older: Option<&PresenceFacts>, newer: PresenceSample, at: Now) -> PresenceFacts {
+pub fn derive(older: Option<&PresenceFacts>, mut newer: PresenceSample, at: Now) -> PresenceFacts {
+    let process = &mut newer.keepalived.process;
+    let waits_for_disk = *process == Figure::Known(ProcessState::Blocked);
+    if waits_for_disk && !older.is_some_and(|older| older.waits_for_disk) {
+        *process = Figure::Known(ProcessState::Running);
+    }
     let Some(addresses) = newer.addresses.as_ref().known() else {
         // Nothing is known of this moment: what was known of the moves stays, and the next look begins anew.
         let moves = older.map(|older| older.moves.clone()).unwrap_or_default();
-        return PresenceFacts { sample: newer, since: Vec::new(), moves };
+        return PresenceFacts { sample: newer, since: Vec::new(), moves, waits_for_disk };
     };
     let before = older.and_then(|older| older.sample.addresses.as_ref().known());
     let since = addresses.iter().map(|address| older.and_then(|older| older.since(*address)).unwrap_or(at)).collect();
@@ -26,14 +32,15 @@ pub fn derive(older: Option<&PresenceFacts>, newer: PresenceSample, at: Now) -> 
     }
     let surplus = moves.len().saturating_sub(MOVES_MAX);
     moves.drain(..surplus);
-    PresenceFacts { sample: newer, since, moves }
+    PresenceFacts { sample: newer, since, moves, waits_for_disk }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{
-        figure::{Figure, Unknown},
+        figure::Unknown,
+        presence::Keepalived,
         time::{Mono, Wall},
     };
 
@@ -67,6 +74,26 @@ mod tests {
         let third = derive(Some(&second), look(&["10.0.0.1"]), at(4000));
         assert_eq!(third.moves, []);
         assert_eq!(third.since("10.0.0.1".parse().unwrap()), Some(at(4000)));
+    }
+
+    #[test]
+    fn a_keepalived_that_waits_for_a_disk_for_a_moment_runs() {
+        let seen = |process| {
+            let keepalived = Keepalived { process: Figure::Known(process), ..Keepalived::default() };
+            PresenceSample { keepalived, ..look(&[]) }
+        };
+        let mut facts = None;
+        for (told, shown) in [
+            (ProcessState::Blocked, ProcessState::Running),
+            (ProcessState::Running, ProcessState::Running),
+            (ProcessState::Blocked, ProcessState::Running),
+            (ProcessState::Blocked, ProcessState::Blocked),
+            (ProcessState::Stopped, ProcessState::Stopped),
+        ] {
+            let next = derive(facts.as_ref(), seen(told), at(0));
+            assert_eq!(next.sample.keepalived.process, Figure::Known(shown), "{told:?}");
+            facts = Some(next);
+        }
     }
 
     #[test]

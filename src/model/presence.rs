@@ -195,6 +195,10 @@ pub struct PresenceFacts {
     pub since: Vec<Now>,
     /// Addresses that came or went while the node was watched, newest last.
     pub moves: Vec<Move>,
+    /// keepalived waited for a disk at the newest look. Whoever writes a line to a log does for a moment: it counts as
+    /// blocked, in the sample, from the second look on.
+    #[serde(default)]
+    pub waits_for_disk: bool,
 }
 
 /// An address that came or went.

@@ -117,7 +117,7 @@ impl Lab {
         for (name, answer) in &self.answers {
             let sample = Self::sample(answer);
             let since = sample.addresses.as_ref().known().map_or(0, Vec::len);
-            let facts = PresenceFacts { sample, since: vec![at; since], moves: Vec::new() };
+            let facts = PresenceFacts { sample, since: vec![at; since], moves: Vec::new(), waits_for_disk: false };
             world.node_mut(&NodeName::from(*name)).unwrap().presence.take(facts, at);
         }
         let (balanced, _) = self.balancers.world();

@@ -117,7 +117,9 @@ fn judge_held(sample: &PresenceSample, address: IpAddr, wanted: bool) -> Verdict
 
 fn judge_moved(keepalived: &Keepalived, address: IpAddr) -> Verdict {
     let process = keepalived.process;
-    match of(process, "whether keepalived runs", |process| process == ProcessState::Running, process_words) {
+    // One look: whoever writes a line to a log waits for a disk for a moment, and is at work.
+    let is_at_work = |process| matches!(process, ProcessState::Running | ProcessState::Blocked);
+    match of(process, "whether keepalived runs", is_at_work, process_words) {
         Verdict::Holds(_) => match instance_of(keepalived, address) {
             Some(instance) => verdict(true, format!("keepalived runs, instance {}", instance.name)),
             None => verdict(false, "keepalived runs, but no instance of it has this address"),

@@ -43,7 +43,9 @@ pub(in super::super) fn draw(canvas: &mut Canvas<'_>, app: &App, rows: &Rows<'_>
 fn table(canvas: &mut Canvas<'_>, app: &App, list: &[Fold], rows: &Rows<'_>, layout: &Layout) {
     let (visible, place) = layout::window(app, rows, layout);
     let out = list.iter().filter(|fold| fold.row.marks.iter().any(Mark::is_trouble)).count();
+    let is_read = list.iter().any(|fold| fold.row.running.as_ref().known().is_some());
     let title = match out {
+        0 if !is_read => vec![Span::new("Settings, not read yet", Meaning::Heading)],
         0 => vec![Span::new("Settings; nodes and files agree", Meaning::Heading)],
         1 => vec![Span::new("Settings, one row to look at", Meaning::Heading)],
         _ => vec![Span::new(format!("Settings, {out} rows to look at"), Meaning::Heading)],
