@@ -22,6 +22,7 @@ pub mod node;
 pub mod parts;
 pub mod refusal;
 mod rejoin;
+mod scene;
 pub mod session;
 mod share;
 pub mod switchover;
@@ -39,6 +40,7 @@ use crate::model::{
     time::Now,
     world::World,
 };
+use scene::Scene;
 
 /// Plans a change. `policy` stands apart from the inventory because `--read-only` overrides the file.
 ///
@@ -50,26 +52,21 @@ pub fn plan(
     policy: &Policy,
     now: Now,
 ) -> Result<Planned, Refusal> {
+    let scene = Scene { world, inventory, policy, now };
     let planned = match &intent.change {
         Change::HaproxyDrain { .. }
         | Change::HaproxyReady { .. }
         | Change::HaproxyMaint { .. }
         | Change::HaproxyWeight { .. }
         | Change::HaproxyKillSessions { .. } => haproxy::plan(world, inventory, intent, policy, now)?,
-        Change::VipMove { address, to } => {
-            vip::plan(&vip::Scene { world, inventory, policy, now }, intent, *address, to)?
-        }
-        Change::MysqlFailover { to } => {
-            failover::plan(&vip::Scene { world, inventory, policy, now }, intent, to.as_ref())?
-        }
-        Change::MysqlRejoin { node } => rejoin::plan(&vip::Scene { world, inventory, policy, now }, intent, node)?,
-        Change::MysqlKill { session, part } => {
-            session::plan(&vip::Scene { world, inventory, policy, now }, intent, session, *part)?
-        }
-        Change::Tune(act) => tune::plan(&vip::Scene { world, inventory, policy, now }, intent, act)?,
-        Change::MysqlSwitchover { to } => switchover::plan(&vip::Scene { world, inventory, policy, now }, intent, to)?,
-        Change::Node { node, act } => node::plan(&vip::Scene { world, inventory, policy, now }, intent, node, *act)?,
-        Change::Guest { guest, act } => guest::plan(&vip::Scene { world, inventory, policy, now }, intent, guest, act)?,
+        Change::VipMove { address, to } => vip::plan(&scene, intent, *address, to)?,
+        Change::MysqlFailover { to } => failover::plan(&scene, intent, to.as_ref())?,
+        Change::MysqlRejoin { node } => rejoin::plan(&scene, intent, node)?,
+        Change::MysqlKill { session, part } => session::plan(&scene, intent, session, *part)?,
+        Change::Tune(act) => tune::plan(&scene, intent, act)?,
+        Change::MysqlSwitchover { to } => switchover::plan(&scene, intent, to)?,
+        Change::Node { node, act } => node::plan(&scene, intent, node, *act)?,
+        Change::Guest { guest, act } => guest::plan(&scene, intent, guest, act)?,
     };
     if let Planned::Plan(plan) = &planned {
         let faults = lint::lint(plan, inventory);

@@ -13,8 +13,8 @@ use super::{
         When, Write,
     },
     refusal::{AlreadyThere, Planned, Reason, ReasonKind, Refusal},
+    scene::{Scene, sight, sight_or_refuse},
     text::seconds,
-    vip::{Scene, sight},
 };
 use crate::{
     model::{
@@ -230,18 +230,9 @@ fn survey<'a>(
     };
     let observed = &scene.world.node(&node.name)?.mysql;
     let limit_ms = STALE_MS.max(scene.inventory.settings.poll.stale_after_ms);
-    let (facts, age_ms): (&MysqlFacts, u64) = match sight(observed, &node.name, scene.now, limit_ms) {
-        Ok(seen) => seen,
-        Err(why) => {
-            reasons.push(Reason::new(
-                ReasonKind::StaleFacts,
-                format!("The database on {} is not known well enough.", node.name),
-                vec![why],
-                format!("Mend the connection to {}; then plan again.", node.name),
-            ));
-            return None;
-        }
-    };
+    let what = format!("The database on {} is not known well enough.", node.name);
+    let seen = sight(observed, &node.name, scene.now, limit_ms);
+    let (facts, age_ms): (&MysqlFacts, u64) = sight_or_refuse(seen, &node.name, what, reasons)?;
     let sample = &facts.sample;
     let sessions = match &sample.processes {
         Figure::Known(sessions) => sessions,

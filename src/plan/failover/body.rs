@@ -6,9 +6,9 @@ use crate::{
     plan::{
         haproxy::list_words,
         parts::{Body, ConfirmBy, Confirmation, Premise, Source, Step, Subject},
+        scene::Scene,
         switchover::{DatabaseExpect, candidate::table_words, endpoint, expect::lag_of, steps::check},
         text::seconds,
-        vip::Scene,
     },
     wire::{mysql, probe::ProbeId},
 };

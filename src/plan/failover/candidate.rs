@@ -12,13 +12,13 @@ use crate::{
     plan::{
         expect::Verdict,
         refusal::{Reason, ReasonKind},
+        scene::Scene,
         switchover::{
             DatabaseExpect,
             candidate::{ERRANT_CURE, Line, own_setting_lines, place_line, replication_lines, table_words},
             expect::{arrived, position_words},
             field::Seat,
         },
-        vip::Scene,
     },
 };
 

@@ -20,13 +20,13 @@ use crate::{
         expect::{Check, Expect, find},
         haproxy::list_words,
         refusal::{Reason, ReasonKind},
+        scene::{Scene, sight},
         switchover::{
             candidate::Line,
             endpoint::{self, Endpoint},
             field::{STALE_MS, Seat, is_called, name_hosts, refuse_families, refuse_unknown, seat},
         },
         text::seconds,
-        vip::{Scene, sight},
     },
     wire::probe::ProbeId,
 };

@@ -20,7 +20,7 @@ pub(super) use expect::words as daemon_words;
 use super::{
     parts::Plan,
     refusal::{Planned, Reason, ReasonKind, Refusal},
-    vip::Scene,
+    scene::Scene,
 };
 use crate::model::{ids::NodeName, intent::Intent, text::Clean};
 use field::Field;

@@ -9,7 +9,7 @@ use crate::{
         inventory::{Inventory, Node},
         text::Clean,
     },
-    plan::{haproxy::list_words, vip::sight},
+    plan::{haproxy::list_words, scene::sight},
     wire::{haproxy::commands::is_safe_name, probe::Facts},
 };
 

@@ -21,7 +21,7 @@ use super::{
     expect::{Check, Expect},
     parts::{Body, ConfirmBy, Confirmation, Plan, Premise, Source, Step, Subject},
     refusal::{AlreadyThere, Planned, Reason, ReasonKind, Refusal},
-    vip::Scene,
+    scene::Scene,
 };
 use crate::{
     model::{

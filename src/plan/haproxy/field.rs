@@ -11,6 +11,7 @@ use crate::{
         time::Now,
         world::World,
     },
+    plan::scene::sight,
     wire::{haproxy::commands::is_safe_name, probe::Facts},
 };
 
@@ -109,7 +110,7 @@ impl<'a> Field<'a> {
         }
         let mut read = Vec::new();
         for (node, socket) in balancers() {
-            match sight(world, node, now, field.stale_after_ms) {
+            match seen(world, node, now, field.stale_after_ms) {
                 Err(why) => reasons.push(unread(world, node, why)),
                 Ok((sample, age_ms)) => read.push((node, socket, sample, age_ms)),
             }
@@ -259,7 +260,7 @@ impl<'a> Field<'a> {
 pub(super) fn refuse_unread(world: &World, inventory: &Inventory, now: Now, reasons: &mut Vec<Reason>) {
     let stale_after_ms = inventory.settings.poll.stale_after_ms;
     for node in inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()) {
-        if let Err(why) = sight(world, node, now, stale_after_ms) {
+        if let Err(why) = seen(world, node, now, stale_after_ms) {
             reasons.push(unread(world, node, why));
         }
     }
@@ -271,28 +272,15 @@ fn unread(world: &World, node: &Node, why: Clean) -> Reason {
 }
 
 /// The facts about a load balancer with their age, if they are fresh.
-fn sight<'w>(
+fn seen<'w>(
     world: &'w World,
     node: &Node,
     now: Now,
     stale_after_ms: u64,
 ) -> Result<(&'w crate::model::haproxy::HaproxySample, u64), Clean> {
-    let observed = world.node(&node.name).map(|facts| &facts.haproxy);
-    let Some(observed) = observed else { return Err(Clean::line(&format!("{}: never read", node.name))) };
-    match (observed.fresh(now.mono, stale_after_ms), observed.age_ms(now.mono), observed.failure()) {
-        (Some(facts), Some(age_ms), _) => Ok((&facts.sample, age_ms)),
-        (_, _, Some(failure)) => {
-            let since = super::seconds(now.mono.since_ms(failure.since.mono));
-            Err(Clean::line(&format!("{}: reading fails since {since}: {}", node.name, failure.reason)))
-        }
-        (_, Some(age_ms), None) => Err(Clean::line(&format!(
-            "{}: last read {} ago, at most {} is accepted",
-            node.name,
-            super::seconds(age_ms),
-            super::seconds(stale_after_ms)
-        ))),
-        _ => Err(Clean::line(&format!("{}: never read", node.name))),
-    }
+    let facts = world.node(&node.name).ok_or_else(|| Clean::line(&format!("{}: never read", node.name)))?;
+    let (facts, age_ms) = sight(&facts.haproxy, &node.name, now, stale_after_ms)?;
+    Ok((&facts.sample, age_ms))
 }
 
 /// What lets a load balancer be known well enough. One that was neither read nor failed is only being connected to.

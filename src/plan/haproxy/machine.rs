@@ -16,8 +16,8 @@ use crate::{
     plan::{
         expect::{is_down, remaining_without, takes_traffic},
         parts::{Need, OnLate, Premise, Source},
+        scene::Scene,
         share::Share,
-        vip::Scene,
     },
     wire::{
         haproxy::HaproxyProbe,

@@ -4,8 +4,9 @@ use super::super::{
     expect::{Check, Expect},
     parts::Source,
     refusal::{Planned, Reason, ReasonKind},
+    scene::{Scene, sight, sight_or_refuse},
     share::Share,
-    vip::{self, Scene, VipExpect, sight},
+    vip::{self, VipExpect},
 };
 use crate::{
     model::{
@@ -99,18 +100,8 @@ fn look<'a>(scene: &Scene<'a>, node: &Node, vip: &Vip, reasons: &mut Vec<Reason>
         Some(why) => Err(Clean::line(&format!("{}: its addresses are unknown: {why}", node.name))),
         None => Ok((facts, age_ms)),
     });
-    match seen {
-        Ok(seen) => Some(seen),
-        Err(why) => {
-            reasons.push(Reason::new(
-                ReasonKind::StaleFacts,
-                format!("Whether {} holds {} is not known well enough.", node.name, vip.address),
-                vec![why],
-                format!("Mend the connection to {}; then plan again.", node.name),
-            ));
-            None
-        }
-    }
+    let what = format!("Whether {} holds {} is not known well enough.", node.name, vip.address);
+    sight_or_refuse(seen, &node.name, what, reasons)
 }
 
 fn last(scene: &Scene<'_>, node: &Node, vip: &Vip) -> Reason {

@@ -6,12 +6,12 @@ use super::super::{
     haproxy::list_words,
     parts::{Source, Subject},
     refusal::{Planned, Reason, ReasonKind},
+    scene::{Scene, sight, sight_or_refuse},
     share::Share,
     switchover::{
         self, DatabaseExpect,
         field::{STALE_MS, Seat, is_called, seat},
     },
-    vip::{Scene, sight},
 };
 use crate::{
     model::{
@@ -98,18 +98,10 @@ fn rest_on(scene: &Scene<'_>, seat: &Seat<'_>, share: &mut Share) {
 /// The database of the node, if it has one and it can be read.
 fn look<'a>(scene: &Scene<'a>, node: &'a Node, reasons: &mut Vec<Reason>) -> Option<Seat<'a>> {
     let (database, facts) = (node.database.as_ref()?, scene.world.node(&node.name)?);
-    match sight(&facts.switchover, &node.name, scene.now, stale_after_ms(scene)) {
-        Ok((sample, age_ms)) => Some(seat(node, database, sample, age_ms)),
-        Err(why) => {
-            reasons.push(Reason::new(
-                ReasonKind::StaleFacts,
-                format!("The database on {} is not known well enough.", node.name),
-                vec![why],
-                format!("Mend the connection to {}; then plan again.", node.name),
-            ));
-            None
-        }
-    }
+    let seen = sight(&facts.switchover, &node.name, scene.now, stale_after_ms(scene));
+    let what = format!("The database on {} is not known well enough.", node.name);
+    let (sample, age_ms) = sight_or_refuse(seen, &node.name, what, reasons)?;
+    Some(seat(node, database, sample, age_ms))
 }
 
 /// The other databases that can be read.

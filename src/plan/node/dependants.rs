@@ -3,7 +3,7 @@
 use super::super::{
     haproxy::list_words,
     refusal::{Reason, ReasonKind},
-    vip::Scene,
+    scene::Scene,
 };
 use crate::model::{
     ids::NodeName,

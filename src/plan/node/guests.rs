@@ -10,8 +10,8 @@ use super::{
         haproxy::list_words,
         parts::Source,
         refusal::{Planned, Reason, ReasonKind},
+        scene::{Scene, sight},
         share::Share,
-        vip::{Scene, sight},
     },
     expect::NodeExpect,
 };

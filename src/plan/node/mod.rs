@@ -20,8 +20,8 @@ use super::{
     limits,
     parts::{Action, Body, ConfirmBy, Confirmation, Need, OnLate, Plan, Step, Subject, Until, Wait, When},
     refusal::{AlreadyThere, Planned, Reason, ReasonKind, Refusal},
+    scene::Scene,
     share::Share,
-    vip::Scene,
 };
 use crate::{
     model::{

@@ -12,12 +12,12 @@ use crate::{
         failover::daemon_words,
         haproxy::list_words,
         refusal::{Reason, ReasonKind},
+        scene::{Scene, sight},
         switchover::{
             DatabaseExpect,
             candidate::ERRANT_CURE,
             field::{STALE_MS, Seat, is_called, name_hosts, refuse_families, refuse_login, refuse_unknown, seat},
         },
-        vip::{Scene, sight},
     },
     wire::probe::Facts,
 };

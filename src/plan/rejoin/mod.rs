@@ -12,8 +12,8 @@ use super::{
     expect::Check,
     parts::{Body, ConfirmBy, Confirmation, Plan, Premise, Source, Subject},
     refusal::{AlreadyThere, Planned, Reason, ReasonKind, Refusal},
+    scene::Scene,
     switchover::DatabaseExpect,
-    vip::Scene,
 };
 use crate::{
     model::{ids::NodeName, intent::Intent, text::Clean},

@@ -13,7 +13,7 @@ use crate::{
         expect::{Check, Expect, ServerExpect, server_words, takes_traffic},
         haproxy::list_words,
         parts::{Premise, Source},
-        vip::sight,
+        scene::sight,
     },
     wire::{
         haproxy::commands::ServerCommands,

@@ -14,7 +14,7 @@ use crate::{
         mysql::{Channel, Dialect, SwitchoverSample},
         text::Clean,
     },
-    plan::{haproxy::list_words, vip::sight},
+    plan::{haproxy::list_words, scene::sight},
     wire::probe::Facts,
 };
 use std::net::IpAddr;

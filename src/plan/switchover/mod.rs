@@ -19,7 +19,7 @@ pub use expect::DatabaseExpect;
 use super::{
     parts::Plan,
     refusal::{AlreadyThere, Planned, Reason, ReasonKind, Refusal},
-    vip::Scene,
+    scene::Scene,
 };
 use crate::{
     model::{

@@ -13,7 +13,7 @@ use crate::{
     },
     plan::{
         refusal::{Reason, ReasonKind},
-        vip::sight,
+        scene::{sight, sight_or_refuse},
     },
 };
 
@@ -159,18 +159,9 @@ fn seat<'a>(
 ) -> Option<Seat<'a>> {
     let facts = scene.world.node(&node.name)?;
     let limit_ms = STALE_MS.max(scene.inventory.settings.poll.stale_after_ms);
-    let (sample, age_ms) = match sight(&facts.tuning, &node.name, scene.now, limit_ms) {
-        Ok(seen) => seen,
-        Err(why) => {
-            reasons.push(Reason::new(
-                ReasonKind::StaleFacts,
-                format!("The settings of {} are not known well enough.", node.name),
-                vec![why],
-                format!("Mend the connection to {}; then plan again.", node.name),
-            ));
-            return None;
-        }
-    };
+    let seen = sight(&facts.tuning, &node.name, scene.now, limit_ms);
+    let what = format!("The settings of {} are not known well enough.", node.name);
+    let (sample, age_ms) = sight_or_refuse(seen, &node.name, what, reasons)?;
     let reading = sample.reading(setting);
     let (Figure::Known(running), Figure::Known(dialect), Some(variable)) =
         (&reading.running, sample.dialect, reading.variable)

@@ -20,7 +20,7 @@ use super::{
         When, Write,
     },
     refusal::{AlreadyThere, Planned, Reason, Refusal},
-    vip::Scene,
+    scene::Scene,
 };
 use crate::{
     history::tuning::is_relaxed_at,

@@ -3,7 +3,6 @@
 use super::{
     Reason, ReasonKind, Scene,
     expect::{instance_of, open_sessions, process_words, words},
-    seconds,
     way::Lift,
 };
 use crate::{
@@ -11,12 +10,10 @@ use crate::{
         haproxy::HaproxySample,
         ids::NodeName,
         inventory::{Inventory, Node, Vip},
-        observation::Observed,
         presence::{PresenceFacts, PresenceSample, ProcessState, VrrpInstance},
         text::Clean,
-        time::Now,
     },
-    plan::expect::takes_traffic,
+    plan::{expect::takes_traffic, scene::sight},
     wire::probe::Facts,
 };
 use std::net::IpAddr;
@@ -391,28 +388,6 @@ fn one_holder<'a>(scene: &Scene<'a>, vip: &Vip, seats: &[Seat<'a>], reasons: &mu
         )),
     }
     None
-}
-
-/// Facts with their age, if they are fresh.
-pub(in crate::plan) fn sight<'w, T>(
-    observed: &'w Observed<T>,
-    name: &NodeName,
-    now: Now,
-    limit_ms: u64,
-) -> Result<(&'w T, u64), Clean> {
-    match (observed.fresh(now.mono, limit_ms), observed.age_ms(now.mono), observed.failure()) {
-        (Some(facts), Some(age_ms), _) => Ok((facts, age_ms)),
-        (_, _, Some(failure)) => {
-            let since = seconds(now.mono.since_ms(failure.since.mono));
-            Err(Clean::line(&format!("{name}: reading fails since {since}: {}", failure.reason)))
-        }
-        (_, Some(age_ms), None) => Err(Clean::line(&format!(
-            "{name}: last read {} ago, at most {} is accepted",
-            seconds(age_ms),
-            seconds(limit_ms)
-        ))),
-        _ => Err(Clean::line(&format!("{name}: never read"))),
-    }
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a NodeName>) -> String {

@@ -13,7 +13,7 @@ mod way;
 
 pub use expect::VipExpect;
 pub(super) use expect::words;
-pub(super) use field::{sight, stale_after_ms};
+pub(super) use field::stale_after_ms;
 
 use super::{
     expect::{Check, Expect},
@@ -23,17 +23,11 @@ use super::{
         When, Write,
     },
     refusal::{AlreadyThere, Planned, Reason, ReasonKind, Refusal},
+    scene::Scene,
     text::seconds,
 };
 use crate::{
-    model::{
-        ids::NodeName,
-        intent::Intent,
-        inventory::{Inventory, Policy},
-        text::Clean,
-        time::Now,
-        world::World,
-    },
+    model::{ids::NodeName, intent::Intent, text::Clean},
     wire::{
         probe::ProbeId,
         request::{Call, Request},
@@ -42,14 +36,6 @@ use crate::{
 use field::{Field, Seat, Witness};
 use std::net::IpAddr;
 use way::{Lift, Way};
-
-/// What a plan is made of.
-pub(super) struct Scene<'a> {
-    pub(super) world: &'a World,
-    pub(super) inventory: &'a Inventory,
-    pub(super) policy: &'a Policy,
-    pub(super) now: Now,
-}
 
 /// Beyond keepalived's own delays: its timers, and the look that sees it.
 const TAKEOVER_MARGIN_MS: u64 = 3_000;
