@@ -8,5 +8,6 @@ mod logs;
 mod network;
 mod polling;
 mod properties;
+mod runs;
 mod screens;
 pub(crate) mod world;
