@@ -25,6 +25,13 @@ rules! {
         meaning: "Packets between nodes get lost: replication, health checks and requests stall and are repeated.",
         causes: "A bad cable or port, a switch that drops, a duplex mismatch, or a link that is full.",
         action: "look at drops and errors of the ports between the two; move the load off that link",
+        explained_by: [
+            AnyNode "node.unreachable",
+            AnyNode "ovs.daemon.dead",
+            AnyNode "ovs.daemon.halted",
+            AnyNode "ovs.port.down",
+            AnyNode "ovs.vlan_mismatch",
+        ],
     }
     LATENCY = "private_network.latency", 74, Warning, "Private network slower than the distance explains" {
         meaning: "The quickest packets between two nodes take longer than their distance allows.",
@@ -118,7 +125,8 @@ fn told(scene: &Scene<'_>, rule: super::RuleId, bad: &[(&Walked<'_, '_>, Level)]
         let (from, to) = (&pair.0.from.node.name, &pair.0.to.node.name);
         let text = format!("{} between {from} and {to}", path_words(scene, rule, pair.0));
         let subject = format!("{from} {to}");
-        conditions.extend(condition(scene, rule, &subject, &text, &[pair]).map(|condition| condition.node(from)));
+        conditions
+            .extend(condition(scene, rule, &subject, &text, &[pair]).map(|condition| condition.node(from).nodes([to])));
     }
 }
 

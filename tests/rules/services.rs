@@ -119,7 +119,7 @@ fn certified(stage: &mut Stage, days: i64) {
 }
 
 /// web01 (10.10.0.3) measures others: last octet and latency.
-fn walk(stage: &mut Stage, peers: &[(u8, f64)], received: u32) {
+pub(super) fn walk(stage: &mut Stage, peers: &[(u8, f64)], received: u32) {
     let now = stage.now;
     let rounds = peers.iter().map(|(octet, best_ms)| {
         let round = Round { sent: 2, received, best_ms: Known(*best_ms), ..Round::default() };

@@ -317,6 +317,26 @@ fn a_tag_that_differs_from_the_peers_is_named_with_theirs() {
 }
 
 #[test]
+fn packets_that_are_lost_behind_a_wrong_tag_follow_from_it() {
+    let mut stage = with_switches();
+    change(&mut stage, "web01", |switch| port_of(switch, "priv0").vlan = Figure::Known(Vlan::Access(99)));
+    for peers in [&[(2, 0.3)][..], &[(1, 0.3), (2, 0.3), (4, 0.3), (6, 0.3)]] {
+        for _ in 0..4 {
+            stage.second();
+            super::services::walk(&mut stage, peers, 0);
+        }
+        stage.second();
+        let findings = stage.findings();
+        let rules: Vec<(&str, Option<&str>)> = findings
+            .iter()
+            .map(|finding| (finding.rule.as_str(), finding.follows_from.as_ref().map(|cause| cause.rule.as_str())))
+            .collect();
+        let expected = [("ovs.vlan_mismatch", None), ("private_network.loss", Some("ovs.vlan_mismatch"))];
+        assert_eq!(rules, expected, "{:?}", lines(&findings));
+    }
+}
+
+#[test]
 fn half_against_half_is_nobodys_mistake() {
     let mut stage = with_switches();
     for node in ["web01", "web02", "web03", "db01"] {
