@@ -16,12 +16,13 @@ use crate::{
         text::Clean,
         tuning::{Advice, Technology, catalogue},
     },
+    rules::is_about_settings,
     wire::probe::ProbeId,
 };
 
 /// The orders of the screen; the first is the default.
 pub(crate) const SORTS: [&str; 2] = ["worst first", "setting"];
-/// While the screen is open settings are read again when they are so old.
+/// Where somebody needs them now settings are read again when they are so old.
 const FRESH_MS: u64 = 15_000;
 
 /// The settings, folded, those that stand out first.
@@ -206,14 +207,16 @@ pub(crate) fn look_again(app: &mut App) {
     }
 }
 
-/// While the screen is open settings stay fresh; nobody else needs them so often.
+/// While the screen is open settings stay fresh, and those of a node that a finding is about: what was mended is seen. Nobody
+/// else needs them so often.
 pub(crate) fn keep_fresh(app: &mut App) {
-    if app.place.screen != ScreenId::Tune {
-        return;
-    }
     let now = app.now.mono;
+    let is_open = app.place.screen == ScreenId::Tune;
+    let about = app.findings.iter().filter(|finding| is_about_settings(finding.rule.as_str()));
+    let about: Vec<&NodeName> = about.flat_map(|finding| &finding.nodes).collect();
     for node in &app.world.nodes {
-        if node.tuning.age_ms(now).is_some_and(|age_ms| age_ms > FRESH_MS) {
+        let is_wanted = is_open || about.contains(&&node.name);
+        if is_wanted && node.tuning.age_ms(now).is_some_and(|age_ms| age_ms > FRESH_MS) {
             app.schedule.hurry_waiting(&node.name, ProbeId::Tuning, now);
         }
     }

@@ -36,6 +36,7 @@ mod words;
 
 pub use acknowledge::{Acknowledgement, Acknowledgements};
 pub use catalogue::{Cause, Relation, Rule, RuleId, catalogue, reference};
+pub use settings::is_about_settings;
 
 use crate::{
     model::{

@@ -32,6 +32,11 @@ rules! {
     }
 }
 
+/// Whether that rule goes by settings, which are read seldom where it has nothing to say.
+pub fn is_about_settings(rule: &str) -> bool {
+    [DURABILITY, DRIFT].iter().any(|own| own.rule().name == rule)
+}
+
 /// Settings that are named in the sentence.
 const NAMED_MAX: usize = 3;
 /// Settings that are named in the evidence.

@@ -11,6 +11,7 @@ use vakt::{
     },
     model::{
         ids::NodeName,
+        inventory::{Database, DatabaseLogin, Inventory},
         link::{LinkEvent, LinkState},
         trouble::{Trouble, TroubleKind},
     },
@@ -69,11 +70,15 @@ fn live(app: &mut App, from_ms: u64, to_ms: u64, silent: &[&str]) -> usize {
 }
 
 fn all_up() -> App {
-    let mut app = App::new(world::inventory(), Options::default(), world::at(0));
+    up(world::inventory())
+}
+
+fn up(inventory: Inventory) -> App {
+    let mut app = App::new(inventory.clone(), Options::default(), world::at(0));
     resize(&mut app, 120, 40);
     assert!(happens(&mut app, 0, Event::Tick).is_empty(), "nothing is polled before a connection is up");
-    for node in world::inventory().nodes {
-        let up = Event::Link { node: node.name, event: LinkEvent::State(LinkState::Up) };
+    for node in &inventory.nodes {
+        let up = Event::Link { node: node.name.clone(), event: LinkEvent::State(LinkState::Up) };
         let effects = happens(&mut app, 10, up);
         assert!(!effects.is_empty(), "a node that comes up is polled at once");
         answer(&mut app, 10, effects, &[]);
@@ -126,4 +131,48 @@ fn a_clock_that_goes_back_does_not_move_the_console_back() {
     let before = app.now;
     happens(&mut app, 0, Event::Tick);
     assert_eq!(app.now, before);
+}
+
+/// Settings of a server that loses commits when it crashes.
+fn relaxed() -> Facts {
+    let mut sample = crate::mysql::tuning::of_lab("primary");
+    crate::mysql::tuning::set(&mut sample, "sync_binlog", "0", "SQL");
+    Facts::Tuning(Box::new(sample))
+}
+
+#[test]
+fn settings_that_a_finding_is_about_are_read_again_soon_and_those_of_others_are_not() {
+    let mut inventory = world::inventory();
+    let db01 = inventory.nodes.iter_mut().find(|node| node.name.as_str() == "db01").unwrap();
+    db01.database = Some(Database {
+        socket: "/run/mysqld/mysqld.sock".into(),
+        login: DatabaseLogin::default(),
+        heartbeat: None,
+        heartbeat_utc: false,
+        replication: DatabaseLogin::default(),
+    });
+    let mut app = up(inventory);
+    let told = Report {
+        node: "db01".into(),
+        probe: ProbeId::Tuning,
+        outcome: Ok(relaxed()),
+        complaints: Vec::new(),
+        round_trip_ms: 4,
+    };
+    happens(&mut app, 20, Event::Report(told));
+    let mut asked = Vec::new();
+    for ms in (50..40_000).step_by(50) {
+        let effects = happens(&mut app, ms, Event::Tick);
+        let of_settings = |effect: &Effect| match effect {
+            Effect::Poll { node, probe: ProbeId::Tuning } => Some(node.to_string()),
+            _ => None,
+        };
+        asked.extend(effects.iter().filter_map(of_settings));
+        answer(&mut app, ms, effects, &[]);
+    }
+    assert_eq!(asked.iter().filter(|node| *node == "db01").count(), 1, "{asked:?}");
+    // What it then said is as it should be.
+    assert!(app.findings.iter().all(|finding| finding.rule.as_str() != "mysql.durability"), "{:?}", app.findings);
+    // The turn of any other comes within minutes only.
+    assert!(asked.iter().filter(|node| *node != "db01").count() <= 3, "{asked:?}");
 }
