@@ -70,10 +70,10 @@ fn live(app: &mut App, from_ms: u64, to_ms: u64, silent: &[&str]) -> usize {
 }
 
 fn all_up() -> App {
-    up(world::inventory())
+    up(&world::inventory())
 }
 
-fn up(inventory: Inventory) -> App {
+fn up(inventory: &Inventory) -> App {
     let mut app = App::new(inventory.clone(), Options::default(), world::at(0));
     resize(&mut app, 120, 40);
     assert!(happens(&mut app, 0, Event::Tick).is_empty(), "nothing is polled before a connection is up");
@@ -151,7 +151,7 @@ fn settings_that_a_finding_is_about_are_read_again_soon_and_those_of_others_are_
         heartbeat_utc: false,
         replication: DatabaseLogin::default(),
     });
-    let mut app = up(inventory);
+    let mut app = up(&inventory);
     let told = Report {
         node: "db01".into(),
         probe: ProbeId::Tuning,

@@ -20,7 +20,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[
     Command {
         id: "change.drain_node",
         title: "Drain this node, over every layer",
-        hint: "",
+        hint: "drain node",
         doc: "Opens the plan that takes a node out of service: its servers, addresses and guests, with what remains.",
         scope: VERBS,
         danger: Danger::Node,
