@@ -28,7 +28,7 @@ use std::fmt;
 /// Interval of taking along what the database of a switch has told.
 const OVS_MS: u64 = 1_000;
 /// Interval of what a switchover rests on: a plan reads it once more before it acts.
-const SWITCHOVER_MS: u64 = 4_000;
+const SWITCHOVER_MS: u64 = 6_000;
 
 /// Interval of settings, which nobody changes often: whoever looks at them has them asked at once.
 const TUNING_MS: u64 = 240_000;

@@ -19,8 +19,8 @@ use crate::{
 };
 use std::net::IpAddr;
 
-/// Facts are read every four seconds; two and a half of that is fresh enough to plan on. A run reads them again.
-pub(in crate::plan) const STALE_MS: u64 = 10_000;
+/// Facts are read every six seconds; two and a half of that is fresh enough to plan on. A run reads them again.
+pub(in crate::plan) const STALE_MS: u64 = 15_000;
 
 /// Everything that a switchover rests on.
 pub(in crate::plan) struct Field<'a> {
