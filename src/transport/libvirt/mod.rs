@@ -113,7 +113,7 @@ fn connected<'a>(
     changed: &Arc<Notify>,
 ) -> Result<&'a Connection, Fault> {
     if connection.is_none() {
-        let opened = Connection::open(address)?;
+        let mut opened = Connection::open(address)?;
         // Without events a change is seen at the next poll.
         opened.watch(changed);
         *connection = Some(opened);

@@ -59,7 +59,11 @@ pub(super) fn start_events() -> io::Result<()> {
 }
 
 /// A connection of libvirt's client library, which only reads.
-pub(super) struct Connection(Connect);
+pub(super) struct Connection {
+    connect: Connect,
+    /// Each holds the connection: without their end its memory and its descriptors would stay when it goes.
+    registrations: Vec<c_int>,
+}
 
 /// What a host has to give.
 pub(super) struct Host {
@@ -73,23 +77,24 @@ pub(super) struct Host {
 
 impl Connection {
     pub(super) fn open(address: &str) -> Result<Self, Fault> {
-        Connect::open_read_only(Some(address)).map(Self).map_err(|error| fault(&error))
+        let connect = Connect::open_read_only(Some(address)).map_err(|error| fault(&error))?;
+        Ok(Self { connect, registrations: Vec::new() })
     }
 
     /// Notifies `changed` of whatever happens to a domain.
-    pub(super) fn watch(&self, changed: &Arc<Notify>) {
+    pub(super) fn watch(&mut self, changed: &Arc<Notify>) {
         let typed: [(u32, sys::virConnectDomainEventGenericCallback); 3] = generic_callbacks();
         for (event, callback) in typed {
-            register(&self.0, event, callback, Arc::clone(changed));
+            self.registrations.extend(register(&self.connect, event, callback, Arc::clone(changed)));
         }
     }
 
     /// Capacity and versions.
     pub(super) fn host(&self) -> Result<Host, Fault> {
-        let info = self.0.node_info().map_err(|error| fault(&error))?;
+        let info = self.connect.node_info().map_err(|error| fault(&error))?;
         Ok(Host {
-            libvirt: self.0.lib_version().ok(),
-            qemu: self.0.hyp_version().ok(),
+            libvirt: self.connect.lib_version().ok(),
+            qemu: self.connect.hyp_version().ok(),
             cpus: info.cpus,
             memory_kib: info.memory,
         })
@@ -97,7 +102,7 @@ impl Connection {
 
     /// All domains, active and inactive.
     pub(super) fn domains(&self) -> Result<Vec<Domain>, Fault> {
-        self.0.list_all_domains(0).map_err(|error| fault(&error))
+        self.connect.list_all_domains(0).map_err(|error| fault(&error))
     }
 
     /// How a domain is defined, without its secrets.
@@ -116,7 +121,7 @@ impl Connection {
 
     /// Storage pools; `None` where this libvirt has none to tell of.
     pub(super) fn pools(&self) -> Option<Vec<PoolRecord>> {
-        let pools = self.0.list_all_storage_pools(0).ok()?;
+        let pools = self.connect.list_all_storage_pools(0).ok()?;
         let record =
             |pool: &StoragePool| Some(PoolRecord { active: pool.is_active().ok().into(), xml: pool.xml_desc(0).ok()? });
         Some(pools.iter().take(POOLS_MAX).filter_map(record).collect())
@@ -127,7 +132,8 @@ impl Connection {
     pub(super) fn statistics(&self) -> Result<Vec<DomainStatistics>, Fault> {
         let mut list: *mut sys::virDomainStatsRecordPtr = ptr::null_mut();
         // SAFETY: the connection is open while `self` lives; libvirt writes one pointer into `list`, or leaves it.
-        let count = unsafe { sys::virConnectGetAllDomainStats(self.0.as_ptr(), WANTED, &raw mut list, DO_NOT_WAIT) };
+        let count =
+            unsafe { sys::virConnectGetAllDomainStats(self.connect.as_ptr(), WANTED, &raw mut list, DO_NOT_WAIT) };
         let Ok(count) = usize::try_from(count) else { return Err(fault(&Error::last_error())) };
         let list = Records(list);
         let mut domains = Vec::with_capacity(count);
@@ -398,18 +404,37 @@ fn generic_callbacks() -> [(u32, sys::virConnectDomainEventGenericCallback); 3] 
     }
 }
 
-/// Registers for an event of all domains. libvirt drops the registration with the connection.
+impl Drop for Connection {
+    #[expect(unsafe_code, reason = "the wrapper has no events")]
+    fn drop(&mut self) {
+        for registration in &self.registrations {
+            // SAFETY: the connection is open on this side, and the number is one that it gave.
+            unsafe { sys::virConnectDomainEventDeregisterAny(self.connect.as_ptr(), *registration) };
+        }
+    }
+}
+
+/// Registers for an event of all domains; the number by which it ends.
 #[expect(unsafe_code, reason = "the wrapper has no events")]
-fn register(connect: &Connect, event: u32, callback: sys::virConnectDomainEventGenericCallback, changed: Changed) {
+fn register(
+    connect: &Connect,
+    event: u32,
+    callback: sys::virConnectDomainEventGenericCallback,
+    changed: Changed,
+) -> Option<c_int> {
     let changed = Box::into_raw(Box::new(changed)).cast::<c_void>();
     let event = c_int::try_from(event).unwrap_or(c_int::MAX);
     // SAFETY: the connection is open; `changed` stays valid until `forget`.
     unsafe {
         let null = ptr::null_mut();
-        if sys::virConnectDomainEventRegisterAny(connect.as_ptr(), null, event, callback, changed, Some(forget)) < 0 {
+        let number =
+            sys::virConnectDomainEventRegisterAny(connect.as_ptr(), null, event, callback, changed, Some(forget));
+        if number < 0 {
             // Nothing was registered: libvirt does not call `forget`. Changes are seen at the next poll.
             forget(changed);
+            return None;
         }
+        Some(number)
     }
 }
 
@@ -425,4 +450,27 @@ fn fault(error: &Error) -> Fault {
         ErrorNumber::InvalidConn,
     ];
     if lost.into_iter().any(is_lost) { Fault::Lost(words) } else { Fault::Refused(words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    /// libvirt's own test driver needs no daemon.
+    #[test]
+    fn nothing_of_a_connection_is_held_once_it_is_gone() {
+        start_events().unwrap();
+        let changed = Arc::new(Notify::new());
+        let mut connection = Connection::open("test:///default").unwrap_or_else(|fault| panic!("{fault}"));
+        connection.watch(&changed);
+        assert_eq!(Arc::strong_count(&changed), 4);
+        drop(connection);
+        // The thread of the events lets go of them.
+        let begun = Instant::now();
+        while Arc::strong_count(&changed) > 1 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{} are held", Arc::strong_count(&changed));
+            std::thread::yield_now();
+        }
+    }
 }
