@@ -59,7 +59,7 @@ fn plain_width(span: &Span) -> usize {
 }
 
 /// Breaks text at spaces.
-pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, room: usize) -> Vec<String> {
     let mut parts = Vec::new();
     let mut part = String::new();
     for word in text.split(' ') {

@@ -93,6 +93,21 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Explain configuration files line by line, and say what we would change
+    ///
+    /// haproxy.cfg, and option files of MySQL and MariaDB. Only that file is read, no node: ssh lb01 cat
+    /// /etc/haproxy/haproxy.cfg | vakt explain -
+    Explain {
+        /// Files; - is standard input
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// What the machine of the database has: 8G
+        #[arg(long, value_name = "SIZE")]
+        memory: Option<String>,
+        /// Print JSON: files[].{kind,lines[],remarks[]}
+        #[arg(long)]
+        json: bool,
+    },
     /// Change something: plan it, show the plan, ask, carry it out
     ///
     /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with

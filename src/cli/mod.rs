@@ -9,6 +9,7 @@ mod check_ovs;
 pub mod config_file;
 mod demo;
 mod exit;
+mod explain;
 mod gather;
 pub mod output;
 mod recording;
@@ -159,6 +160,7 @@ fn run(args: &Args) -> Result<Exit, Stop> {
             let options = options(args, &cluster.inventory);
             block_on(tune::run(cluster, options, nodes.clone(), *json))?
         }
+        Some(Command::Explain { files, memory, json }) => explain::run(files, memory.as_deref(), *json),
         Some(Command::Do(wanted)) => {
             let cluster = cluster(args)?;
             let options = options(args, &cluster.inventory);

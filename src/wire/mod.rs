@@ -5,6 +5,7 @@
 
 pub mod certificates;
 mod complaints;
+pub mod explain;
 pub mod feed;
 pub mod haproxy;
 pub mod host;

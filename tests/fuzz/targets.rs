@@ -13,6 +13,7 @@ use vakt::{
         time::{Mono, Wall},
     },
     wire::{
+        explain,
         feed::{Feed as _, FeedOutput},
         linux_bridge, logs,
         mysql::{self, Answer, Answers, Literals, Rows},
@@ -50,6 +51,11 @@ pub(crate) fn table() -> Vec<Target> {
         })
     });
     all.push(Target { covers: &["logs::interpret"], ..target(&"logs", vec![vec![LOGS.to_vec()]], log_lines) });
+    let of_operators = ["haproxy.cfg", "my.cnf"].map(|name| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/headless/explained");
+        vec![fs::read(folder.join(name)).unwrap()]
+    });
+    all.push(Target { covers: &["explain::explain"], ..target(&"explain", of_operators.into(), explained) });
     all.push(Target { covers: &["OvsFeed"], ..target(&"ovs-feed", files("ovs", ".json"), ovs_feed) });
     all.push(Target {
         covers: &[
@@ -180,6 +186,13 @@ fn log_lines(input: &[Vec<u8>], look: bool) -> Vec<Value> {
     let mut pages = windows.map(|window| logs::interpret(&reply, window)).to_vec();
     pages.push(logs::answer(LogId::InnodbStatus, &reply, LogWindow::Newest));
     if look { pages.iter().map(|page| serde_json::to_value(page).unwrap()).collect() } else { Vec::new() }
+}
+
+fn explained(input: &[Vec<u8>], look: bool) -> Vec<Value> {
+    match explain::explain(&input.concat(), Some(8 << 30)) {
+        Ok(explanation) if look => vec![serde_json::to_value(explanation).unwrap()],
+        _ => Vec::new(),
+    }
 }
 
 /// A conversation from its beginning: the schema is asked, and whatever comes is the answer.
