@@ -25,8 +25,15 @@ use vakt::{model::time::Clock as _, runtime::clock::SystemClock};
 const CONFIRMED_TO_WRITTEN_P95_MS: f64 = 1_500.0;
 
 /// What is done to the primary, as root on its node.
-pub(super) const BREAKS: [(&str, &str); 2] =
-    [("killed", "systemctl kill --signal=KILL $0"), ("frozen", "systemctl kill --signal=STOP $0")];
+/// A unit that is started anew within a moment, as MySQL's on Debian is, would be back before anybody planned anything.
+pub(super) const BREAKS: [(&str, &str); 2] = [
+    (
+        "killed",
+        "d=/run/systemd/system/$0.d; mkdir -p $d; printf '[Service]\nRestartSec=5\n' >$d/lab.conf; systemctl daemon-reload; \
+         systemctl kill --signal=KILL $0",
+    ),
+    ("frozen", "systemctl kill --signal=STOP $0"),
+];
 
 pub(super) fn break_primary(script: &str) {
     lab::answer(&["exec", "db01", "sh", "-c", script, family::unit()]);

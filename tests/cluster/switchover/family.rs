@@ -104,11 +104,11 @@ pub(super) fn last(node: &str) -> u64 {
 pub(in crate::cluster) fn wait_for_all_of(node: &str, other: &str) {
     let waited = if is_mariadb() {
         let position = sql(other, "select @@gtid_current_pos");
-        sql(node, &format!("select master_gtid_wait('{position}', 10)"))
+        sql(node, &format!("select master_gtid_wait('{position}', 30)"))
     } else {
-        sql(node, &format!("select wait_for_executed_gtid_set('{}', 10)", executed(other)))
+        sql(node, &format!("select wait_for_executed_gtid_set('{}', 30)", executed(other)))
     };
-    assert_eq!(waited, "0", "{node} does not get what {other} has");
+    assert_eq!(waited, "0", "{node} does not get what {other} has: {}", sql(node, show()));
 }
 
 /// The last transaction that a server wrote, as another one knows it.

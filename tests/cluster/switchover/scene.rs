@@ -69,8 +69,10 @@ impl Scene {
 
     /// The names of all runs.
     pub(in crate::cluster) fn runs(&self) -> Vec<String> {
-        let Ok(folder) = std::fs::read_dir(self.folder.path().join("state/lab/runs")) else { return Vec::new() };
-        folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        // One folder for each cluster, and each flavour of the lab is one.
+        let Ok(clusters) = std::fs::read_dir(self.folder.path().join("state")) else { return Vec::new() };
+        let runs = clusters.filter_map(|cluster| std::fs::read_dir(cluster.unwrap().path().join("runs")).ok());
+        runs.flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 }
 
@@ -169,8 +171,8 @@ pub(in crate::cluster) fn restore() {
 
 /// The daemon of a node runs and answers, whatever a failover or a fault made of it.
 fn awake(node: &str) {
-    let script =
-        "systemctl kill --signal=CONT $0; systemctl unmask $0; systemctl is-active -q $0 || systemctl start $0";
+    let script = "systemctl kill --signal=CONT $0; systemctl unmask $0; rm -f /run/systemd/system/$0.d/lab.conf; \
+        systemctl daemon-reload; systemctl is-active -q $0 || systemctl start $0";
     lab::answer(&["exec", node, "sh", "-c", script, family::unit()]);
     let start = now();
     while sql(node, "select 1") != "1" {
