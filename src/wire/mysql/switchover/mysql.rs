@@ -33,7 +33,8 @@ pub(super) fn state() -> String {
     )
 }
 
-/// What goes on there; its replication filters, which are no variables here, are read with it.
+/// What goes on there. A transaction that began after the statement did, on a busy machine, would have a negative age. Its
+/// replication filters, which are no variables here, are read with it.
 pub(super) fn work() -> String {
     let counted = |condition: &str| {
         format!(
@@ -53,7 +54,8 @@ pub(super) fn work() -> String {
             .map(|word| format!("processlist_info like '{word}%'"))
             .into();
     format!(
-        "select (select coalesce(max(timestampdiff(second, trx_started, now())), 0) from information_schema.INNODB_TRX t \
+        "select (select greatest(0, coalesce(max(timestampdiff(second, trx_started, now())), 0)) \
+         from information_schema.INNODB_TRX t \
          left join performance_schema.threads p on p.processlist_id = t.trx_mysql_thread_id \
          where trx_rows_modified > 0 and (p.name is null or {NOT_REPLICATION})) as transaction_s, \
          {} as statement_s, {} as metadata_waits, {} as definition_changes, \
@@ -67,7 +69,7 @@ pub(super) fn work() -> String {
          (select 1 from information_schema.SCHEMATA where schema_name = 'mysql_innodb_cluster_metadata') as shell, \
          nullif({}, 0) as orchestrator, nullif({}, 0) as replication_manager",
         seen(&format!(
-            "(select coalesce(max(processlist_time), 0) from performance_schema.threads where type = 'FOREGROUND' \
+            "(select greatest(0, coalesce(max(processlist_time), 0)) from performance_schema.threads where type = 'FOREGROUND' \
              and {NOT_REPLICATION} and processlist_command in ('Query', 'Execute') and processlist_id <> connection_id())"
         )),
         seen(&counted("processlist_state like 'Waiting for table metadata lock%'")),
