@@ -97,7 +97,7 @@ impl Bindings {
                 session: *session,
                 statements: statements
                     .iter()
-                    .map(|statement| Ok(SqlStep { sql: fill(&statement.sql)?, answer: statement.answer.clone() }))
+                    .map(|statement| Ok(SqlStep { sql: fill(&statement.sql)?, ..statement.clone() }))
                     .collect::<Result<_, Clean>>()?,
                 secret: secret.clone(),
             },

@@ -10,7 +10,7 @@ use crate::{
     model::inventory::Inventory,
     wire::{
         libvirt,
-        request::{Access, Call, Request},
+        request::{Access, Call, EACH, Request},
     },
 };
 use std::{collections::BTreeSet, fmt};
@@ -220,7 +220,12 @@ fn is_one_command(request: &Request) -> bool {
         Call::SqlWrite { socket, statements, .. } => {
             sound(socket, &['\n', '\r', '\0'])
                 && !statements.is_empty()
-                && statements.iter().all(|statement| sound(&statement.sql, &[';', '\n', '\r', '\0', '\\']))
+                && statements.iter().all(|statement| {
+                    let texts = [Some(&statement.sql), statement.each.as_ref()];
+                    let has_place = statement.sql.contains(EACH);
+                    texts.into_iter().flatten().all(|text| sound(text, &[';', '\n', '\r', '\0', '\\']))
+                        && statement.each.as_ref().map_or(!has_place, |query| has_place && query.starts_with("select "))
+                })
         }
         Call::Libvirt { socket, .. } => sound(socket, &['\n', '\r', '\0']),
         Call::LibvirtWrite { socket, guest, .. } => {

@@ -244,7 +244,8 @@ impl Page {
     /// A request behind a mark, byte for byte.
     pub(crate) fn request(&mut self, indent: usize, mark: &str, request: &Request) {
         // Every name in a request was checked; the sanitiser is for plans that come back from a file.
-        let text = Clean::line(&request.to_string());
+        // Whole, however long: a line of a node would be cut.
+        let text = Clean::block_from_bytes(request.to_string().replace('\n', "␊").as_bytes());
         let head = format!("{}{mark:<6} ", " ".repeat(indent));
         self.shell(&head, text.as_str());
     }

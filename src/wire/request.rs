@@ -137,6 +137,9 @@ pub enum Call {
 /// What stands for a password in a statement: the password itself is in no plan, journal or log.
 pub const SECRET: &str = "{secret}";
 
+/// What stands for a number that a query finds, in a statement that is sent for each ([`SqlStep::for_each`]).
+pub const EACH: &str = "{each}";
+
 /// The session of a database server in which statements are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -158,17 +161,26 @@ pub struct SqlStep {
     pub sql: String,
     /// What its first row must begin with.
     pub answer: Option<String>,
+    /// A query whose first column names numbers: the statement is sent for each of them, which stands for [`EACH`] in it.
+    /// One that is gone by then is passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<String>,
 }
 
 impl SqlStep {
     /// A statement whose answer says nothing but that it was carried out.
     pub fn run(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), answer: None }
+        Self { sql: sql.into(), answer: None, each: None }
     }
 
     /// A statement that must be answered so.
     pub fn must_say(sql: impl Into<String>, answer: impl Into<String>) -> Self {
-        Self { sql: sql.into(), answer: Some(answer.into()) }
+        Self { sql: sql.into(), answer: Some(answer.into()), each: None }
+    }
+
+    /// A statement with [`EACH`] in it, sent for each number that a query finds.
+    pub fn for_each(query: impl Into<String>, sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), answer: None, each: Some(query.into()) }
     }
 }
 
@@ -258,6 +270,13 @@ impl fmt::Display for Request {
                 let answers = statements.iter().zip(1..);
                 let answers = answers.filter_map(|(statement, number)| Some((statement.answer.as_deref()?, number)));
                 notes.extend(answers.map(|(answer, number)| format!("statement {number} must say {answer}")));
+                let queries = statements.iter().zip(1..);
+                let queries = queries.filter_map(|(statement, number)| Some((statement.each.as_deref()?, number)));
+                notes.extend(
+                    queries.map(|(query, number)| {
+                        format!("statement {number} is sent for each that is found by: {query}")
+                    }),
+                );
                 if notes.is_empty() { Ok(()) } else { write!(f, " # {}", notes.join("; ")) }
             }
             Call::Libvirt { socket, question } => {

@@ -226,8 +226,9 @@ fn a_slow_disk_is_named_before_what_the_host_says_of_it() {
 /// What the simulation answers is what the captured servers answered, for the names that are asked.
 #[test]
 fn the_moulds_are_the_captures_of_real_servers() {
-    for name in ["lab-primary", "lab-replica"] {
-        let answers = read(&folder().join(format!("mariadb-10.11/{name}.txt")));
+    let servers = ["mariadb-10.11", "mysql-9.7"].into_iter();
+    for (server, name) in servers.flat_map(|server| [(server, "lab-primary"), (server, "lab-replica")]) {
+        let answers = read(&folder().join(format!("{server}/{name}.txt")));
         let mut text = String::new();
         let by_id: BTreeMap<StatementId, &Answer> = answers.0.iter().map(|(id, answer)| (*id, answer)).collect();
         for id in StatementId::ALL {
@@ -240,8 +241,8 @@ fn the_moulds_are_the_captures_of_real_servers() {
             }
             text += &String::from_utf8(ReplyWriter::of(id, &answer)).unwrap();
         }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(format!("tests/captures/mysql-replies/mariadb-10.11/{name}.txt"));
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/captures/mysql-replies/{server}/{name}.txt"));
         if std::env::var_os("UPDATE").is_some() {
             fs::write(&path, &text).unwrap();
         }

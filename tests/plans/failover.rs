@@ -6,7 +6,7 @@ use vakt::{
     model::{
         figure::{Figure, Unknown},
         haproxy::AdminState,
-        mysql::{DaemonState, Dialect, SwitchoverWork},
+        mysql::{DaemonState, SwitchoverWork},
         time::{Mono, Now},
     },
     plan::{Planned, ReasonKind, parts::When},
@@ -108,14 +108,21 @@ fn refusals_of_replicas() -> Vec<(&'static str, Cluster, &'static str, &'static 
             &[Kind::NoWay],
         ),
         (
-            "refused_failover_mysql",
+            "refused_failover_mysql_group",
             dead(|cluster| {
                 for name in ["db02", "db03"] {
-                    cluster.database(name).base.dialect = Figure::Known(Dialect::Mysql);
+                    cluster.database(name).base.settings.group_replication = Figure::Known(true);
                 }
-            }),
+            })
+            .speaking_mysql(),
             FAIL_OVER,
             &[Kind::NoWay],
+        ),
+        (
+            "refused_failover_mysql_errant",
+            dead(|cluster| _ = cluster.database("db03").state.insert(33, 3)).speaking_mysql(),
+            "mysql.failover --to db03",
+            &[Kind::NotFit],
         ),
         (
             "refused_failover_drained",

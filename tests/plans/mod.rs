@@ -63,6 +63,7 @@ fn golden(name: &str, planned: &Result<Planned, Refusal>) {
                 "'shutdown",
                 "'s=; [ -w",
                 "'stop slave",
+                "'stop replica",
                 "'select ",
                 "'kill ",
                 "'migrate-",
@@ -144,16 +145,19 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("tune_role", Cluster::with_databases(), "tune.set database innodb_io_capacity 400 --reason spike"),
         ("tune_relaxed", Cluster::with_databases(), "tune.set db01 innodb_flush_log_at_trx_commit 2"),
         ("switchover", Cluster::with_databases(), "mysql.switchover --to db02"),
+        ("switchover_mysql", Cluster::with_databases().speaking_mysql(), "mysql.switchover --to db02"),
         (
             "switchover_idle",
             Cluster::with_databases().with("db01", |server| server.sessions = 0),
             "mysql.switchover --to db03",
         ),
         ("failover", Cluster::with_lost_primary(DaemonState::Dead), "mysql.failover"),
+        ("failover_mysql", Cluster::with_lost_primary(DaemonState::Dead).speaking_mysql(), "mysql.failover"),
         ("failover_frozen", Cluster::with_lost_primary(DaemonState::Frozen), "mysql.failover --to db03"),
         ("failover_behind", failover::behind(), "mysql.failover --to db02"),
         ("rejoin", rejoin::fenced(), "mysql.rejoin db01"),
         ("rejoin_running", rejoin::running(), "mysql.rejoin db01"),
+        ("rejoin_mysql", rejoin::fenced().speaking_mysql(), "mysql.rejoin db01"),
     ]
     .into_iter()
     .chain(guests::corpus())

@@ -3,7 +3,7 @@
 use super::{golden, planned};
 use crate::run::cluster::Cluster;
 use vakt::{
-    model::{haproxy::AdminState, mysql::DaemonState},
+    model::{figure::Figure, haproxy::AdminState, mysql::DaemonState},
     plan::{Planned, ReasonKind},
 };
 
@@ -45,7 +45,7 @@ fn with(mut cluster: Cluster, change: Change) -> Cluster {
 #[test]
 fn every_refusal_of_a_rejoin_reads_as_it_should_and_names_its_cure() {
     use ReasonKind as Kind;
-    let cases: [(&str, Cluster, &str, &[Kind]); 8] = [
+    let cases: [(&str, Cluster, &str, &[Kind]); 10] = [
         ("refused_rejoin_unknown", fenced(), "mysql.rejoin web03", &[Kind::UnknownTarget]),
         (
             "refused_rejoin_diverged",
@@ -74,9 +74,24 @@ fn every_refusal_of_a_rejoin_reads_as_it_should_and_names_its_cure() {
             &[Kind::NoService],
         ),
         (
+            "refused_rejoin_mysql_diverged",
+            with(running().speaking_mysql(), |cluster| _ = cluster.database("db01").state.insert(31, 209)),
+            REJOIN,
+            &[Kind::Diverged],
+        ),
+        (
+            "refused_rejoin_mysql_purged",
+            with(running().speaking_mysql(), |cluster| {
+                let purged = crate::run::mysql::set(&[(31, 207), (32, 220)].into());
+                cluster.database("db02").base.state.purged = Figure::Known(purged);
+            }),
+            REJOIN,
+            &[Kind::NotFit],
+        ),
+        (
             "refused_rejoin_not_admitted",
             with(fenced(), |cluster| {
-                cluster.database("db02").base.replicators = vakt::model::figure::Figure::Known(Vec::new());
+                cluster.database("db02").base.replicators = Figure::Known(Vec::new());
             }),
             REJOIN,
             &[Kind::NoWay],

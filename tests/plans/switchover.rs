@@ -16,12 +16,6 @@ const SWITCH: &str = "mysql.switchover --to db02";
 
 type Change = fn(&mut Cluster);
 
-fn changed(change: Change) -> Cluster {
-    let mut cluster = Cluster::with_databases();
-    change(&mut cluster);
-    cluster
-}
-
 fn work(cluster: &mut Cluster, name: &str) -> &'static mut SwitchoverWork {
     // A figure of the simulation that is always known.
     match &mut cluster.database(name).base.work {
@@ -128,16 +122,15 @@ fn refusals_of_many() -> Vec<(&'static str, Change, &'static str, &'static [Reas
             &[Kind::UnknownFact, Kind::UnknownFact, Kind::UnknownFact, Kind::UnknownFact, Kind::UnknownFact],
         ),
         (
-            "refused_switchover_mysql",
+            "refused_switchover_mixed",
             |cluster| {
-                for name in ["db01", "db02", "db03"] {
-                    let base = &mut cluster.database(name).base;
-                    base.dialect = Figure::Known(Dialect::Mysql);
-                    base.settings.version = Figure::Known("9.7.0".into());
-                }
+                let base = &mut cluster.database("db03").base;
+                base.dialect = Figure::Known(Dialect::Mysql);
+                base.settings.version = Figure::Known("9.7.0".into());
+                base.settings.gtid_mode = Figure::Known("OFF".into());
             },
             SWITCH,
-            &[Kind::NoWay],
+            &[Kind::UnknownFact, Kind::NoWay, Kind::NoWay],
         ),
         (
             "refused_switchover_galera",
@@ -177,14 +170,64 @@ fn refusals_of_many() -> Vec<(&'static str, Change, &'static str, &'static [Reas
     ]
 }
 
+/// What only MySQL says, and what it says in other words.
+fn refusals_of_mysql() -> Vec<(&'static str, Change, &'static str, &'static [ReasonKind])> {
+    use ReasonKind as Kind;
+    vec![
+        (
+            "refused_switchover_mysql_group",
+            |cluster| cluster.database("db01").base.settings.group_replication = Figure::Known(true),
+            SWITCH,
+            &[Kind::NoWay],
+        ),
+        (
+            "refused_switchover_mysql_purged",
+            |cluster| {
+                cluster.database("db03").state.insert(31, 190);
+                let purged = crate::run::mysql::set(&[(31, 200)].into());
+                cluster.database("db02").base.state.purged = Figure::Known(purged);
+            },
+            SWITCH,
+            &[Kind::NotFit],
+        ),
+        (
+            "refused_switchover_mysql_errant",
+            |cluster| _ = cluster.database("db02").state.insert(32, 2),
+            SWITCH,
+            &[Kind::NotFit],
+        ),
+        (
+            "refused_switchover_mysql_no_plugin",
+            |cluster| {
+                let settings = &mut cluster.database("db02").base.settings;
+                settings.semi_sync_word = Figure::Unknown(Unknown::NotOffered);
+            },
+            SWITCH,
+            &[Kind::NotFit],
+        ),
+        (
+            "refused_switchover_mysql_settings",
+            |cluster| {
+                cluster.database("db03").receives = false;
+                cluster.database("db02").base.settings.logs_applied = Figure::Known(false);
+            },
+            SWITCH,
+            &[Kind::NotFit, Kind::NotFit],
+        ),
+    ]
+}
+
 fn unknown_replicators() -> Figure<Vec<vakt::model::mysql::Replicator>> {
     Figure::Unknown(Unknown::NotPermitted)
 }
 
 #[test]
 fn every_refusal_of_a_switchover_reads_as_it_should_and_names_its_cure() {
-    for (name, change, line, kinds) in refusals().into_iter().chain(refusals_of_many()) {
-        let planned = planned(&changed(change), line);
+    let of_mariadb = refusals().into_iter().chain(refusals_of_many()).map(|case| (Cluster::with_databases(), case));
+    let of_mysql = refusals_of_mysql().into_iter().map(|case| (Cluster::with_databases().speaking_mysql(), case));
+    for (mut cluster, (name, change, line, kinds)) in of_mariadb.chain(of_mysql) {
+        change(&mut cluster);
+        let planned = planned(&cluster, line);
         let Err(refusal) = &planned else { panic!("{name}: {}", super::render(&planned, 120)) };
         let found: Vec<ReasonKind> = refusal.reasons.iter().map(|reason| reason.kind).collect();
         assert_eq!(found, kinds, "{name}: {}", super::render(&planned, 120));
@@ -273,4 +316,24 @@ fn a_standstill_is_held_by_a_session_that_dies_with_vakt_and_no_password_is_in_a
         sessions.push(*session);
     }
     assert!(sessions.contains(&SqlSession::Within) && sessions.contains(&SqlSession::Ends));
+}
+
+/// The same order in MySQL's words; nothing of MariaDB's is left in it.
+#[test]
+fn mysql_is_switched_over_in_its_own_words() {
+    let planned = planned(&Cluster::with_databases().speaking_mysql(), SWITCH);
+    let Ok(Planned::Plan(plan)) = &planned else { panic!("{}", super::render(&planned, 120)) };
+    let writes = plan.body.steps.iter().filter_map(|step| step.write());
+    let sent: Vec<String> = writes.map(|write| write.request.to_string()).collect();
+    let place =
+        |words: &str| sent.iter().position(|text| text.contains(words)).unwrap_or_else(|| panic!("{words}: {sent:?}"));
+    let fence = place("set global super_read_only = 1");
+    let promote = place("set global read_only = 0");
+    assert!(place("flush tables with read lock") < fence && fence < promote);
+    assert!(sent[promote].find("stop replica sql_thread") < sent[promote].find("set global read_only = 0"));
+    let end = place("kill connection {each}");
+    assert!(promote < end && sent[end].contains("shop"), "{sent:?}");
+    for word in ["slave ", "master_", "_slave", "_master", "gtid_slave_pos"] {
+        assert!(!sent.iter().any(|text| text.contains(word)), "{word}: {sent:?}");
+    }
 }

@@ -119,6 +119,9 @@ fn base(server: u32, is_primary: bool) -> SwitchoverSample {
             binlog_format: Figure::Known("ROW".into()),
             gtid_strict: Figure::Known(true),
             gtid_domain: Figure::Known(0),
+            server_uuid: Figure::default(),
+            gtid_mode: Figure::default(),
+            semi_sync_word: Figure::Known("master".into()),
             slave_pos: Figure::Known(vakt::model::mysql::gtid::MariadbGtids::default()),
             filters: Figure::Known("".into()),
             semi_sync_source: Figure::Known(is_primary),
@@ -159,9 +162,13 @@ impl SimDatabase {
         !self.read_only && self.daemon != DaemonState::Dead
     }
 
+    fn unit(&self) -> &'static str {
+        if self.is_mysql() { "mysql.service" } else { "mariadb.service" }
+    }
+
     /// The daemon by its machine's word.
     pub(crate) fn daemon(&self) -> DaemonSample {
-        let unit: vakt::model::text::Clean = "mariadb.service".into();
+        let unit: Clean = self.unit().into();
         let process = |state: &str| DaemonProcess { pid: 330, state: state.into(), unit: unit.clone() };
         let processes = match self.daemon {
             DaemonState::Dead => Vec::new(),
@@ -174,17 +181,21 @@ impl SimDatabase {
 
     /// Its binary log, by its files.
     pub(crate) fn binlog(&self) -> BinlogSample {
+        if self.is_mysql() {
+            return BinlogSample { written: Figure::Known(Gtids::Mysql(super::mysql::set(&self.state))) };
+        }
         let entries: Vec<String> = self.state.iter().map(|(server, last)| format!("0-{server}-{last}")).collect();
-        BinlogSample { written: Figure::Known(entries.join(",").parse().unwrap()) }
+        BinlogSample { written: Figure::Known(Gtids::Mariadb(entries.join(",").parse().unwrap())) }
     }
 
     /// The script that fences it, or lets it go again: as systemd was seen to.
     fn run_script(&mut self, argv: &[String]) -> Option<Reply> {
-        assert_eq!(argv.last().map(String::as_str), Some("mariadb.service"));
+        assert_eq!(argv.last().map(String::as_str), Some(self.unit()));
         if !self.reachable {
             return None;
         }
-        if argv[2].contains("--read-only=1") {
+        let option = if self.is_mysql() { "--super-read-only=1 --skip-replica-start" } else { "--read-only=1" };
+        if argv[2].contains(option) {
             (self.masked, self.daemon, self.read_only, self.source) = (false, DaemonState::Alive, true, None);
         } else if argv[2].contains("systemctl unmask") {
             (self.masked, self.daemon) = (false, DaemonState::Alive);
@@ -222,6 +233,9 @@ impl SimDatabase {
             ..Channel::default()
         };
         sample.channels = Figure::Known(self.source.into_iter().map(channel).collect());
+        if self.is_mysql() {
+            self.as_mysql(&mut sample);
+        }
         sample
     }
 
@@ -283,6 +297,13 @@ impl SimDatabase {
     }
 
     fn run(&mut self, sql: &str) -> String {
+        if self.is_mysql() {
+            return self.run_in_mariadb(&super::mysql::in_words_of_mariadb(sql));
+        }
+        self.run_in_mariadb(sql)
+    }
+
+    fn run_in_mariadb(&mut self, sql: &str) -> String {
         match sql {
             "flush tables with read lock" => self.frozen = true,
             "unlock tables" => self.frozen = false,

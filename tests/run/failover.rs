@@ -12,7 +12,7 @@ use vakt::{
     run::{EndingKind, Recovery},
 };
 
-fn starts() -> [(&'static str, Cluster); 4] {
+fn starts() -> [(&'static str, Cluster); 6] {
     let mut again = Cluster::with_databases();
     again.database("db01").read_only = true;
     [
@@ -20,6 +20,8 @@ fn starts() -> [(&'static str, Cluster); 4] {
         ("frozen", Cluster::with_lost_primary(DaemonState::Frozen)),
         ("behind", behind()),
         ("back, read-only", again),
+        ("MySQL, dead", Cluster::with_lost_primary(DaemonState::Dead).speaking_mysql()),
+        ("MySQL, behind", behind().speaking_mysql()),
     ]
 }
 
@@ -128,17 +130,20 @@ fn a_primary_that_is_started_anew_before_the_first_write_is_left_alone() {
 /// The ending says what is lost by the old primary's own files: none, the exact transactions, or that nobody can say.
 #[test]
 fn the_loss_is_told_exactly_where_the_old_binary_log_is_read() {
-    let told = |change: fn(&mut Cluster)| {
-        let mut start = Cluster::with_lost_primary(DaemonState::Frozen);
+    let told_of = |change: fn(&mut Cluster), family: fn(Cluster) -> Cluster| {
+        let mut start = family(Cluster::with_lost_primary(DaemonState::Frozen));
         change(&mut start);
         let mut harness = Harness::new(start.clone(), plan(&start), Script::default());
         let ending = harness.run().unwrap();
         assert_eq!(ending.kind, EndingKind::Reached, "{ending:?}");
         ending.notes.iter().map(ToString::to_string).find(|note| note.starts_with("Lost")).unwrap()
     };
+    let told = |change| told_of(change, |cluster| cluster);
     assert_eq!(told(|_| ()), "Lost: none. db02 has everything that the binary log of db01 holds.");
     let lost = told(|cluster| _ = cluster.database("db01").state.insert(31, 208));
     assert!(lost.contains("1 transaction of domain 0: 0-31-208, which db02 lacks"), "{lost}");
+    let lost = told_of(|cluster| _ = cluster.database("db01").state.insert(31, 208), Cluster::speaking_mysql);
+    assert!(lost.contains("1 transaction of 46e0d9d4-ec11-11f1-9e05-a65d17bcae31: 208, which db02 lacks"), "{lost}");
 }
 
 /// A replica that has more than was known when the plan was made gives it to the target before anybody writes.

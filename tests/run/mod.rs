@@ -8,6 +8,7 @@ pub(crate) mod guests;
 pub(crate) mod harness;
 mod journal;
 mod ledger;
+pub(crate) mod mysql;
 mod progress;
 mod rejoin;
 mod switchover;

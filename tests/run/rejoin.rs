@@ -7,13 +7,20 @@ use super::{
 };
 use crate::plans::{plan_of, rejoin};
 use vakt::{
-    model::mysql::DaemonState,
+    model::{figure::Figure, mysql::DaemonState},
     plan::Plan,
     run::{Ending, EndingKind, Recovery},
 };
 
 fn plan(cluster: &Cluster) -> Plan {
     plan_of(cluster, "mysql.rejoin db01")
+}
+
+fn starts() -> [Cluster; 4] {
+    let families: [fn(Cluster) -> Cluster; 2] = [|cluster| cluster, Cluster::speaking_mysql];
+    let [mariadb, mysql] = families.map(|family| [family(rejoin::fenced()), family(rejoin::running())]);
+    let ([a, b], [c, d]) = (mariadb, mysql);
+    [a, b, c, d]
 }
 
 fn run(start: &Cluster) -> (Harness, Ending) {
@@ -24,7 +31,7 @@ fn run(start: &Cluster) -> (Harness, Ending) {
 
 #[test]
 fn a_former_primary_comes_back_read_only_and_has_everything() {
-    for start in [rejoin::fenced(), rejoin::running()] {
+    for start in starts() {
         let (mut harness, ending) = run(&start);
         assert_eq!(ending.kind, EndingKind::Reached, "{ending:?}");
         let primary = harness.cluster.database("db02").state.clone();
@@ -32,6 +39,18 @@ fn a_former_primary_comes_back_read_only_and_has_everything() {
         assert!(old.read_only && old.source == Some("10.10.0.32") && !old.masked);
         assert!(primary[&32] - old.state[&32] <= 1, "{:?} {primary:?}", old.state);
     }
+}
+
+/// MySQL tells what its binary logs do not hold any more: that is asked before anything replicates.
+#[test]
+fn one_that_could_not_catch_up_is_fenced_again() {
+    let mut start = rejoin::fenced().speaking_mysql();
+    start.database("db02").base.state.purged = Figure::Known(super::mysql::set(&[(31, 207), (32, 220)].into()));
+    let (mut harness, ending) = run(&start);
+    assert_eq!(ending.kind, EndingKind::RolledBack, "{ending:?}");
+    assert!(ending.why.as_str().contains("in no binary log of db02 any more"), "{ending:?}");
+    let old = harness.cluster.database("db01");
+    assert!(old.masked && old.daemon == DaemonState::Dead);
 }
 
 #[test]
@@ -49,7 +68,7 @@ fn one_that_has_diverged_is_fenced_again_and_its_transactions_are_named() {
 /// That no two may write is looked at with every write (`databases::one_takes_writes`).
 #[test]
 fn killed_at_every_boundary_the_next_start_goes_on_or_back() {
-    for start in [rejoin::fenced(), rejoin::running()] {
+    for start in starts() {
         let plan = plan(&start);
         let mut whole = Harness::new(start.clone(), plan.clone(), Script::default());
         whole.run().unwrap();

@@ -15,9 +15,10 @@ use vakt::{
 /// Writes go on within so long of whatever made the run turn back.
 const BACK_MS: u64 = 2_000;
 
-fn starts() -> [(&'static str, Cluster); 2] {
+fn starts() -> [(&'static str, Cluster); 3] {
     let idle = Cluster::with_databases().with("db01", |server| server.sessions = 0);
-    [("with sessions", Cluster::with_databases()), ("idle", idle)]
+    let mysql = Cluster::with_databases().speaking_mysql();
+    [("with sessions", Cluster::with_databases()), ("idle", idle), ("MySQL", mysql)]
 }
 
 fn plan(cluster: &Cluster) -> Plan {
@@ -77,8 +78,12 @@ fn killed_at_every_boundary_one_server_takes_writes_or_the_next_start_makes_it_s
 
 #[test]
 fn whatever_fails_after_the_standstill_has_begun_writes_are_back_within_two_seconds() {
-    let start = Cluster::with_databases();
-    let plan = plan(&start);
+    writes_come_back(&Cluster::with_databases());
+    writes_come_back(&Cluster::with_databases().speaking_mysql());
+}
+
+fn writes_come_back(start: &Cluster) {
+    let plan = plan(start);
     let freeze = plan.body.steps.iter().position(|step| step.title.as_str().contains("nobody writes")).unwrap();
     let mut came_back = 0;
     for write in 0..14 {

@@ -1,7 +1,7 @@
 //! The daemon of a database as its machine shows it. The machine is asked, not the server: so it is known of a server
 //! that does not answer, too.
 
-use super::gtid::MariadbGtids;
+use super::gtid::Gtids;
 use crate::model::{figure::Figure, text::Clean};
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,9 @@ pub struct DaemonSample {
 /// What a server that does not run has written, by its own files.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct BinlogSample {
-    /// Of each domain and server the last transaction in its newest binary log, those of earlier logs among them.
-    pub written: Figure<MariadbGtids>,
+    /// MariaDB: of each domain and server the last transaction in its newest binary log, those of earlier logs among them.
+    /// MySQL: every transaction of its newest binary log and of those before it.
+    pub written: Figure<Gtids>,
 }
 
 /// One process of a database server.

@@ -1,13 +1,19 @@
 //! What a planned switchover rests on: facts that are asked less often than counters, and read once more by a run.
 
-use super::{Channel, Dialect, gtid::MariadbGtids};
-use crate::model::{figure::Figure, text::Clean};
+use super::{
+    Channel, Dialect,
+    gtid::{Gtids, MariadbGtids, MysqlGtids, SourceId},
+};
+use crate::model::{
+    figure::{Figure, Unknown},
+    text::Clean,
+};
 use serde::{Deserialize, Serialize};
 
 /// One read of a server.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SwitchoverSample {
-    /// Its family; the facts below but for the settings are asked of MariaDB only.
+    /// Its family: what is asked below is asked in its words.
     pub dialect: Figure<Dialect>,
     /// What stands in its configuration, or was set since.
     pub settings: SwitchoverSettings,
@@ -48,9 +54,18 @@ pub struct SwitchoverSettings {
     pub slave_pos: Figure<MariadbGtids>,
     /// Every `replicate_…` filter as one text, empty without any.
     pub filters: Figure<Clean>,
-    /// `rpl_semi_sync_master_enabled`: commits wait for a replica.
+    /// `server_uuid`: who wrote, in a MySQL set of transactions.
+    #[serde(default)]
+    pub server_uuid: Figure<Clean>,
+    /// `gtid_mode`.
+    #[serde(default)]
+    pub gtid_mode: Figure<Clean>,
+    /// `rpl_semi_sync_master_enabled`, `rpl_semi_sync_source_enabled`: commits wait for a replica.
     pub semi_sync_source: Figure<bool>,
-    /// `rpl_semi_sync_slave_enabled`: it acknowledges.
+    /// By which word the server calls the side that waits, `master` or `source`; not offered where the plug-in is missing.
+    #[serde(default)]
+    pub semi_sync_word: Figure<Clean>,
+    /// `rpl_semi_sync_slave_enabled`, `rpl_semi_sync_replica_enabled`: it acknowledges.
     pub semi_sync_replica: Figure<bool>,
     /// `event_scheduler`.
     pub event_scheduler: Figure<bool>,
@@ -71,6 +86,15 @@ pub struct SwitchoverSettings {
 pub struct SwitchoverState {
     /// `read_only`.
     pub read_only: Figure<bool>,
+    /// `super_read_only` of MySQL: administrators cannot write either. MariaDB has no such setting.
+    #[serde(default)]
+    pub super_read_only: Figure<bool>,
+    /// `gtid_executed` of MySQL: every transaction that it has.
+    #[serde(default)]
+    pub executed: Figure<MysqlGtids>,
+    /// `gtid_purged` of MySQL: those that are in no binary log of it any more.
+    #[serde(default)]
+    pub purged: Figure<MysqlGtids>,
     /// `gtid_binlog_state`: for each domain and server the last one in the binary log.
     pub binlog_state: Figure<MariadbGtids>,
     /// `gtid_current_pos`: the last one applied or written here.
@@ -154,9 +178,59 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
 }
 
 impl SwitchoverSample {
-    /// The last transaction of each domain in its binary log.
-    pub fn written(&self) -> Figure<MariadbGtids> {
-        self.state.binlog_state.as_ref().map(MariadbGtids::position)
+    /// Whether its family is MySQL.
+    pub fn is_mysql(&self) -> bool {
+        self.dialect.known() == Some(Dialect::Mysql)
+    }
+
+    /// What is in its binary log: in MariaDB the last transaction of each domain, in MySQL everything that it has.
+    pub fn written(&self) -> Figure<Gtids> {
+        if self.is_mysql() {
+            return self.executed();
+        }
+        self.state.binlog_state.as_ref().map(|state| Gtids::Mariadb(state.position()))
+    }
+
+    /// What it has applied or written.
+    pub fn applied(&self) -> Figure<Gtids> {
+        if self.is_mysql() {
+            return self.executed();
+        }
+        self.state.current_pos.as_ref().map(|position| Gtids::Mariadb(position.clone()))
+    }
+
+    /// Everything that it tells to have, by its binary log and by where it stands.
+    pub fn everything(&self) -> Figure<Gtids> {
+        if self.is_mysql() {
+            return self.executed();
+        }
+        let position = self.state.current_pos.as_ref();
+        let all = self.state.binlog_state.as_ref().and_then(|state| position.map(|position| state.union(position)));
+        all.map(Gtids::Mariadb)
+    }
+
+    /// What it wrote itself, apart from what it replicates.
+    pub fn own_transactions(&self) -> Figure<Gtids> {
+        if self.is_mysql() {
+            let uuid = self.uuid();
+            let executed = self.state.executed.as_ref();
+            return executed.and_then(|executed| uuid.map(|uuid| Gtids::Mysql(executed.of_source(uuid))));
+        }
+        let server = self.settings.server_id;
+        let state = self.state.binlog_state.as_ref();
+        state.and_then(|state| server.map(|server| Gtids::Mariadb(state.of_server(server))))
+    }
+
+    /// Under which number it writes, in a MySQL set of transactions.
+    pub fn uuid(&self) -> Figure<u128> {
+        self.settings.server_uuid.as_ref().and_then(|text| match SourceId::parse(text.as_str()) {
+            Ok(source) => Figure::Known(source.uuid),
+            Err(_) => Figure::Unknown(Unknown::Malformed),
+        })
+    }
+
+    fn executed(&self) -> Figure<Gtids> {
+        self.state.executed.as_ref().map(|executed| Gtids::Mysql(executed.clone()))
     }
 
     /// Sessions of applications.

@@ -134,7 +134,7 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
     let databases = field.seats().map(|seat| Source {
         node: seat.node.name.clone(),
         probe: ProbeId::Switchover,
-        requests: mysql::requests_of_plan(seat.node, deadline_ms),
+        requests: mysql::requests_of_plan(seat.node, seat.dialect, deadline_ms),
     });
     let daemon = Source {
         node: field.lost.name().clone(),

@@ -6,7 +6,7 @@ use crate::{
         ids::NodeName,
         mysql::{
             ThreadState,
-            gtid::{MariadbGtids, SeriesId},
+            gtid::{Gtids, MariadbGtids, SeriesId},
         },
     },
     plan::{
@@ -16,8 +16,8 @@ use crate::{
         switchover::{
             DatabaseExpect,
             candidate::{ERRANT_CURE, Line, own_setting_lines, place_line, replication_lines, table_words},
-            expect::{arrived, position_words},
             field::Seat,
+            positions::{arrived, position_words},
         },
     },
 };
@@ -29,11 +29,12 @@ pub(super) fn table(replicas: &[Seat<'_>], scene: &Scene<'_>) -> Vec<(NodeName, 
 
 fn lines(seat: &Seat<'_>, replicas: &[Seat<'_>], scene: &Scene<'_>) -> Vec<Line> {
     let of = |is: DatabaseExpect, cure: &str| Line::of(&is.judge(&seat.facts, None, None), cure);
+    let words = seat.speaks();
     let mut lines = vec![
         received_line(seat),
         applier_line(seat),
         own_line(seat, replicas),
-        of(DatabaseExpect::ReadOnly, "Make it read-only: set global read_only = 1."),
+        of(DatabaseExpect::ReadOnly, &format!("Make it read-only: set global {} = 1.", words.read_only)),
         of(DatabaseExpect::NotHeld, "Wait until the run that holds it has ended: vakt runs."),
         of(DatabaseExpect::NoAutomation, "Use that program's own failover, or stop it on every host first."),
     ];
@@ -48,43 +49,51 @@ fn received_line(seat: &Seat<'_>) -> Line {
         &arrived(seat.sample),
         "what it has received",
         |all| (true, format!("received {}", position_words(&all.position()))),
-        "Let vakt's login read it: grant SLAVE MONITOR on *.* to it.",
+        &format!("Let vakt's login read it: grant {} on *.* to it.", seat.speaks().monitor),
     )
 }
 
 /// What has arrived must be applied before anybody writes.
 fn applier_line(seat: &Seat<'_>) -> Line {
-    const CURE: &str = "Let it apply what it has: start slave sql_thread, after a look at its error.";
+    let cure = format!("Let it apply what it has: {}, after a look at its error.", seat.speaks().start_applier);
     let applier = seat.channels().first().map(|channel| channel.applier.clone()).unwrap_or_default();
     Line::figure(
         &applier,
         "whether it applies",
         |state| (*state == ThreadState::Running, format!("applier {state}")),
-        CURE,
+        &cure,
     )
 }
 
 /// Transactions that it wrote itself and no other replica has: as the primary it would give them to everybody, as a
 /// replica it could not follow. Of one replica alone nobody can tell.
 fn own_line(seat: &Seat<'_>, replicas: &[Seat<'_>]) -> Line {
-    let own = seat.sample.state.binlog_state.as_ref();
-    let own = own.and_then(|state| seat.sample.settings.server_id.map(|server| state.of_server(server)));
-    let others = replicas.iter().filter(|other| other.name() != seat.name());
-    let others: Vec<&MariadbGtids> =
-        others.filter_map(|other| other.sample.state.binlog_state.as_ref().known()).collect();
+    let others: Vec<&Seat<'_>> = replicas.iter().filter(|other| other.name() != seat.name()).collect();
+    let verdict = match seat.sample.own_transactions() {
+        Figure::Unknown(why) => Verdict::Unknown(format!("what it wrote itself is unknown: {why}").as_str().into()),
+        Figure::Known(own) if replicas.len() < 2 || is_elsewhere(&own, &others) => {
+            Verdict::Holds("wrote nothing of its own".into())
+        }
+        Figure::Known(own) => Verdict::Fails(format!("wrote {own}, which no other replica has").as_str().into()),
+    };
+    Line::of(&verdict, ERRANT_CURE)
+}
+
+/// Whether others have all of that.
+fn is_elsewhere(own: &Gtids, others: &[&Seat<'_>]) -> bool {
+    let Gtids::Mariadb(own) = own else {
+        let known = others.iter().filter_map(|other| other.sample.everything().known());
+        let all = known.reduce(|one, other| one.union(&other).unwrap_or(one));
+        return own.is_empty() || all.is_some_and(|all| all.reaches(own));
+    };
+    let states: Vec<&MariadbGtids> =
+        others.iter().filter_map(|other| other.sample.state.binlog_state.as_ref().known()).collect();
     // One that was rebuilt knows only where it stands, and has everything before that.
     let has = |other: &MariadbGtids, series: SeriesId, last: u64| match other.last(series) {
         Some(known) => known >= last,
         None => other.head(series.domain).is_some_and(|(_, head)| head >= last),
     };
-    let is_known =
-        |own: &MariadbGtids| own.entries().all(|(series, last)| others.iter().any(|other| has(other, series, last)));
-    let verdict = match own {
-        Figure::Unknown(why) => Verdict::Unknown(format!("what it wrote itself is unknown: {why}").as_str().into()),
-        Figure::Known(own) if replicas.len() < 2 || is_known(&own) => Verdict::Holds("wrote nothing of its own".into()),
-        Figure::Known(own) => Verdict::Fails(format!("wrote {own}, which no other replica has").as_str().into()),
-    };
-    Line::of(&verdict, ERRANT_CURE)
+    own.entries().all(|(series, last)| states.iter().any(|other| has(other, series, last)))
 }
 
 /// The place of the one that becomes the primary: the one that is asked for, or that of those who pass the one that has
@@ -97,10 +106,16 @@ pub(super) fn choose(
 ) -> Option<usize> {
     let mut evidence = table_words(candidates);
     let passes = |at: &usize| candidates[*at].1.iter().all(|line| line.passed == Some(true));
-    let reach = |at: &usize| arrived(replicas[*at].sample).known().unwrap_or_default();
+    let reach = |at: &usize| arrived(replicas[*at].sample).known();
+    // What is unknown reaches nothing, and is reached by everybody.
+    let reaches = |one: &usize, other: &usize| match (reach(one), reach(other)) {
+        (_, None) => true,
+        (Some(one), Some(other)) => one.reaches(&other),
+        (None, Some(other)) => other.is_empty(),
+    };
     let fit: Vec<usize> = (0..replicas.len()).filter(passes).collect();
     let most = |places: &[usize]| {
-        let most = |one: usize, other: usize| if reach(&other).reaches(&reach(&one)) { other } else { one };
+        let most = |one: usize, other: usize| if reaches(&other, &one) { other } else { one };
         // From behind: of equal ones the first of the inventory.
         places.iter().rev().copied().reduce(most)
     };
@@ -125,7 +140,7 @@ pub(super) fn choose(
     }
     // What a sibling has more is taken from it; one that does not apply cannot give it.
     for at in (0..replicas.len()).filter(|at| *at != wanted && !passes(at)) {
-        if !reach(&wanted).reaches(&reach(&at)) {
+        if !reaches(&wanted, &at) {
             let blocked = candidates[at].1.iter().find(|line| line.passed != Some(true));
             let (seen, cure) = blocked.map_or(("", ""), |line| (line.seen.as_str(), line.cure.as_str()));
             let what = format!(

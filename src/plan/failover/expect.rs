@@ -4,7 +4,7 @@ use crate::{
     model::{
         figure::Figure,
         ids::NodeName,
-        mysql::{DaemonSample, DaemonState, gtid::Gtids},
+        mysql::{DaemonSample, DaemonState},
         text::Clean,
     },
     plan::expect::{Verdict, verdict},
@@ -85,14 +85,12 @@ fn judge_binlog(facts: &Facts, other: Option<&Facts>, node: &NodeName) -> Verdic
     let Some(Facts::Switchover(theirs)) = other else {
         return Verdict::Unknown(Clean::line(&format!("{node} was not read")));
     };
-    let there = theirs.state.binlog_state.as_ref();
-    let there = there.and_then(|state| theirs.state.current_pos.as_ref().map(|pos| state.union(pos)));
-    match (&log.written, there) {
+    match (&log.written, theirs.everything()) {
         (Figure::Unknown(why), _) => unknown("what its binary log holds", why),
         (_, Figure::Unknown(why)) => unknown(&format!("what {node} has"), why),
         (Figure::Known(written), Figure::Known(there)) => {
             // The newest of each domain tells for all before it: a server that was rebuilt knows no more of the others.
-            match Gtids::Mariadb(written.position()).beyond(&Gtids::Mariadb(there)) {
+            match written.position().beyond(&there) {
                 Ok(None) => verdict(true, format!("its binary log holds nothing that {node} lacks")),
                 Ok(Some(words)) => verdict(false, format!("{words}, which {node} lacks")),
                 Err(why) => unknown("what its binary log holds", why),

@@ -134,7 +134,7 @@ impl<'a> Answers<'a> {
     fn judge(&self, lost: &Node, reasons: &mut Vec<Reason>) {
         let takes_writes = |seat: &&Seat<'_>| seat.sample.state.read_only.known() == Some(false);
         for seat in self.seats.iter().filter(takes_writes) {
-            let name = seat.name();
+            let (name, read_only) = (seat.name(), seat.speaks().read_only);
             if *name == lost.name {
                 reasons.push(Reason::new(
                     ReasonKind::Serves,
@@ -147,7 +147,7 @@ impl<'a> Answers<'a> {
                     ReasonKind::SplitBrain,
                     format!("{name} takes writes already: it may be the primary by now."),
                     vec![seat.words()],
-                    format!("Find out who made it writable; make it read-only if nobody meant to (set global read_only = 1 on {name})."),
+                    format!("Find out who made it writable; make it read-only if nobody meant to (set global {read_only} = 1 on {name})."),
                 ));
             }
         }

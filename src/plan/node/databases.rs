@@ -91,7 +91,7 @@ fn rest_on(scene: &Scene<'_>, seat: &Seat<'_>, share: &mut Share) {
     for check in share.proof.clone().into_iter().filter(|check| check.node == *seat.name()) {
         share.rest_on(check, &seat.facts, seat.age_ms, stale_after_ms(scene));
     }
-    let requests = mysql::requests_of_plan(seat.node, scene.inventory.settings.poll.deadline_ms);
+    let requests = mysql::requests_of_plan(seat.node, seat.dialect, scene.inventory.settings.poll.deadline_ms);
     share.read(Source { node: seat.name().clone(), probe: ProbeId::Switchover, requests });
 }
 
@@ -242,7 +242,7 @@ fn acknowledging<'s>(
             ReasonKind::LastServer,
             format!("{} is the only one in service that acknowledges commits: without it they would wait.", node.name),
             staying.iter().map(|other| Clean::line(&format!("{}: acknowledges nothing", other.name()))).collect(),
-            "Switch rpl_semi_sync_slave_enabled on at another replica and restart its receiver.",
+            format!("Switch {} on at another replica and restart its receiver.", primary.speaks().semi_sync_replica),
         ));
     }
     left

@@ -15,7 +15,7 @@ use crate::{
         scene::{Scene, sight},
         switchover::{
             DatabaseExpect,
-            candidate::ERRANT_CURE,
+            candidate::{ERRANT_CURE, PURGED_CURE},
             field::{STALE_MS, Seat, is_called, name_hosts, refuse_families, refuse_login, refuse_unknown, seat},
         },
     },
@@ -102,7 +102,9 @@ impl<'a> Field<'a> {
         };
         let database = node.database.as_ref()?;
         let host = primary_kind(node, &primary);
-        let own = own.unwrap_or_else(|| Seat { host, ..seat(node, database, &NOTHING, age_ms) });
+        // Of one that does not run the family is that of the primary.
+        let dialect = primary.dialect;
+        let own = own.unwrap_or_else(|| Seat { dialect, host, ..seat(node, database, &NOTHING, age_ms) });
         refuse_login(&own, &primary, reasons);
         let has_semi_sync = std::iter::once(&primary).chain(&seats).any(|seat| {
             let settings = &seat.sample.settings;
@@ -172,6 +174,7 @@ fn one_primary<'a>(seats: &mut Vec<Seat<'a>>, name: &NodeName, reasons: &mut Vec
     let takes_writes = |seat: &&Seat<'_>| seat.sample.state.read_only.known() == Some(false);
     let writable: Vec<NodeName> = seats.iter().filter(takes_writes).map(|seat| seat.name().clone()).collect();
     let evidence = seats.iter().map(Seat::words).collect();
+    let read_only = seats.first().map_or("read_only", |seat| seat.speaks().read_only);
     match writable.as_slice() {
         [one] if one == name => reasons.push(Reason::new(
             ReasonKind::Serves,
@@ -193,7 +196,7 @@ fn one_primary<'a>(seats: &mut Vec<Seat<'a>>, name: &NodeName, reasons: &mut Vec
             ReasonKind::SplitBrain,
             format!("{} take writes.", list_words(writable.iter().map(NodeName::as_str))),
             evidence,
-            "Make all but the right one read-only first: set global read_only = 1.",
+            format!("Make all but the right one read-only first: set global {read_only} = 1."),
         )),
     }
     None
@@ -207,7 +210,11 @@ fn judge_running(own: &Seat<'_>, primary: &Seat<'_>, reasons: &mut Vec<Reason>) 
             ReasonKind::NotFit,
             format!("{name} replicates from somebody else than {}.", primary.name()),
             vec![own.words()],
-            format!("Take that back first, if nobody needs it: stop slave; reset slave all on {name}."),
+            format!(
+                "Take that back first, if nobody needs it: {}; {} on {name}.",
+                own.speaks().stop,
+                own.speaks().forget
+            ),
         ));
     }
     let is = DatabaseExpect::NothingBeyond(primary.name().clone());
@@ -223,7 +230,26 @@ fn judge_running(own: &Seat<'_>, primary: &Seat<'_>, reasons: &mut Vec<Reason>) 
             ReasonKind::UnknownFact,
             format!("It is not known whether {name} has what {} lacks.", primary.name()),
             vec![why],
-            "Let vakt's login read it: grant REPLICATION CLIENT, SLAVE MONITOR on *.* to it.",
+            format!("Let vakt's login read it: grant {} on *.* to it.", own.speaks().follow_monitor),
         )),
     }
+    judge_reach(own, primary, reasons);
+}
+
+/// What a MySQL primary has thrown away nobody can catch up with.
+fn judge_reach(own: &Seat<'_>, primary: &Seat<'_>, reasons: &mut Vec<Reason>) {
+    if !primary.sample.is_mysql() {
+        return;
+    }
+    let (name, of) = (own.name(), primary.name());
+    let is = DatabaseExpect::FindsAllOn(of.clone());
+    let (kind, what, seen) = match is.judge(&own.facts, None, Some((&primary.facts, None))) {
+        Verdict::Holds(_) => return,
+        Verdict::Fails(seen) => (ReasonKind::NotFit, format!("{name} is too far behind to catch up: it {seen}."), seen),
+        Verdict::Unknown(why) => {
+            (ReasonKind::UnknownFact, format!("It is not known whether {name} can catch up with {of}."), why)
+        }
+    };
+    let evidence = vec![Clean::line(&format!("{name}: {seen}")), own.words(), primary.words()];
+    reasons.push(Reason::new(kind, what, evidence, PURGED_CURE));
 }

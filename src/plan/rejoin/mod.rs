@@ -76,8 +76,9 @@ fn effect(field: &Field<'_>) -> Vec<String> {
     let mut effect = vec![format!("{node} becomes a replica of {primary}. It takes no writes at any moment.")];
     match &field.joiner {
         Joiner::Fenced { unit } => {
+            let option = if field.primary.sample.is_mysql() { "--super-read-only" } else { "--read-only" };
             effect.push(format!(
-                "It is fenced now: {unit} is unmasked and started with --read-only, whatever its file says; that is proven \
+                "It is fenced now: {unit} is unmasked and started with {option}, whatever its file says; that is proven \
                  before anything else."
             ));
             effect.push(format!(
@@ -127,7 +128,7 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
     let database = |seat: &super::switchover::field::Seat<'_>| Source {
         node: seat.node.name.clone(),
         probe: ProbeId::Switchover,
-        requests: mysql::requests_of_plan(seat.node, deadline_ms),
+        requests: mysql::requests_of_plan(seat.node, seat.dialect, deadline_ms),
     };
     let daemon = Source {
         node: field.seat.name().clone(),

@@ -54,7 +54,7 @@ fn start(field: &Field<'_>, unit: &Clean) -> Step {
         at_once: false,
         action: Action::Write(Box::new(Write {
             node: seat.name().clone(),
-            request: fence::start_read_only(unit),
+            request: fence::start_read_only(unit, seat.dialect),
             rests: None,
             binds: Vec::new(),
             before: vec![fenced(seat)],
@@ -70,10 +70,17 @@ fn start(field: &Field<'_>, unit: &Clean) -> Step {
 fn compare(field: &Field<'_>) -> Step {
     let (seat, primary) = (&field.seat, &field.primary);
     let beyond = check(seat, DatabaseExpect::NothingBeyond(primary.name().clone()));
-    let until = until(vec![beyond], 1, limits::VERIFY_POLL_MS, limits::VERIFY_DEADLINE_MS);
+    let checks = std::iter::once(beyond).chain(finds_all(field)).collect();
+    let until = until(checks, 1, limits::VERIFY_POLL_MS, limits::VERIFY_DEADLINE_MS);
     let guards = vec![check(seat, DatabaseExpect::ReadOnly), check(seat, DatabaseExpect::FollowsNobody)];
     let title = format!("{}: see that it has nothing that {} lacks", seat.name(), primary.name());
     wait(&title, until, guards, OnLate::Fail)
+}
+
+/// MySQL tells what its binary logs do not hold any more: who lacks that could not catch up.
+fn finds_all(field: &Field<'_>) -> Option<Check> {
+    let is_told = field.primary.sample.is_mysql();
+    is_told.then(|| check(&field.seat, DatabaseExpect::FindsAllOn(field.primary.name().clone())))
 }
 
 fn follow(field: &Field<'_>) -> Step {
@@ -84,6 +91,7 @@ fn follow(field: &Field<'_>) -> Step {
     let mut follow = Parts::new(&title, seat, request, undo).from(DatabaseExpect::FollowsNobody).to(follows(primary));
     follow.guards.push(check(seat, DatabaseExpect::ReadOnly));
     follow.guards.push(check(seat, DatabaseExpect::NothingBeyond(primary.name().clone())));
+    follow.guards.extend(finds_all(field));
     follow.deadline_ms = REPLICATE_MS;
     follow.step()
 }

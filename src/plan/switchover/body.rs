@@ -142,7 +142,7 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
     let databases = field.seats().map(|seat| Source {
         node: seat.node.name.clone(),
         probe: ProbeId::Switchover,
-        requests: mysql::requests_of_plan(seat.node, deadline_ms),
+        requests: mysql::requests_of_plan(seat.node, seat.dialect, deadline_ms),
     });
     let mut sources: Vec<Source> = databases.collect();
     sources.extend(endpoint::sources(&field.endpoints, deadline_ms));

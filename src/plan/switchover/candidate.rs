@@ -6,7 +6,11 @@ use super::{
     field::{Field, Seat, is_allowed},
 };
 use crate::{
-    model::{figure::Figure, ids::NodeName, text::Clean},
+    model::{
+        figure::{Figure, Unknown},
+        ids::NodeName,
+        text::Clean,
+    },
     plan::expect::Verdict,
     wire::probe::Facts,
 };
@@ -95,29 +99,33 @@ pub(in crate::plan) fn judge(field: &Field<'_>, to: &NodeName, reasons: &mut Vec
 impl Line {
     /// A sibling that has transactions of its own, or does not replicate, could not follow the new primary.
     fn is_about_all(&self) -> bool {
-        self.cure == ERRANT_CURE || self.cure == THREADS_CURE
+        self.cure == ERRANT_CURE || self.cure.starts_with(THREADS_CURE)
     }
 }
 
 pub(in crate::plan) const ERRANT_CURE: &str = "Compare the data first; then remove the transactions from its history, or rebuild it from \
     another replica.";
-const THREADS_CURE: &str = "Let it replicate first: start slave, after a look at its error.";
+const THREADS_CURE: &str = "Let it replicate first";
 
 fn lines(field: &Field<'_>, scene: &Scene<'_>, seat: &Seat<'_>) -> Vec<Line> {
     let primary = &field.primary;
     let other: Option<(&Facts, Option<&Facts>)> = Some((&primary.facts, None));
     let of = |is: DatabaseExpect, cure: &str| Line::of(&is.judge(&seat.facts, None, other), cure);
     let lag_ms = scene.inventory.settings.thresholds.database.lag_ms;
+    let words = seat.speaks();
+    let threads = format!("{THREADS_CURE}: {}, after a look at its error.", words.start);
+    let read_only = format!("Make it read-only: set global {} = 1.", words.read_only);
     let mut lines = vec![
-        of(DatabaseExpect::Follows { node: primary.node.name.clone(), host: primary.host.clone() }, THREADS_CURE),
+        of(DatabaseExpect::Follows { node: primary.node.name.clone(), host: primary.host.clone() }, &threads),
         of(DatabaseExpect::NothingBeyond(primary.node.name.clone()), ERRANT_CURE),
         of(DatabaseExpect::LagAtMost { ms: lag_ms }, "Wait until it has caught up, or choose another replica."),
-        of(DatabaseExpect::ReadOnly, "Make it read-only: set global read_only = 1."),
+        of(DatabaseExpect::ReadOnly, &read_only),
         of(DatabaseExpect::NotHeld, "Wait until the run that holds it has ended: vakt runs."),
     ];
     lines.extend(replication_lines(seat));
     lines.extend(setting_lines(primary, seat));
     lines.extend(acknowledger_line(field, seat));
+    lines.extend(purged_lines(field, seat));
     lines.push(place_line(scene, seat));
     lines
 }
@@ -141,7 +149,7 @@ pub(in crate::plan) fn replication_lines(seat: &Seat<'_>) -> Vec<Line> {
             &channel.by_gtid,
             "whether it replicates by GTID",
             |word| (word.as_str() != "No", format!("GTID {word}")),
-            "Switch it to GTID: change master to master_use_gtid=slave_pos.",
+            &format!("Switch it to GTID: {}.", seat.speaks().by_gtid),
         ),
         Line::figure(
             &channel.delay_s,
@@ -163,30 +171,74 @@ fn setting_lines(primary: &Seat<'_>, seat: &Seat<'_>) -> Vec<Line> {
         "Give it the binlog_format of the primary.",
     );
     lines.insert(2, format);
-    lines.extend([
-        Line::figure(
-            &own.version,
-            "its version",
-            |version| {
-                let of_primary = theirs.version.as_ref().known().map(|version| numbers(version.as_str()));
-                let is_fit = of_primary.is_some_and(|wanted| numbers(version.as_str()) >= wanted);
-                (is_fit, format!("version {version}"))
-            },
-            "Upgrade it first: a primary of an older version could not serve what the newer one wrote.",
-        ),
-        Line::figure(
+    lines.extend([Line::figure(
+        &own.version,
+        "its version",
+        |version| {
+            let of_primary = theirs.version.as_ref().known().map(|version| numbers(version.as_str()));
+            let is_fit = of_primary.is_some_and(|wanted| numbers(version.as_str()) >= wanted);
+            (is_fit, format!("version {version}"))
+        },
+        "Upgrade it first: a primary of an older version could not serve what the newer one wrote.",
+    )]);
+    lines.extend(family_lines(primary, seat));
+    lines
+}
+
+/// What only one of the two families has.
+fn family_lines(primary: &Seat<'_>, seat: &Seat<'_>) -> Vec<Line> {
+    let (theirs, own) = (&primary.sample.settings, &seat.sample.settings);
+    if !seat.sample.is_mysql() {
+        return vec![Line::figure(
             &own.gtid_domain,
             "its gtid_domain_id",
             |domain| (theirs.gtid_domain.known() == Some(*domain), format!("gtid_domain_id {domain}")),
             "Give it the gtid_domain_id of the primary.",
-        ),
-    ]);
-    lines
+        )];
+    }
+    if theirs.semi_sync_source.known() != Some(true) {
+        return Vec::new();
+    }
+    let theirs = theirs.semi_sync_word.as_ref().known().map_or("source", Clean::as_str);
+    let word = match &own.semi_sync_word {
+        Figure::Unknown(Unknown::NotOffered) => Figure::Known(Clean::default()),
+        word => word.clone(),
+    };
+    vec![Line::figure(
+        &word,
+        "whether it can wait for acknowledgements",
+        |word| match word.as_str() {
+            "" => (false, format!("no plug-in rpl_semi_sync_{theirs}, by which commits wait")),
+            word => (true, format!("plug-in rpl_semi_sync_{word}")),
+        },
+        &format!("Install it: install plugin rpl_semi_sync_{theirs} soname 'semisync_{theirs}.so'."),
+    )]
 }
+
+/// What the others lack of it must be in its binary logs, or they could not follow it.
+fn purged_lines(field: &Field<'_>, seat: &Seat<'_>) -> Vec<Line> {
+    if !seat.sample.is_mysql() {
+        return Vec::new();
+    }
+    let is = DatabaseExpect::FindsAllOn(seat.name().clone());
+    let others = field.replicas().filter(|other| other.name() != seat.name());
+    let judged = others.map(|other| (other.name(), is.judge(&other.facts, None, Some((&seat.facts, None)))));
+    let failing = judged.filter(|(_, verdict)| !matches!(verdict, Verdict::Holds(_)));
+    let lines = failing.map(|(name, verdict)| {
+        let line = Line::of(&verdict, PURGED_CURE);
+        Line { seen: format!("{name} {}", line.seen), ..line }
+    });
+    lines.collect()
+}
+
+/// Nobody has any more what a replica lacks.
+pub(in crate::plan) const PURGED_CURE: &str = "Make the one that lacks them anew from a copy (the clone plug-in, or a \
+    backup), or choose another one.";
 
 /// Settings without which no server can be a primary, whoever was it before.
 pub(in crate::plan) fn own_setting_lines(seat: &Seat<'_>) -> Vec<Line> {
     let own = &seat.sample.settings;
+    let logs_applied = seat.speaks().logs_applied;
     vec![
         Line::figure(
             &own.binary_log,
@@ -197,8 +249,8 @@ pub(in crate::plan) fn own_setting_lines(seat: &Seat<'_>) -> Vec<Line> {
         Line::figure(
             &own.logs_applied,
             "whether it logs what it applies",
-            |on| (*on, format!("log_slave_updates {}", on_off(*on))),
-            "Switch log_slave_updates on and restart it.",
+            |on| (*on, format!("{logs_applied} {}", on_off(*on))),
+            &format!("Switch {logs_applied} on and restart it."),
         ),
         Line::figure(
             &own.filters,
@@ -225,13 +277,16 @@ fn numbers(version: &str) -> (u32, u32) {
 /// Where commits wait for an acknowledgement, somebody must be left to give one.
 fn acknowledger_line(field: &Field<'_>, seat: &Seat<'_>) -> Vec<Line> {
     let primary = &field.primary;
-    let cure = "Switch rpl_semi_sync_slave_enabled on at another replica and restart its receiver, or switch \
-        semi-synchronous replication off on the primary.";
+    let cure = format!(
+        "Switch {} on at another replica and restart its receiver, or switch semi-synchronous replication off on the \
+         primary.",
+        seat.speaks().semi_sync_replica
+    );
     let source = primary.sample.settings.semi_sync_source;
     if source.known() == Some(false) {
         return Vec::new();
     }
-    let line = |passed, seen: String| Line { passed, seen, kind: ReasonKind::NotFit, cure: cure.into() };
+    let line = |passed, seen: String| Line { passed, seen, kind: ReasonKind::NotFit, cure: cure.clone() };
     if let Figure::Unknown(why) = source {
         return vec![Line {
             kind: ReasonKind::UnknownFact,

@@ -1,13 +1,13 @@
 //! What can be expected of a database server around a switchover, and how a reading is judged.
 
+use super::positions::{
+    judge_applied, judge_beyond, judge_finds_all, judge_has, judge_received, judge_still, position_words,
+};
 use crate::{
     model::{
         figure::{Figure, Unknown},
         ids::NodeName,
-        mysql::{
-            Channel, SwitchoverSample, SwitchoverWork, ThreadState,
-            gtid::{Gtids, MariadbGtids, Relation, relation_mariadb},
-        },
+        mysql::{Channel, SwitchoverSample, SwitchoverWork, ThreadState},
         text::Clean,
     },
     plan::{
@@ -79,6 +79,8 @@ pub enum DatabaseExpect {
     },
     /// It has no transaction that the other one lacks.
     NothingBeyond(NodeName),
+    /// Everything that it lacks is still in the binary logs of the other one. Asked of MySQL, which tells.
+    FindsAllOn(NodeName),
     /// No long transaction or statement, no change of a table's definition, nobody waits for one; no event.
     NothingInTheWay,
     /// No session may write although the server is read-only, vakt's own login left out.
@@ -102,9 +104,11 @@ impl DatabaseExpect {
     /// Whose facts are looked at besides.
     pub(in crate::plan) fn other(&self) -> Option<&NodeName> {
         match self {
-            Self::HasAllOf(node) | Self::KeepsUpWith(node) | Self::NothingBeyond(node) | Self::HasReceived(node) => {
-                Some(node)
-            }
+            Self::HasAllOf(node)
+            | Self::KeepsUpWith(node)
+            | Self::NothingBeyond(node)
+            | Self::FindsAllOn(node)
+            | Self::HasReceived(node) => Some(node),
             _ => None,
         }
     }
@@ -147,7 +151,7 @@ impl DatabaseExpect {
                 Verdict::Holds(_) => judge_still(sample, before, SwitchoverSample::written),
                 other => other,
             },
-            Self::StandsStill => judge_still(sample, before, own_transactions),
+            Self::StandsStill => judge_still(sample, before, SwitchoverSample::own_transactions),
             Self::HasAllOf(node) => judge_has(sample, theirs, node),
             Self::KeepsUpWith(node) => match theirs_before {
                 Some(theirs) => judge_has(sample, Some(theirs), node),
@@ -158,6 +162,7 @@ impl DatabaseExpect {
             Self::HasReceived(node) => judge_received(sample, theirs, node),
             Self::LagAtMost { ms } => judge_lag(sample, *ms),
             Self::NothingBeyond(node) => judge_beyond(sample, theirs, node),
+            Self::FindsAllOn(node) => judge_finds_all(sample, theirs, node),
             Self::NothingInTheWay => judge_work(sample),
             Self::NobodyPassesReadOnly => judge_passing(sample),
             Self::NoAutomation => judge_automation(sample),
@@ -203,6 +208,7 @@ impl fmt::Display for DatabaseExpect {
             Self::HasReceived(node) => write!(f, "it has received everything that {node} has"),
             Self::LagAtMost { ms } => write!(f, "it is at most {} behind", seconds(*ms)),
             Self::NothingBeyond(node) => write!(f, "it has no transaction that {node} lacks"),
+            Self::FindsAllOn(node) => write!(f, "everything that it lacks is in the binary logs of {node}"),
             Self::NothingInTheWay => {
                 f.write_str("no long transaction, no change of a table's definition, nobody waits for one, no event")
             }
@@ -225,13 +231,19 @@ pub(in crate::plan) fn sample(facts: &Facts) -> Option<&SwitchoverSample> {
     }
 }
 
-fn unknown(name: &str, why: impl fmt::Display) -> Verdict {
+pub(super) fn unknown(name: &str, why: impl fmt::Display) -> Verdict {
     Verdict::Unknown(Clean::line(&format!("{name} is unknown: {why}")))
 }
 
+/// On MySQL read-only means for everybody, and what is neither that nor writable is neither.
 fn judge_read_only(sample: &SwitchoverSample, wanted: bool) -> Verdict {
+    let state = &sample.state;
+    if sample.is_mysql() && wanted && state.read_only.known() == Some(true) {
+        let words = |all| if all { "read-only" } else { "read-only, but not for administrators" }.to_owned();
+        return of(state.super_read_only, "whether administrators can write", |all| all, words);
+    }
     let words = |read_only| if read_only { "read-only" } else { "takes writes" }.to_owned();
-    of(sample.state.read_only, "whether it takes writes", |read_only| read_only == wanted, words)
+    of(state.read_only, "whether it takes writes", |read_only| read_only == wanted, words)
 }
 
 fn judge_lease(sample: &SwitchoverSample, wanted: bool) -> Verdict {
@@ -297,43 +309,6 @@ fn judge_follows_nobody(sample: &SwitchoverSample) -> Verdict {
     }
 }
 
-/// What the server itself has written, apart from what it replicates.
-fn own_transactions(sample: &SwitchoverSample) -> Figure<MariadbGtids> {
-    let server = sample.settings.server_id;
-    sample.state.binlog_state.as_ref().and_then(|state| server.map(|server| state.of_server(server)))
-}
-
-fn judge_still(
-    sample: &SwitchoverSample,
-    before: Option<&SwitchoverSample>,
-    position: impl Fn(&SwitchoverSample) -> Figure<MariadbGtids>,
-) -> Verdict {
-    match (position(sample), before.map(&position)) {
-        (Figure::Unknown(why), _) => unknown("its position", why),
-        (Figure::Known(now), Some(Figure::Known(then))) if now == then => {
-            verdict(true, format!("stands still at {}", position_words(&now)))
-        }
-        (Figure::Known(now), Some(Figure::Known(_))) => verdict(false, format!("moved to {}", position_words(&now))),
-        (Figure::Known(_), _) => verdict(false, "a second look is needed"),
-    }
-}
-
-/// A position; a server that wrote nothing has none.
-pub(in crate::plan) fn position_words(position: &MariadbGtids) -> String {
-    if position.is_empty() { "no transaction".to_owned() } else { position.to_string() }
-}
-
-fn judge_has(sample: &SwitchoverSample, theirs: Option<&SwitchoverSample>, node: &NodeName) -> Verdict {
-    let Some(theirs) = theirs else { return Verdict::Unknown(Clean::line(&format!("{node} was not read"))) };
-    match (&sample.state.current_pos, theirs.written()) {
-        (Figure::Unknown(why), _) => unknown("its position", why),
-        (_, Figure::Unknown(why)) => unknown(&format!("the position of {node}"), why),
-        (Figure::Known(own), Figure::Known(wanted)) => {
-            verdict(own.reaches(&wanted), format!("at {}, {node} at {}", position_words(own), position_words(&wanted)))
-        }
-    }
-}
-
 fn judge_hears_nobody(sample: &SwitchoverSample) -> Verdict {
     match &sample.channels {
         Figure::Known(channels) => {
@@ -346,47 +321,6 @@ fn judge_hears_nobody(sample: &SwitchoverSample) -> Verdict {
             }
         }
         Figure::Unknown(why) => unknown("what it replicates from", why),
-    }
-}
-
-/// Everything that has arrived at a server: received, applied, or written there.
-pub(in crate::plan) fn arrived(sample: &SwitchoverSample) -> Figure<MariadbGtids> {
-    let channels = match &sample.channels {
-        Figure::Known(channels) => channels,
-        Figure::Unknown(why) => return Figure::Unknown(*why),
-    };
-    let own = sample.written().and_then(|written| sample.state.current_pos.as_ref().map(|pos| written.union(pos)));
-    channels.iter().fold(own, |all, channel| {
-        all.and_then(|all| match &channel.received_gtids {
-            Figure::Known(Gtids::Mariadb(received)) => Figure::Known(all.union(received)),
-            Figure::Known(Gtids::Mysql(_)) => Figure::Unknown(Unknown::Malformed),
-            // A receiver that never had a source has received nothing.
-            Figure::Unknown(Unknown::Missing | Unknown::NothingHappened) => Figure::Known(all),
-            Figure::Unknown(why) => Figure::Unknown(*why),
-        })
-    })
-}
-
-fn judge_applied(sample: &SwitchoverSample) -> Verdict {
-    match (&sample.state.current_pos, arrived(sample)) {
-        (Figure::Unknown(why), _) => unknown("its position", why),
-        (_, Figure::Unknown(why)) => unknown("what it has received", why),
-        (Figure::Known(own), Figure::Known(wanted)) => {
-            let words = format!("at {}, received {}", position_words(own), position_words(&wanted.position()));
-            verdict(own.reaches(&wanted), words)
-        }
-    }
-}
-
-fn judge_received(sample: &SwitchoverSample, theirs: Option<&SwitchoverSample>, node: &NodeName) -> Verdict {
-    let Some(theirs) = theirs else { return Verdict::Unknown(Clean::line(&format!("{node} was not read"))) };
-    match (arrived(sample), arrived(theirs)) {
-        (Figure::Unknown(why), _) => unknown("what it has received", why),
-        (_, Figure::Unknown(why)) => unknown(&format!("what {node} has received"), why),
-        (Figure::Known(own), Figure::Known(wanted)) => {
-            let (here, there) = (position_words(&own.position()), position_words(&wanted.position()));
-            verdict(own.reaches(&wanted), format!("received {here}, {node} {there}"))
-        }
     }
 }
 
@@ -403,26 +337,6 @@ pub(in crate::plan) fn lag_of(sample: &SwitchoverSample) -> Figure<u64> {
 
 fn judge_lag(sample: &SwitchoverSample, ms_max: u64) -> Verdict {
     of(lag_of(sample), "how far it is behind", |ms| ms <= ms_max, |ms| format!("{} behind", seconds(ms)))
-}
-
-fn judge_beyond(sample: &SwitchoverSample, theirs: Option<&SwitchoverSample>, node: &NodeName) -> Verdict {
-    let Some(theirs) = theirs else { return Verdict::Unknown(Clean::line(&format!("{node} was not read"))) };
-    let (own, state, server) = (&sample.state.current_pos, &sample.state.binlog_state, sample.settings.server_id);
-    let (Figure::Known(own), Figure::Known(state), Figure::Known(server)) = (own, state, server) else {
-        return Verdict::Unknown("which transactions it has is unknown".into());
-    };
-    let (Figure::Known(primary), Figure::Known(primary_server)) =
-        (&theirs.state.binlog_state, theirs.settings.server_id)
-    else {
-        return Verdict::Unknown(Clean::line(&format!("which transactions {node} has is unknown")));
-    };
-    // The two were not read at one moment: what the primary itself wrote since is no transaction that it lacks.
-    let newer = state.union(own).of_server(primary_server);
-    let received = theirs.settings.slave_pos.clone().known().unwrap_or_default();
-    match relation_mariadb(own, state, server, &primary.union(&newer), &received) {
-        Relation::Diverged { words, .. } => verdict(false, format!("has {words}, which {node} lacks")),
-        _ => verdict(true, format!("has nothing that {node} lacks")),
-    }
 }
 
 /// What stands in the way of a standstill, one a line; none when nothing does.

@@ -5,6 +5,7 @@ use super::{
     candidate::{self, Line},
     endpoint::{self, Endpoint},
     expect,
+    statements::{self, Words},
 };
 use crate::{
     model::{
@@ -45,6 +46,8 @@ pub(in crate::plan) struct Seat<'a> {
     pub(in crate::plan) node: &'a Node,
     pub(in crate::plan) database: &'a Database,
     pub(in crate::plan) sample: &'a SwitchoverSample,
+    /// Whose words it understands.
+    pub(in crate::plan) dialect: Dialect,
     pub(in crate::plan) facts: Facts,
     pub(in crate::plan) age_ms: u64,
     /// What the others call it in replication.
@@ -63,6 +66,11 @@ impl Seat<'_> {
     /// Where the server is said to replicate from.
     pub(in crate::plan) fn source(&self) -> Option<&Clean> {
         self.channels().first()?.source_host.as_ref().known()
+    }
+
+    /// In which words it is told something.
+    pub(in crate::plan) fn speaks(&self) -> &'static Words {
+        statements::words(self.dialect)
     }
 
     pub(in crate::plan) fn port(&self) -> u16 {
@@ -316,7 +324,8 @@ pub(in crate::plan) fn seat<'a>(
     age_ms: u64,
 ) -> Seat<'a> {
     let facts = Facts::Switchover(Box::new(sample.clone()));
-    Seat { node, database, sample, facts, age_ms, host: Clean::default() }
+    let dialect = sample.dialect.known().unwrap_or(Dialect::Mariadb);
+    Seat { node, database, sample, dialect, facts, age_ms, host: Clean::default() }
 }
 
 /// Families for which another way is the right one.
@@ -340,50 +349,73 @@ pub(in crate::plan) fn refuse_families(seats: &[Seat<'_>], reasons: &mut Vec<Rea
     );
     refuse(
         &|sample| sample.settings.group_replication.known() == Some(true),
-        "Group replication elects its primary itself",
-        "Ask it: select group_replication_set_as_primary('SERVER UUID').",
+        "Group replication (InnoDB Cluster) elects its primary itself; it is set up",
+        "Ask it: select group_replication_set_as_primary('SERVER UUID'), or cluster.setPrimaryInstance() in mysqlsh.",
+    );
+    let is_of = |sample: &SwitchoverSample, dialect| sample.dialect.known() == Some(dialect);
+    let are_mixed = |sample: &SwitchoverSample| {
+        is_of(sample, Dialect::Mysql) && seats.iter().any(|other| is_of(other.sample, Dialect::Mariadb))
+    };
+    refuse(
+        &are_mixed,
+        "MariaDB and MySQL number their transactions differently, and nobody can compare the two; it is MySQL",
+        "Keep one of the two families in a cluster.",
+    );
+    refuse(
+        &|sample| is_of(sample, Dialect::WithoutGtid),
+        "Without GTID nobody can tell whether a replica has everything; there is none",
+        "Switch replication to GTID first (MASTER_USE_GTID=slave_pos).",
     );
     refuse(
         &|sample| {
-            sample.dialect.known() == Some(Dialect::Mysql) && sample.settings.group_replication.known() != Some(true)
+            is_of(sample, Dialect::Mysql)
+                && sample.settings.gtid_mode.as_ref().known().is_some_and(|mode| mode.as_str() != "ON")
         },
-        "vakt does not know the sequence for MySQL yet, only for MariaDB; it is MySQL",
-        "Switch over by hand, or with mysqlsh or orchestrator.",
-    );
-    refuse(
-        &|sample| sample.dialect.known() == Some(Dialect::WithoutGtid),
-        "Without GTID nobody can tell whether a replica has everything; there is none",
-        "Switch replication to GTID first (MASTER_USE_GTID=slave_pos).",
+        "Without GTID nobody can tell whether a replica has everything; gtid_mode is not ON",
+        "Switch gtid_mode on everywhere, step by step, then replication: change replication source to \
+         source_auto_position=1.",
     );
 }
 
 /// Figures without which nothing can be said. A fact that was never read is no pass.
 pub(in crate::plan) fn refuse_unknown(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) {
     let mut unknown = Vec::new();
-    for seat in seats.iter().filter(|seat| seat.sample.dialect.known().is_none_or(|is| is == Dialect::Mariadb)) {
+    for seat in seats.iter().filter(|seat| seat.sample.dialect.known() != Some(Dialect::WithoutGtid)) {
         let (sample, state) = (seat.sample, &seat.sample.state);
+        let progress = if sample.is_mysql() {
+            [
+                ("what it has", state.executed.as_ref().why()),
+                ("what it has thrown away", state.purged.as_ref().why()),
+                ("its server_uuid", sample.uuid().why()),
+                ("whether administrators can write", state.super_read_only.why()),
+            ]
+        } else {
+            [
+                ("what it has written", state.binlog_state.as_ref().why()),
+                ("what it has applied", state.current_pos.as_ref().why()),
+                ("its server_id", sample.settings.server_id.why()),
+                ("whether Galera runs", sample.settings.galera.why()),
+            ]
+        };
         let figures = [
             ("its family", sample.dialect.why()),
-            ("whether Galera runs", sample.settings.galera.why()),
             ("whether it takes writes", state.read_only.why()),
             ("what it replicates from", sample.channels.as_ref().why()),
-            ("what it has written", state.binlog_state.as_ref().why()),
-            ("what it has applied", state.current_pos.as_ref().why()),
-            ("its server_id", sample.settings.server_id.why()),
-            ("whether a session of vakt holds it", state.lease.why()),
         ];
-        for (name, why) in figures {
+        let lease = ("whether a session of vakt holds it", state.lease.why());
+        for (name, why) in figures.into_iter().chain(progress).chain([lease]) {
             if let Some(why) = why {
                 unknown.push(Clean::line(&format!("{}: {name} is unknown: {why}", seat.node.name)));
             }
         }
     }
     if !unknown.is_empty() {
+        let monitor = seats.first().map_or("REPLICATION CLIENT", |seat| seat.speaks().follow_monitor);
         reasons.push(Reason::new(
             ReasonKind::UnknownFact,
             "The databases do not tell enough.",
             unknown,
-            "Let vakt's login read it: grant PROCESS, REPLICATION CLIENT, SLAVE MONITOR on *.* to it.",
+            format!("Let vakt's login read it: grant PROCESS, {monitor} on *.* to it."),
         ));
     }
 }
@@ -391,6 +423,7 @@ pub(in crate::plan) fn refuse_unknown(seats: &[Seat<'_>], reasons: &mut Vec<Reas
 /// The one that takes writes.
 fn one_primary(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) -> Option<usize> {
     let takes_writes = |seat: &Seat<'_>| seat.sample.state.read_only.known() == Some(false);
+    let read_only = seats.first().map_or("read_only", |seat| seat.speaks().read_only);
     let writable: Vec<usize> =
         seats.iter().enumerate().filter(|(_, seat)| takes_writes(seat)).map(|(at, _)| at).collect();
     let evidence = || seats.iter().map(Seat::words).collect();
@@ -407,7 +440,7 @@ fn one_primary(seats: &[Seat<'_>], reasons: &mut Vec<Reason>) -> Option<usize> {
             ReasonKind::SplitBrain,
             "Several databases take writes: a switchover would not end that.",
             evidence(),
-            "Make all but the right one read-only first: set global read_only = 1.",
+            format!("Make all but the right one read-only first: set global {read_only} = 1."),
         )),
     }
     None

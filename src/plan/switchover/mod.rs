@@ -1,9 +1,9 @@
 //! `mysql.switchover`: another database is the primary, planned, without losing a write.
 //!
 //! `field` is who is what, `candidate` the table of replicas with every check, `endpoint` where writes go in, `steps` the
-//! order of things, `statements` MariaDB's words for them.
+//! order of things, `positions` who has what, `statements` the words for all that, of MariaDB and of MySQL side by side.
 //!
-//! Deliberately absent: failing over from a dead primary (`plan::failover`), MySQL's words, Galera and group replication (each refused with
+//! Deliberately absent: failing over from a dead primary (`plan::failover`), Galera and group replication (each refused with
 //! the right way), a virtual address or a hook as the way of writes, and moving events.
 
 mod body;
@@ -11,6 +11,7 @@ pub(super) mod candidate;
 pub(super) mod endpoint;
 pub(super) mod expect;
 pub(super) mod field;
+pub(super) mod positions;
 pub(super) mod statements;
 pub(super) mod steps;
 

@@ -152,11 +152,14 @@ pub(in crate::plan) fn never(why: &str) -> Undo {
 
 /// The first of the other replicas that acknowledges, where the target's commits are to wait for one and do not yet.
 ///
-/// A replica acknowledges only where its source waited when it connected. If the target waited from the switch on only,
-/// its first commits would wait for whoever connects next: that is the old primary, much later.
+/// A replica of MariaDB acknowledges only where its source waited when it connected. If the target waited from the switch
+/// on only, its first commits would wait for whoever connects next: that is the old primary, much later. One of MySQL
+/// acknowledges whenever its source waits: there the target begins with the switch, and applies faster before it.
 fn first_acknowledger<'f>(field: &'f Field<'_>) -> Option<&'f Seat<'f>> {
     let settings = |seat: &Seat<'_>| seat.sample.settings.semi_sync_source.known();
-    let shall_wait = settings(&field.primary) == Some(true) && settings(&field.target) == Some(false);
+    let shall_wait = settings(&field.primary) == Some(true)
+        && settings(&field.target) == Some(false)
+        && !field.target.sample.is_mysql();
     let acknowledges = |seat: &&Seat<'_>| seat.sample.settings.semi_sync_replica.known() == Some(true);
     field.siblings.iter().filter(|_| shall_wait).find(acknowledges)
 }

@@ -7,8 +7,6 @@ use crate::{model::mysql::DaemonState, wire::request::Call};
 /// What a fence does to a daemon, or its undoing.
 const MASK: &str = "systemctl mask";
 const UNMASK: &str = "systemctl unmask";
-/// The unit of every simulated server.
-const UNIT: &str = "mariadb.service";
 
 /// Whether `call` fences the daemon of a database, or lets it go.
 pub(super) fn is_fence(call: &Call) -> bool {
@@ -21,18 +19,22 @@ impl Databases {
         let Some(server) = self.servers.iter().find(|server| server.host == host) else {
             return "systemd:yes\n".to_owned();
         };
-        let masked = if server.is_masked { format!("masked:{UNIT}\n") } else { String::new() };
+        let unit = if self.is_mysql { "mysql.service" } else { "mariadb.service" };
+        let masked = if server.is_masked { format!("masked:{unit}\n") } else { String::new() };
         let process = match server.daemon {
             DaemonState::Dead => String::new(),
-            DaemonState::Frozen => format!("process:{} T {UNIT}\n", 300 + server.id),
-            DaemonState::Alive => format!("process:{} S {UNIT}\n", 300 + server.id),
+            DaemonState::Frozen => format!("process:{} T {unit}\n", 300 + server.id),
+            DaemonState::Alive => format!("process:{} S {unit}\n", 300 + server.id),
         };
-        format!("systemd:yes\nunit:{UNIT}\n{masked}{process}")
+        format!("systemd:yes\nunit:{unit}\n{masked}{process}")
     }
 
     /// The end of the binary log on that machine.
     pub(super) fn binary_log(&self, host: usize) -> String {
         let place = self.servers.iter().position(|server| server.host == host);
+        if let Some(place) = place.filter(|_| self.is_mysql) {
+            return format!("set:{}\nwhole:yes\n", self.executed(place));
+        }
         let state = place.map(|place| self.state(place)).unwrap_or_default();
         let lines = state.split(',').filter(|last| !last.is_empty()).map(|last| format!("last:{last}\n"));
         lines.collect::<String>() + "whole:yes\n"

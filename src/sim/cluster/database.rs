@@ -1,9 +1,10 @@
 //! The databases of the cluster: at first the first one takes writes, the others replicate from it.
 //!
-//! Answers are captures of a MariaDB 10.11 (`tests/captures/mysql-replies`) with the figures of the simulation in them.
+//! Answers are captures of a MariaDB 10.11 (`tests/captures/mysql-replies`) with the figures of the simulation in them; where
+//! the cluster is to have MySQL, `mysql` says it in its words.
 //! What is not modelled stays as the captured servers had it.
 
-use super::{switchover::Held, tuning};
+use super::{mysql, switchover::Held, tuning};
 use crate::{
     model::{mysql::DaemonState, time::Now},
     sim::fault::DatabaseFault,
@@ -57,7 +58,7 @@ pub(super) struct Database {
     /// Its commits wait for an acknowledgement.
     pub(super) waits: bool,
     /// Transactions that nobody else has.
-    errant: u64,
+    pub(super) errant: u64,
     /// Row locks pile up since.
     pub(super) locked_at: Option<u64>,
     /// Waiting sessions that were ended by hand.
@@ -80,6 +81,8 @@ pub(super) struct Database {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Databases {
     pub(super) servers: Vec<Database>,
+    /// They are MySQL.
+    pub(super) is_mysql: bool,
     /// Who is the primary.
     pub(super) primary: usize,
     /// Who wrote from which number on, the first one first.
@@ -92,7 +95,7 @@ pub(super) struct Databases {
 
 impl Databases {
     /// Servers on these machines, with their names.
-    pub(super) fn new(hosts: impl Iterator<Item = (usize, String)>, now_us: u64) -> Self {
+    pub(super) fn new(hosts: impl Iterator<Item = (usize, String)>, is_mysql: bool, now_us: u64) -> Self {
         let servers = hosts.enumerate().map(|(place, (host, name))| Database {
             host,
             id: 31 + place as u64,
@@ -120,7 +123,15 @@ impl Databases {
         });
         let eras = vec![(31, 1)];
         let sequence = SEQUENCE_FIRST as f64;
-        Self { servers: servers.collect(), primary: 0, eras, sequence, stepped_us: now_us, started_us: now_us }
+        Self {
+            servers: servers.collect(),
+            is_mysql,
+            primary: 0,
+            eras,
+            sequence,
+            stepped_us: now_us,
+            started_us: now_us,
+        }
     }
 
     /// Time passes. `is_alive` says which machines answer their neighbours; `load` is the traffic of the usual one.
@@ -208,10 +219,16 @@ impl Databases {
     pub(super) fn answer(&self, host: usize, statement: StatementId, now: Now) -> Option<String> {
         let place = self.servers.iter().position(|server| server.host == host)?;
         let server = &self.servers[place];
-        let mould = Mould::of(if server.source.is_none() { PRIMARY } else { REPLICA }, statement);
+        let mould = self.mould(server, statement);
+        let spoken = |values| if self.is_mysql { mysql::renamed(values) } else { values };
         Some(match statement {
-            StatementId::Variables => mould.named(&variables(server)),
-            StatementId::Status => mould.named(&self.status(place, server)),
+            StatementId::Variables => {
+                let mut values = variables(server);
+                values.extend(self.is_mysql.then(|| mysql::variables(server)).into_iter().flatten());
+                mould.named(&values)
+            }
+            StatementId::Status => mould.named(&spoken(self.status(place, server))),
+            StatementId::Role if self.is_mysql => mould.columns(&self.role_of_mysql(place)),
             StatementId::Role => mould.columns(&self.role(place, server)),
             StatementId::Replication => mould.columns(&self.replication(server, now)),
             StatementId::LockWaits => self.lock_waits(server),
@@ -219,13 +236,20 @@ impl Databases {
             StatementId::Processes => self.processes(server, &mould),
             StatementId::TuningValues | StatementId::TuningDetails => tuning::answer(server, statement),
             StatementId::SwitchoverChannels => {
-                let mould =
-                    Mould::of(if server.source.is_none() { PRIMARY } else { REPLICA }, StatementId::Replication);
+                let mould = self.mould(server, StatementId::Replication);
                 let text = mould.columns(&self.replication(server, now));
                 text.replacen(StatementId::Replication.word(), statement.word(), 1)
             }
+            _ if self.is_mysql => self.about_switchover_of_mysql(place, statement).unwrap_or_else(|| mould.text()),
             _ => self.about_switchover(place, statement).unwrap_or_else(|| mould.text()),
         })
+    }
+
+    fn mould(&self, server: &Database, statement: StatementId) -> Mould {
+        if self.is_mysql {
+            return mysql::mould(server, statement);
+        }
+        Mould::of(if server.source.is_none() { PRIMARY } else { REPLICA }, statement)
     }
 
     fn status(&self, place: usize, server: &Database) -> BTreeMap<&'static str, String> {
@@ -308,7 +332,7 @@ impl Databases {
         } else {
             ("0", "")
         };
-        BTreeMap::from([
+        let mut values = BTreeMap::from([
             ("slave_io_running", receiver.to_owned()),
             ("slave_sql_running", if server.applier_runs { "Yes" } else { "No" }.to_owned()),
             ("seconds_behind_master", if runs { seconds.to_string() } else { "\\N".to_owned() }),
@@ -316,7 +340,12 @@ impl Databases {
             ("last_io_error", error.to_owned()),
             ("gtid_io_pos", format!("0-{}-{arrived}", self.writer_of(arrived))),
             ("master_host", server.source.map_or_else(String::new, |source| self.address(source))),
-        ])
+        ]);
+        if self.is_mysql {
+            values = mysql::renamed(values);
+            values.extend(self.replication_of_mysql(server, arrived));
+        }
+        values
     }
 
     pub(super) fn waiting_s(&self, server: &Database) -> Option<u64> {
@@ -406,6 +435,12 @@ impl Mould {
             lines = vec!["= status refused 1064 not in the simulation"];
         }
         Self { lines }
+    }
+
+    /// Its head, and nothing below.
+    pub(super) fn without_rows(mut self) -> Self {
+        self.lines.truncate(2);
+        self
     }
 
     pub(super) fn text(&self) -> String {

@@ -10,6 +10,7 @@ mod faults;
 mod guest;
 mod host;
 mod journal;
+mod mysql;
 mod presence;
 mod process;
 mod server;
@@ -170,7 +171,7 @@ impl Cluster {
         let is_database = |(_, host): &(usize, &Host)| host.file.role == Role::Database;
         let servers =
             hosts.iter().enumerate().filter(is_database).map(|(index, host)| (index, host.file.name.to_string()));
-        let databases = Databases::new(servers, now_us);
+        let databases = Databases::new(servers, scenario.has_mysql, now_us);
         let mut cluster = Self {
             databases,
             by_name: hosts.iter().enumerate().map(|(index, host)| (host.file.name.clone(), index)).collect(),

@@ -3,7 +3,7 @@
 
 use super::{
     database::{Databases, HOLDER},
-    tuning,
+    mysql, tuning,
 };
 use crate::{
     model::mysql::DaemonState,
@@ -27,7 +27,7 @@ pub(super) struct Held {
     heard_us: Option<u64>,
     /// Nobody commits.
     pub(super) is_frozen: bool,
-    has_lock: bool,
+    pub(super) has_lock: bool,
 }
 
 impl Databases {
@@ -52,7 +52,13 @@ impl Databases {
             _ => held.heard_us = Some(now_us),
         }
         for statement in statements {
-            let answer = self.run(place, &statement.sql);
+            let spoken =
+                if self.is_mysql { mysql::in_words_of_mariadb(&statement.sql) } else { Some((&*statement.sql).into()) };
+            let Some(sql) = spoken else {
+                self.servers[place].held = Held::default();
+                return Some(FAILED);
+            };
+            let answer = self.run(place, &sql);
             if statement.answer.as_ref().is_some_and(|wanted| answer.as_ref() != Some(wanted)) {
                 self.servers[place].held = Held::default();
                 return Some(FAILED);

@@ -22,6 +22,7 @@ pub(super) fn scenario(count: usize) -> Scenario {
         latency_ms: 1,
         is_one_holder: false,
         keeps_state: false,
+        has_mysql: false,
         vips: Vec::new(),
         nodes: Vec::new(),
         sites: Vec::new(),

@@ -19,10 +19,11 @@ use std::{fmt::Write, path::Path};
 pub const DEFAULT: &str = "seed";
 
 /// Scenarios that come with the program: name and text.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("seed", include_str!("../../../assets/scenarios/seed.toml")),
     ("web-down", include_str!("../../../assets/scenarios/web-down.toml")),
     ("spike", include_str!("../../../assets/scenarios/spike.toml")),
+    ("mysql", include_str!("../../../assets/scenarios/mysql.toml")),
     ("two-small", include_str!("../../../assets/scenarios/two-small.toml")),
     ("crowded", include_str!("../../../assets/scenarios/crowded.toml")),
 ];
@@ -43,6 +44,8 @@ pub struct Scenario {
     pub(super) is_one_holder: bool,
     /// Whether HAProxy keeps its states over a reload.
     pub(super) keeps_state: bool,
+    /// Whether the databases are MySQL, not MariaDB.
+    pub(super) has_mysql: bool,
     pub(super) vips: Vec<String>,
     pub(super) nodes: Vec<HostFile>,
     pub(super) sites: Vec<Option<String>>,

@@ -68,6 +68,7 @@ impl Reader<'_, '_> {
             latency_ms: self.number(&head, "latency_ms", 1.0, 0.0, 10_000.0) as u64,
             is_one_holder: self.choice(&head, "traffic", &["holder", "every"]) == "holder",
             keeps_state: self.flag(&head, "state_file"),
+            has_mysql: self.choice(&head, "databases", &["mariadb", "mysql"]) == "mysql",
             vips: self.words(&head, "vips").into_iter().map(|(word, _)| word).collect(),
             nodes: Vec::new(),
             sites: Vec::new(),

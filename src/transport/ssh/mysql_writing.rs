@@ -15,7 +15,7 @@ use crate::{
         text::Clean,
         trouble::{Trouble, TroubleKind},
     },
-    wire::request::{Call, Reply, Request, SECRET, SqlSession, SqlStep},
+    wire::request::{Call, EACH, Reply, Request, SECRET, SqlSession, SqlStep},
 };
 use mysql_async::{Conn, Error as LibraryError, Row, Value, prelude::Queryable};
 use secrecy::{ExposeSecret, SecretString};
@@ -29,6 +29,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// What the answer to one statement may have.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Most sessions, or other things with a number, for each of which a statement is sent.
+const EACH_MAX: usize = 10_000;
+/// What a server says when it knows no session of that number any more.
+const GONE: u16 = 1094;
 /// Exit status of statements of which one failed: the words are in what would be standard error.
 const FAILED: u32 = 1;
 
@@ -37,8 +41,11 @@ const FAILED: u32 = 1;
 pub(super) struct Kept(Mutex<HashMap<String, Conversation>>);
 
 /// Why statements were not carried out to the end.
+#[derive(Debug)]
 enum Stopped {
-    /// The server, or we, say why.
+    /// The server says why, with its number for that.
+    Refused(u16, String),
+    /// We say why.
     Objection(String),
     /// The conversation is over, or cannot be understood.
     Lost(String),
@@ -86,56 +93,98 @@ impl Kept {
         };
         match outcome {
             Ok(()) => Ok(reply(0, String::new())),
-            Err(Stopped::Objection(why)) => Ok(reply(FAILED, why)),
+            Err(Stopped::Objection(why) | Stopped::Refused(_, why)) => Ok(reply(FAILED, why)),
             Err(Stopped::Lost(why)) => Err(trouble(TroubleKind::ConnectionLost, &why)),
         }
     }
 }
 
-/// In a task of its own: should the library fail on what a server says, only this conversation ends.
 async fn carry_out(
     conversation: Conversation,
     statements: &[SqlStep],
     secret: Option<&SecretString>,
     left: &AtomicBool,
 ) -> (Option<Conversation>, Result<(), Stopped>) {
-    let Conversation { mut conn, bridge, asked } = conversation;
+    let mut open = Some(conversation);
     for (index, statement) in statements.iter().enumerate() {
-        let sql = match filled(&statement.sql, secret) {
-            Ok(sql) => sql,
-            Err(why) => return (None, Err(Stopped::Objection(why.to_owned()))),
-        };
-        bridge.allow(ANSWER_BYTES_MAX);
-        left.store(true, Ordering::Relaxed);
-        let task = AbortOnDropHandle::new(tokio::spawn(async move {
-            let first = query(&mut conn, &sql).await;
-            (conn, first)
-        }));
-        let number = index + 1;
-        let first = match task.await {
-            Ok((back, Ok(first))) => {
-                conn = back;
-                first
-            }
-            Ok((_, Err(LibraryError::Server(refusal)))) => {
-                let words = without(&Clean::line(&refusal.message), secret);
-                let why = format!("statement {number} was refused ({}): {words}", refusal.code);
-                return (None, Err(Stopped::Objection(why)));
-            }
-            Ok((_, Err(error))) => {
-                let why =
-                    format!("the conversation ended during statement {number}: {}", Clean::line(&error.to_string()));
-                return (None, Err(Stopped::Lost(why)));
-            }
-            Err(_) => return (None, Err(Stopped::Lost(format!("the answer to statement {number} could not be read")))),
-        };
-        if let Some(wanted) = statement.answer.as_deref().filter(|wanted| first.as_deref() != Some(*wanted)) {
-            let said = first.map_or_else(|| "nothing".to_owned(), |text| Clean::line(&text).to_string());
-            let why = format!("statement {number} said {said}, where {wanted} is needed");
-            return (None, Err(Stopped::Objection(why)));
+        let step = Step { number: index + 1, statement, secret, left };
+        if let Err(why) = step.carry_out(&mut open).await {
+            return (None, Err(why));
         }
     }
-    (Some(Conversation { conn, bridge, asked }), Ok(()))
+    (open, Ok(()))
+}
+
+/// One statement of several.
+struct Step<'s> {
+    number: usize,
+    statement: &'s SqlStep,
+    secret: Option<&'s SecretString>,
+    left: &'s AtomicBool,
+}
+
+impl Step<'_> {
+    async fn carry_out(&self, open: &mut Option<Conversation>) -> Result<(), Stopped> {
+        let Step { number, statement, secret, .. } = self;
+        let sql = filled(&statement.sql, *secret).map_err(|why| Stopped::Objection(why.to_owned()))?;
+        if let Some(query) = &statement.each {
+            for id in numbers(&self.ask(open, query.clone()).await?) {
+                match self.ask(open, sql.replace(EACH, &id?.to_string())).await {
+                    Ok(_) | Err(Stopped::Refused(GONE, _)) => {}
+                    Err(why) => return Err(why),
+                }
+            }
+            return Ok(());
+        }
+        let column = self.ask(open, sql).await?;
+        let first = column.first().and_then(Option::as_deref);
+        if let Some(wanted) = statement.answer.as_deref().filter(|wanted| first != Some(*wanted)) {
+            let said = first.map_or_else(|| "nothing".to_owned(), |text| Clean::line(text).to_string());
+            return Err(Stopped::Objection(format!("statement {number} said {said}, where {wanted} is needed")));
+        }
+        Ok(())
+    }
+
+    /// In a task of its own: should the library fail on what a server says, only this conversation ends. A refusal leaves
+    /// it open.
+    async fn ask(&self, open: &mut Option<Conversation>, sql: String) -> Result<Vec<Option<String>>, Stopped> {
+        let number = self.number;
+        let Some(Conversation { mut conn, bridge, asked }) = open.take() else {
+            return Err(Stopped::Lost(format!("the conversation was over before statement {number}")));
+        };
+        bridge.allow(ANSWER_BYTES_MAX);
+        self.left.store(true, Ordering::Relaxed);
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            let column = query(&mut conn, &sql).await;
+            (conn, column)
+        }));
+        match task.await {
+            Ok((conn, Ok(column))) => {
+                *open = Some(Conversation { conn, bridge, asked });
+                Ok(column)
+            }
+            Ok((conn, Err(LibraryError::Server(refusal)))) => {
+                *open = Some(Conversation { conn, bridge, asked });
+                let words = without(&Clean::line(&refusal.message), self.secret);
+                let why = format!("statement {number} was refused ({}): {words}", refusal.code);
+                Err(Stopped::Refused(refusal.code, why))
+            }
+            Ok((_, Err(error))) => {
+                let words = Clean::line(&error.to_string());
+                Err(Stopped::Lost(format!("the conversation ended during statement {number}: {words}")))
+            }
+            Err(_) => Err(Stopped::Lost(format!("the answer to statement {number} could not be read"))),
+        }
+    }
+}
+
+/// What a query found, for each of which a statement is sent.
+fn numbers(column: &[Option<String>]) -> Vec<Result<u64, Stopped>> {
+    let number = |cell: &Option<String>| {
+        let number = cell.as_deref().and_then(|text| text.parse::<u64>().ok());
+        number.ok_or_else(|| Stopped::Objection("a query was to find numbers, and found something else".to_owned()))
+    };
+    column.iter().take(EACH_MAX).map(number).collect()
 }
 
 /// A server quotes what it refuses: what is secret goes no further.
@@ -146,13 +195,14 @@ fn without(words: &Clean, secret: Option<&SecretString>) -> String {
     }
 }
 
-/// The first cell of the first row, if there is one.
-async fn query(conn: &mut Conn, sql: &str) -> Result<Option<String>, LibraryError> {
-    let first: Option<Row> = conn.query_first(sql).await?;
-    Ok(first.and_then(|row| match row.as_ref(0) {
+/// The first cell of each row.
+async fn query(conn: &mut Conn, sql: &str) -> Result<Vec<Option<String>>, LibraryError> {
+    let rows: Vec<Row> = conn.query(sql).await?;
+    let first = |row: &Row| match row.as_ref(0) {
         Some(Value::Bytes(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
         _ => None,
-    }))
+    };
+    Ok(rows.iter().map(first).collect())
 }
 
 /// The statement with the password in it. One that would end its own quotes is not sent.
@@ -175,6 +225,16 @@ fn trouble(kind: TroubleKind, cause: &str) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_is_sent_for_numbers_only() {
+        let cell = |text: &str| Some(text.to_owned());
+        let sound: Vec<u64> = numbers(&[cell("7"), cell("42")]).into_iter().map(Result::unwrap).collect();
+        assert_eq!(sound, [7, 42]);
+        for bad in [None, cell("-1"), cell("1 or 1=1"), cell("")] {
+            assert!(numbers(&[bad]).remove(0).is_err());
+        }
+    }
 
     #[test]
     fn a_password_enters_a_statement_only_where_it_can_stay_one_word() {

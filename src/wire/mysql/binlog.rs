@@ -5,7 +5,10 @@ use crate::{
     model::{
         figure::{Figure, Unknown},
         inventory::Node,
-        mysql::{BinlogSample, gtid::MariadbGtids},
+        mysql::{
+            BinlogSample,
+            gtid::{Gtids, MariadbGtids, MysqlGtids},
+        },
     },
     wire::{
         complaints::Complaints,
@@ -20,15 +23,23 @@ const CAP_BYTES: usize = 64 * 1024;
 /// Longest wait: a log of a gigabyte takes about so long.
 const DEADLINE_MS: u64 = 20_000;
 
-/// The list at a log's beginning says what the logs before it hold. Of each server the last transaction is sent.
+/// The list at a log's beginning says what the logs before it hold. MariaDB: of each server the last transaction is sent.
+/// MySQL: that list as it is, and what follows as intervals; whoever has none in its file writes one by default.
 const SCRIPT: &str = concat!(
-    r#"s=; [ "$(id -u)" = 0 ] || s="sudo -n"; d=/var/lib/mysql; b=; for o in $(my_print_defaults --mysqld); do "#,
+    r#"s=; [ "$(id -u)" = 0 ] || s="sudo -n"; d=/var/lib/mysql; b=; "#,
+    r#"for o in $(my_print_defaults --mysqld 2>/dev/null || my_print_defaults mysqld server); do "#,
     r#"case $o in --datadir=*) d=${o#*=};; --log[_-]bin=*) b=${o#*=};; esac; done; "#,
+    r#"[ -n "$b" ] || ! $s test -f "$d/binlog.index" || b=binlog; "#,
     r#"case $b in '') echo none:log; exit 0;; /*) ;; *) b=$d/$b;; esac; f=$($s tail -n 1 "$b.index") || exit 1; "#,
     r#"case $f in /*) ;; *) f=$d/${f#./};; esac; m=$(command -v mariadb-binlog || command -v mysqlbinlog) || exit 1; "#,
-    r#"$s "$m" "$f" | grep -aE 'Gtid list|^# [0-9]+-[0-9]+-[0-9]+[],]|[[:space:]]GTID [0-9]' | "#,
-    r#"grep -aoE '[0-9]+-[0-9]+-[0-9]+' | awk -F- '{k = $1 "-" $2; if ($3 + 0 > l[k] + 0) l[k] = $3} "#,
-    r#"END {for (k in l) print "last:" k "-" l[k]}'; echo whole:yes"#
+    r#"$s "$m" "$f" | grep -aE "Gtid list|^# [0-9]+-[0-9]+-[0-9]+[],]|[[:space:]]GTID [0-9]|"#,
+    r#"^# [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:|GTID_NEXT= '[0-9a-f]{8}-" | awk -F"'" '"#,
+    r#"/^# .*:/ {sub(/^# /, ""); sub(/,$/, ""); print "set:" $0; next} "#,
+    r#"/GTID_NEXT=/ {k = n = $2; sub(/:[0-9]+$/, "", k); sub(/.*:/, "", n); if (k in e && n + 0 == e[k] + 1) e[k] = n; "#,
+    r#"else {if (k in e) print "set:" k ":" b[k] "-" e[k]; b[k] = e[k] = n}; next} "#,
+    r#"{r = $0; while (match(r, /[0-9]+-[0-9]+-[0-9]+/)) {split(substr(r, RSTART, RLENGTH), p, "-"); "#,
+    r#"r = substr(r, RSTART + RLENGTH); k = p[1] "-" p[2]; if (p[3] + 0 > l[k] + 0) l[k] = p[3]}} "#,
+    r#"END {for (k in e) print "set:" k ":" b[k] "-" e[k]; for (k in l) print "last:" k "-" l[k]}'; echo whole:yes"#
 );
 
 /// The newest binary log of a server that does not run.
@@ -60,26 +71,32 @@ impl Probe for BinlogProbe {
     }
 }
 
-fn interpret(bytes: &[u8], complaints: &mut Complaints) -> Figure<MariadbGtids> {
+fn interpret(bytes: &[u8], complaints: &mut Complaints) -> Figure<Gtids> {
     let text = String::from_utf8_lossy(bytes);
     let (mut is_whole, mut is_there) = (false, true);
-    let mut written = MariadbGtids::default();
+    let (mut last, mut set) = (MariadbGtids::default(), MysqlGtids::default());
     for line in text.lines() {
         match line.split_once(':') {
             Some(("whole", "yes")) => is_whole = true,
             Some(("none", "log")) => is_there = false,
             Some(("last", word)) => match word.parse::<MariadbGtids>() {
-                Ok(last) => written = written.union(&last),
+                Ok(more) => last = last.union(&more),
                 Err(_) => complaints.add("a binary log", "a transaction that is not understood"),
+            },
+            Some(("set", word)) => match word.parse::<MysqlGtids>() {
+                Ok(more) => set = set.union(&more),
+                Err(_) => complaints.add("a binary log", "a set of transactions that is not understood"),
             },
             _ => complaints.add("a binary log", "a line that is not understood"),
         }
     }
-    match (is_there, is_whole && !written.is_empty()) {
-        (false, _) => Figure::Unknown(Unknown::NotOffered),
+    match (is_there, is_whole, last.is_empty(), set.is_empty()) {
+        (false, ..) => Figure::Unknown(Unknown::NotOffered),
+        (true, true, false, true) => Figure::Known(Gtids::Mariadb(last)),
+        (true, true, true, false) => Figure::Known(Gtids::Mysql(set)),
+        (true, true, false, false) => Figure::Unknown(Unknown::Malformed),
         // Without its end, what is missing might be what matters.
-        (true, false) => Figure::Unknown(Unknown::Missing),
-        (true, true) => Figure::Known(written),
+        _ => Figure::Unknown(Unknown::Missing),
     }
 }
 
@@ -95,6 +112,11 @@ mod tests {
         assert_eq!(whole.map(|written| written.to_string()), Figure::Known("0-31-125875,0-32-126019".to_owned()));
         assert_eq!(read("last:0-31-125875\n"), Figure::Unknown(Unknown::Missing));
         assert_eq!(read("whole:yes\n"), Figure::Unknown(Unknown::Missing));
+        let uuid = "46e0d9d4-ec11-11f1-9e05-a65d17bcae2b";
+        let set = read(&format!("set:{uuid}:1-4\nset:{uuid}:5-7\nset:{uuid}:night:1-1\nwhole:yes\n"));
+        assert_eq!(set.map(|written| written.to_string()), Figure::Known(format!("{uuid}:1-7:night:1")));
+        let both = format!("last:0-31-5\nset:{uuid}:1-4\nwhole:yes\n");
+        assert_eq!(read(&both), Figure::Unknown(Unknown::Malformed));
         assert_eq!(read("none:log\n"), Figure::Unknown(Unknown::NotOffered));
         assert_eq!(read(""), Figure::Unknown(Unknown::Missing));
     }

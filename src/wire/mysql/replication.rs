@@ -13,7 +13,7 @@ use crate::{
         mysql::{
             Capabilities, Channel, Coordinates, Dialect, GtidState, Lags, Replication, SemiSync, SemiSyncReplica,
             SemiSyncSource, ThreadError, ThreadState, Worker, Workers,
-            gtid::{GtidError, Gtids, MariadbGtids, TEXT_BYTES_MAX},
+            gtid::{GtidError, Gtids, TEXT_BYTES_MAX},
         },
         text::Clean,
     },
@@ -58,13 +58,14 @@ pub(super) fn replication(
     }
 }
 
-/// The channels of a MariaDB server, from an answer of `show all slaves status`.
-pub(super) fn channels_of_mariadb(
+/// The channels of a server, from an answer of `show all slaves status` or `show replica status`.
+pub(super) fn channels_in_words_of(
+    dialect: Dialect,
     answers: &Answers,
     id: StatementId,
     complaints: &mut Complaints,
 ) -> Figure<Vec<Channel>> {
-    let of = Capabilities { dialect: Dialect::Mariadb, ..Capabilities::default() };
+    let of = Capabilities { dialect, ..Capabilities::default() };
     let received = Figure::Unknown(Unknown::NotOffered);
     let applying = Applying { of: &of, workers: Figure::Unknown(Unknown::NotOffered), received: &received };
     let heartbeat = Figure::Unknown(Unknown::NotOffered);
@@ -72,8 +73,12 @@ pub(super) fn channels_of_mariadb(
     table.map(|table| table.rows().map(|row| channel(row, &of, &applying, heartbeat, complaints)).collect())
 }
 
-/// A set of transactions of MariaDB in that column.
-pub(super) fn parsed(row: Figure<Row<'_>>, name: &str, complaints: &mut Complaints) -> Figure<MariadbGtids> {
+/// A set of transactions in that column.
+pub(super) fn parsed<T: FromStr<Err = GtidError>>(
+    row: Figure<Row<'_>>,
+    name: &str,
+    complaints: &mut Complaints,
+) -> Figure<T> {
     row.and_then(|row| row.lossy(&[name], TEXT_BYTES_MAX + 1)).and_then(|text| set(&text, name, complaints))
 }
 

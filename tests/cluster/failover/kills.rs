@@ -20,9 +20,6 @@ fn takes_a_write(primary: &str, number: u32) -> bool {
 #[test]
 fn invariant_7_killed_at_boundaries_of_a_failover_never_two_servers_take_writes_and_the_next_start_converges() {
     let Some(scene) = Scene::take() else { return };
-    if !scene::is_mariadb() {
-        return;
-    }
     break_primary(BREAKS[1].1);
     let counted = scene.command(&FAIL_OVER).env("VAKT_FAULT", "count").output().unwrap();
     assert_eq!(counted.status.code(), Some(0), "{}", String::from_utf8_lossy(&counted.stdout));

@@ -28,9 +28,6 @@ fn takes_a_write(number: u32) -> bool {
 #[test]
 fn invariant_7_killed_at_boundaries_of_a_switchover_one_server_takes_writes_and_the_next_start_converges() {
     let Some(scene) = Scene::take() else { return };
-    if !scene::is_mariadb() {
-        return;
-    }
     let counted = scene.command(&SWITCH).env("VAKT_FAULT", "count").output().unwrap();
     assert_eq!(counted.status.code(), Some(0), "{}", String::from_utf8_lossy(&counted.stdout));
     let last: u32 = String::from_utf8_lossy(&counted.stderr).trim().parse().unwrap();

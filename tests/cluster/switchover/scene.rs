@@ -1,6 +1,7 @@
 //! The lab's databases as the tests of a switchover need them: vakt with a login to replicate, who takes writes, and the
 //! way back to the beginning past vakt.
 
+use super::family;
 use crate::{
     cluster::lab::{self, Lab},
     program::{now, pause},
@@ -10,7 +11,7 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     process::{Child, Command, Output, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     thread,
     time::Duration,
 };
@@ -38,9 +39,7 @@ impl Scene {
         let text = text.replace("[poll]\n", "[poll]\ndeadline_ms = 10000\n");
         std::fs::write(folder.path().join("vakt.toml"), text).unwrap();
         let scene = Self { lab, folder };
-        if is_mariadb() {
-            restore();
-        }
+        restore();
         Some(scene)
     }
 
@@ -68,26 +67,18 @@ impl Scene {
         text
     }
 
-    /// What is printed of a switchover that is refused.
-    pub(in crate::cluster) fn refusal(&self, node: &str) -> String {
-        let output = self.vakt(&["do", "mysql.switchover", "--to", node, "--yes"]);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(!output.status.success() && text.contains("Refused: "), "{text}");
-        text
-    }
-
     /// The names of all runs.
     pub(in crate::cluster) fn runs(&self) -> Vec<String> {
-        let Ok(folder) = std::fs::read_dir(self.folder.path().join("state/lab/runs")) else { return Vec::new() };
-        folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        // One folder for each cluster, and each flavour of the lab is one.
+        let Ok(clusters) = std::fs::read_dir(self.folder.path().join("state")) else { return Vec::new() };
+        let runs = clusters.filter_map(|cluster| std::fs::read_dir(cluster.unwrap().path().join("runs")).ok());
+        runs.flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 }
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        if is_mariadb() {
-            restore();
-        }
+        restore();
     }
 }
 
@@ -97,9 +88,13 @@ pub(in crate::cluster) fn sql(node: &str, statements: &str) -> String {
     lab::answer(&["exec", node, "sh", "-c", script, statements]).trim().to_owned()
 }
 
+/// Which family the lab's flavour has.
 pub(in crate::cluster) fn is_mariadb() -> bool {
-    // A test may have left the first one dead, or frozen: then it would not answer.
-    sql(DATABASES[2].0, "select version()").contains("MariaDB")
+    static FAMILY: OnceLock<bool> = OnceLock::new();
+    *FAMILY.get_or_init(|| {
+        let script = "command -v mariadbd >/dev/null && echo mariadb || echo mysql";
+        lab::answer(&["exec", DATABASES[2].0, "sh", "-c", script]).trim() == "mariadb"
+    })
 }
 
 /// One command to HAProxy, past vakt.
@@ -128,21 +123,10 @@ fn ready(balancer: &str) -> Vec<String> {
 pub(in crate::cluster) fn is_settled(primary: &str) -> bool {
     let (writable, sent) = state();
     let host = DATABASES.iter().find(|(node, _)| *node == primary).unwrap().1;
-    let follows = |node: &str| {
-        let status = lab::answer(&["exec", node, "mariadb", "-Ee", "show slave status"]);
-        let says = |line: &str| status.lines().any(|said| said.trim() == line);
-        says(&format!("Master_Host: {host}")) && says("Slave_IO_Running: Yes") && says("Slave_SQL_Running: Yes")
-    };
     writable == [primary]
         && sent.iter().all(|servers| servers.len() == 1 && servers[0] == primary)
-        && DATABASES.iter().all(|(node, _)| *node == primary || follows(node))
-        && sql(primary, "show slave status").is_empty()
-}
-
-/// The number of the last transaction of a server in the lab's one domain.
-fn last(node: &str) -> u64 {
-    let position = sql(node, "select @@gtid_current_pos");
-    position.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+        && DATABASES.iter().all(|(node, _)| *node == primary || family::follows(node, host))
+        && sql(primary, family::show()).is_empty()
 }
 
 /// db01 is the primary, the others follow it, past vakt; nothing that anybody was told is lost.
@@ -150,29 +134,28 @@ pub(in crate::cluster) fn restore() {
     for (node, _) in DATABASES {
         awake(node);
     }
-    if is_settled("db01") && sql("db02", "show status like 'slave_heartbeat_period'").ends_with("1.000") {
+    let is_as_it_was = || !is_mariadb() || sql("db02", "show status like 'slave_heartbeat_period'").ends_with("1.000");
+    if is_settled("db01") && is_as_it_was() {
         return;
     }
     for (node, _) in DATABASES {
-        sql(node, "set global read_only=1; set global rpl_semi_sync_master_enabled=0");
+        sql(node, family::at_rest());
     }
-    let (furthest, host) = DATABASES.into_iter().max_by_key(|(node, _)| last(node)).unwrap();
-    let position = sql(furthest, "select @@gtid_current_pos");
+    let (furthest, host) = DATABASES.into_iter().max_by_key(|(node, _)| family::last(node)).unwrap();
     for (node, _) in DATABASES {
         if node != furthest {
-            take_back(node, furthest);
+            family::take_back(node, furthest);
         }
     }
-    if last("db01") < last(furthest) {
-        sql("db01", &format!("stop slave; set global gtid_slave_pos={OWN}; {}; start slave", follow(host)));
-        let waited = sql("db01", &format!("select master_gtid_wait('{position}', 10)"));
-        assert_eq!(waited, "0", "db01 does not get what {furthest} has: {position}");
+    if family::last("db01") < family::last(furthest) {
+        family::follow("db01", host);
+        family::wait_for_all_of("db01", furthest);
     }
-    sql("db01", "stop slave; reset slave all");
+    sql("db01", family::forget());
     for (node, _) in &DATABASES[1..] {
-        sql(node, &format!("stop slave; set global gtid_slave_pos={OWN}; {}; start slave", follow("10.10.0.31")));
+        family::follow(node, "10.10.0.31");
     }
-    sql("db01", "set global rpl_semi_sync_master_enabled=1; set global read_only=0");
+    sql("db01", family::in_service());
     for balancer in BALANCERS {
         for (node, _) in DATABASES {
             let word = if node == "db01" { "ready" } else { "maint" };
@@ -186,56 +169,16 @@ pub(in crate::cluster) fn restore() {
     }
 }
 
-/// Where a server stands, whether it was the primary or a replica last.
-const OWN: &str = "if(@@gtid_slave_pos = @@gtid_current_pos, @@gtid_slave_pos, @@gtid_binlog_pos)";
-
 /// The daemon of a node runs and answers, whatever a failover or a fault made of it.
 fn awake(node: &str) {
-    let script = "systemctl kill --signal=CONT mariadb.service; systemctl unmask mariadb.service; \
-        systemctl is-active -q mariadb.service || systemctl start mariadb.service";
-    lab::answer(&["exec", node, "sh", "-c", script]);
+    let script = "systemctl kill --signal=CONT $0; systemctl unmask $0; rm -f /run/systemd/system/$0.d/lab.conf; \
+        systemctl daemon-reload; systemctl is-active -q $0 || systemctl start $0";
+    lab::answer(&["exec", node, "sh", "-c", script, family::unit()]);
     let start = now();
     while sql(node, "select 1") != "1" {
         assert!(start.elapsed() < PATIENCE, "the database of {node} does not come back");
         pause();
     }
-}
-
-/// The last transaction that a server wrote, as another one knows it.
-fn written_by(writer: &str, on: &str) -> u64 {
-    let id = sql(writer, "select @@server_id");
-    let state = sql(on, "select @@gtid_binlog_state");
-    let own = state.split(',').filter_map(|one| one.strip_prefix(&format!("0-{id}-")));
-    own.filter_map(|number| number.parse().ok()).max().unwrap_or(0)
-}
-
-/// A primary that was killed may have written what nobody else has and no client was told of: it goes, or the server
-/// could not follow.
-fn take_back(node: &str, furthest: &str) {
-    let known = written_by(node, furthest);
-    // Whoever was rebuilt knows only the newest transaction of the others.
-    if known == 0 || written_by(node, node) <= known {
-        return;
-    }
-    let recent = "select id from lab.writes order by id desc limit 20000";
-    let kept: Vec<String> = sql(furthest, recent).lines().map(str::to_owned).collect();
-    let own = sql(node, recent);
-    let surplus: Vec<&str> =
-        own.lines().filter(|id| !kept.iter().any(|other| other == id)).filter(|id| !id.is_empty()).collect();
-    let since = kept.iter().min().cloned().unwrap_or_default();
-    let surplus: Vec<&str> = surplus.into_iter().filter(|id| *id >= since.as_str()).collect();
-    if !surplus.is_empty() {
-        sql(node, &format!("set sql_log_bin=0; delete from lab.writes where id in ({})", surplus.join(",")));
-    }
-    let id = sql(node, "select @@server_id");
-    sql(node, &format!("stop slave; reset slave all; reset master; set global gtid_slave_pos='0-{id}-{known}'"));
-}
-
-fn follow(host: &str) -> String {
-    format!(
-        "change master to master_host='{host}', master_port=3306, master_user='replica', \
-         master_password='lab-replica', master_use_gtid=slave_pos, master_connect_retry=1, master_heartbeat_period=1"
-    )
 }
 
 /// A program in a node whose lines are read; it ends with this value.

@@ -41,6 +41,42 @@ impl Gtids {
             _ => Err(GtidError::DialectsDiffer),
         }
     }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Mariadb(gtids) => gtids.is_empty(),
+            Self::Mysql(gtids) => gtids.is_empty(),
+        }
+    }
+
+    /// Everything that is in one of the two; an error when the dialects differ.
+    pub fn union(&self, other: &Self) -> Result<Self, GtidError> {
+        match (self, other) {
+            (Self::Mariadb(a), Self::Mariadb(b)) => Ok(Self::Mariadb(a.union(b))),
+            (Self::Mysql(a), Self::Mysql(b)) => Ok(Self::Mysql(a.union(b))),
+            _ => Err(GtidError::DialectsDiffer),
+        }
+    }
+
+    /// Whether a server that has `self` has all that one at `other` has: in MariaDB each domain at least as far, in MySQL
+    /// every transaction. Sets of two dialects never.
+    pub fn reaches(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Mariadb(a), Self::Mariadb(b)) => a.reaches(b),
+            (Self::Mysql(a), Self::Mysql(b)) => a.contains(b),
+            _ => false,
+        }
+    }
+
+    /// As it is told in words: of a MariaDB state the newest of each domain, of a MySQL set everything.
+    #[must_use]
+    pub fn position(&self) -> Self {
+        match self {
+            Self::Mariadb(gtids) => Self::Mariadb(gtids.position()),
+            Self::Mysql(gtids) => Self::Mysql(gtids.clone()),
+        }
+    }
 }
 
 impl fmt::Display for Gtids {

@@ -116,6 +116,13 @@ impl MysqlGtids {
         Self(kept.map(|(source, intervals)| (source.clone(), intervals.clone())).collect())
     }
 
+    /// What that server wrote, tagged or not.
+    #[must_use]
+    pub fn of_source(&self, uuid: u128) -> Self {
+        let own = self.0.iter().filter(|(source, _)| source.uuid == uuid);
+        Self(own.map(|(source, intervals)| (source.clone(), intervals.clone())).collect())
+    }
+
     /// "3 transactions of 3e11fa47-…: 5-7"; `None` when the set is empty.
     pub fn words(&self) -> Option<String> {
         let parts = self.0.iter().map(|(source, intervals)| {

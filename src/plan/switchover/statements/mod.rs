@@ -1,8 +1,16 @@
-//! The statements of a switchover, in MariaDB's words: each a request that is shown, journalled and sent as it is.
+//! The statements of a switchover: each a request that is shown, journalled and sent as it is. What a server is told is
+//! the same for both families; in which words stands side by side in `mariadb` and `mysql`, and the server's own family,
+//! as it was found by asking, chooses.
+
+mod mariadb;
+mod mysql;
 
 use super::field::Seat;
 use crate::{
-    model::{mysql::LEASE, text::Clean},
+    model::{
+        mysql::{Dialect, LEASE, SwitchoverSample},
+        text::Clean,
+    },
     wire::request::{Access, Call, Request, SECRET, SqlSession, SqlStep},
 };
 
@@ -18,6 +26,67 @@ pub(in crate::plan) const LEASE_S: u64 = 3;
 const LOCK_WAIT_S: u64 = 1;
 /// The same for the session on the target, which holds nothing up.
 const READY_S: u64 = 20;
+
+/// One family's words: statements, and what operators are told to type or to look for.
+pub(in crate::plan) struct Words {
+    /// The setting that keeps everybody from writing.
+    pub(in crate::plan) read_only: &'static str,
+    /// Nobody writes any more.
+    pub(in crate::plan) make_read_only: &'static str,
+    is_read_only: &'static str,
+    pub(in crate::plan) stop: &'static str,
+    pub(in crate::plan) start: &'static str,
+    stop_applier: &'static str,
+    pub(in crate::plan) start_applier: &'static str,
+    pub(in crate::plan) forget: &'static str,
+    /// Replicates by transactions, not by places in files.
+    pub(in crate::plan) by_gtid: &'static str,
+    /// The setting by which it logs what it applies.
+    pub(in crate::plan) logs_applied: &'static str,
+    /// The setting by which it acknowledges.
+    pub(in crate::plan) semi_sync_replica: &'static str,
+    /// What a login needs to see what a server replicates from.
+    pub(in crate::plan) monitor: &'static str,
+    /// The same, and to see what it has.
+    pub(in crate::plan) follow_monitor: &'static str,
+    /// Whether commits wait for an acknowledgement; by the server's word for the side that waits.
+    semi_sync: fn(&str, bool) -> String,
+    /// Asks another server from now on.
+    point: fn(&str, u16) -> String,
+    /// A server that replicated from nobody asks that one from now on.
+    follow: fn(&Follow<'_>) -> Vec<String>,
+    /// Sessions of these logins end.
+    end_sessions: fn(&[&str]) -> Vec<SqlStep>,
+}
+
+/// Where a server is to replicate from, and as whom.
+struct Follow<'f> {
+    host: &'f Clean,
+    port: u16,
+    user: &'f str,
+}
+
+/// The words of a family; of one that is not known, MariaDB's, which nothing but a refusal uses.
+pub(in crate::plan) fn words(dialect: Dialect) -> &'static Words {
+    match dialect {
+        Dialect::Mysql => &mysql::WORDS,
+        Dialect::Mariadb | Dialect::WithoutGtid => &mariadb::WORDS,
+    }
+}
+
+impl Words {
+    fn semi_sync_step(&self, sample: &SwitchoverSample, waits: bool) -> SqlStep {
+        let word = sample.settings.semi_sync_word.as_ref().known().map_or("source", Clean::as_str);
+        SqlStep::run((self.semi_sync)(word, waits))
+    }
+}
+
+/// In MySQL this takes back both settings.
+const TAKE_WRITES: &str = "set global read_only = 0";
+
+fn take_writes() -> [SqlStep; 2] {
+    [SqlStep::run(TAKE_WRITES), SqlStep::must_say("select @@global.read_only", "0")]
+}
 
 fn request(seat: &Seat<'_>, session: SqlSession, statements: Vec<SqlStep>, deadline_ms: u64) -> Request {
     let database = seat.database;
@@ -57,31 +126,30 @@ pub(in crate::plan) fn freeze(primary: &Seat<'_>) -> Request {
 
 /// Nobody writes any more, whatever becomes of this session.
 pub(in crate::plan) fn fence(primary: &Seat<'_>) -> Request {
-    let statements =
-        vec![SqlStep::run("set global read_only = 1"), SqlStep::must_say("select @@global.read_only", "1")];
+    let words = primary.speaks();
+    let statements = vec![SqlStep::run(words.make_read_only), SqlStep::must_say(words.is_read_only, "1")];
     request(primary, SqlSession::Within, statements, SHORT_MS)
 }
 
 /// The way back from the fence.
 pub(in crate::plan) fn take_writes_again(primary: &Seat<'_>) -> Request {
-    request(primary, SqlSession::Own, vec![SqlStep::run("set global read_only = 0")], SHORT_MS)
+    request(primary, SqlSession::Own, vec![SqlStep::run(TAKE_WRITES)], SHORT_MS)
 }
 
 /// The applier stops first: a late write of the old primary must not arrive on the new one.
 pub(in crate::plan) fn promote(primary: &Seat<'_>, target: &Seat<'_>) -> Request {
-    let mut statements = vec![SqlStep::run("stop slave sql_thread")];
+    let words = target.speaks();
+    let mut statements = vec![SqlStep::run(words.stop_applier)];
     if primary.sample.settings.semi_sync_source.known() == Some(true) {
-        statements.push(SqlStep::run("set global rpl_semi_sync_master_enabled = 1"));
+        statements.push(words.semi_sync_step(target.sample, true));
     }
-    statements.push(SqlStep::run("set global read_only = 0"));
-    statements.push(SqlStep::must_say("select @@global.read_only", "0"));
+    statements.extend(take_writes());
     request(target, SqlSession::Within, statements, SHORT_MS)
 }
 
 /// Sessions of these logins end; what they were about to write was never acknowledged. Then the lock is let go.
 pub(in crate::plan) fn end_sessions(primary: &Seat<'_>, users: &[&str]) -> Request {
-    let mut statements: Vec<SqlStep> =
-        users.iter().map(|user| SqlStep::run(format!("kill connection user '{user}'"))).collect();
+    let mut statements = (primary.speaks().end_sessions)(users);
     statements.push(SqlStep::run(format!("select release_lock('{LEASE}')")));
     statements.push(SqlStep::run("unlock tables"));
     request(primary, SqlSession::Ends, statements, SHORT_MS)
@@ -90,25 +158,23 @@ pub(in crate::plan) fn end_sessions(primary: &Seat<'_>, users: &[&str]) -> Reque
 /// The same after a failure: whatever the replica was set to wait for would hold up the first write, because nobody
 /// replicates from it yet.
 pub(in crate::plan) fn take_over(target: &Seat<'_>) -> Request {
-    let mut statements = vec![SqlStep::run("stop slave sql_thread")];
+    let words = target.speaks();
+    let mut statements = vec![SqlStep::run(words.stop_applier)];
     if target.sample.settings.semi_sync_source.known() == Some(true) {
-        statements.push(SqlStep::run("set global rpl_semi_sync_master_enabled = 0"));
+        statements.push(words.semi_sync_step(target.sample, false));
     }
-    statements.push(SqlStep::run("set global read_only = 0"));
-    statements.push(SqlStep::must_say("select @@global.read_only", "0"));
+    statements.extend(take_writes());
     request(target, SqlSession::Own, statements, SHORT_MS)
 }
 
 /// Commits wait for a replica from here on: for one that connects afterwards.
 pub(in crate::plan) fn wait_for_acknowledgements(target: &Seat<'_>) -> Request {
-    let statements = vec![SqlStep::run("set global rpl_semi_sync_master_enabled = 1")];
-    request(target, SqlSession::Own, statements, SHORT_MS)
+    request(target, SqlSession::Own, vec![target.speaks().semi_sync_step(target.sample, true)], SHORT_MS)
 }
 
 /// The way back: commits wait for nobody.
 pub(in crate::plan) fn wait_for_nobody(target: &Seat<'_>) -> Request {
-    let statements = vec![SqlStep::run("set global rpl_semi_sync_master_enabled = 0")];
-    request(target, SqlSession::Own, statements, SHORT_MS)
+    request(target, SqlSession::Own, vec![target.speaks().semi_sync_step(target.sample, false)], SHORT_MS)
 }
 
 /// The replica asks another server from now on; it starts in a step of its own, once that one has everything.
@@ -123,20 +189,20 @@ pub(in crate::plan) fn point_back(seat: &Seat<'_>, source: &Seat<'_>) -> Request
 
 /// The replica asks that server from now on, at once or when it is started.
 pub(in crate::plan) fn point(seat: &Seat<'_>, host: &Clean, port: u16, does_start: bool) -> Request {
-    let change = format!("change master to master_host='{host}', master_port={port}, master_use_gtid=slave_pos");
-    let mut statements = vec![SqlStep::run("stop slave"), SqlStep::run(change)];
+    let words = seat.speaks();
+    let mut statements = vec![SqlStep::run(words.stop), SqlStep::run((words.point)(host.as_str(), port))];
     if does_start {
-        statements.push(SqlStep::run("start slave"));
+        statements.push(SqlStep::run(words.start));
     }
     request(seat, SqlSession::Own, statements, LONG_MS)
 }
 
 pub(in crate::plan) fn start(seat: &Seat<'_>) -> Request {
-    request(seat, SqlSession::Own, vec![SqlStep::run("start slave")], LONG_MS)
+    request(seat, SqlSession::Own, vec![SqlStep::run(seat.speaks().start)], LONG_MS)
 }
 
 pub(in crate::plan) fn stop(seat: &Seat<'_>) -> Request {
-    request(seat, SqlSession::Own, vec![SqlStep::run("stop slave")], LONG_MS)
+    request(seat, SqlSession::Own, vec![SqlStep::run(seat.speaks().stop)], LONG_MS)
 }
 
 /// The former primary replicates from the new one.
@@ -146,32 +212,33 @@ pub(in crate::plan) fn follow(primary: &Seat<'_>, target: &Seat<'_>) -> Request 
 
 /// The way back from that for one that replicated from nobody.
 pub(in crate::plan) fn follow_nobody(seat: &Seat<'_>) -> Request {
-    let statements = vec![SqlStep::run("stop slave"), SqlStep::run("reset slave all")];
+    let words = seat.speaks();
+    let statements = vec![SqlStep::run(words.stop), SqlStep::run(words.forget)];
     request(seat, SqlSession::Own, statements, LONG_MS)
 }
 
 /// A server that wrote itself replicates from now on; `may_wait` says that its commits may wait for acknowledgements,
 /// which would hold up what it applies.
 pub(in crate::plan) fn follow_again(primary: &Seat<'_>, target: &Seat<'_>, may_wait: bool) -> Request {
+    let words = primary.speaks();
     let user = primary.database.replication.user.as_deref().unwrap_or_default();
     let mut statements = Vec::new();
     if may_wait {
-        statements.push(SqlStep::run("set global rpl_semi_sync_master_enabled = 0"));
+        // Of one that does not run yet its source tells how the plug-in is called.
+        let is_known = primary.sample.settings.semi_sync_word.why().is_none();
+        let named = if is_known { primary.sample } else { target.sample };
+        statements.push(words.semi_sync_step(named, false));
     }
-    statements.push(SqlStep::run("set global gtid_slave_pos = @@global.gtid_binlog_pos"));
-    statements.push(SqlStep::run(format!(
-        "change master to master_host='{}', master_port={}, master_user='{user}', master_password='{SECRET}', \
-         master_connect_retry=1, master_use_gtid=slave_pos",
-        target.host,
-        target.port()
-    )));
-    statements.push(SqlStep::run("start slave"));
+    let follow = Follow { host: &target.host, port: target.port(), user };
+    statements.extend((words.follow)(&follow).into_iter().map(SqlStep::run));
+    statements.push(SqlStep::run(words.start));
     request(primary, SqlSession::Own, statements, LONG_MS)
 }
 
 /// The new primary forgets from whom it replicated.
 pub(in crate::plan) fn forget(target: &Seat<'_>) -> Request {
     let release = SqlStep::run(format!("select release_lock('{LEASE}')"));
-    let statements = vec![SqlStep::run("stop slave"), SqlStep::run("reset slave all"), release];
+    let words = target.speaks();
+    let statements = vec![SqlStep::run(words.stop), SqlStep::run(words.forget), release];
     request(target, SqlSession::Ends, statements, LONG_MS)
 }

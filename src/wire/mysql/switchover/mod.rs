@@ -1,9 +1,12 @@
 //! What a switchover rests on: the statements, and what their answers say.
 //!
-//! Asked of MariaDB in two rounds: settings, by which the family is known, then the rest. A plan asks all of it at once
-//! ([`requests_of_plan`]), the short statements at every look and the long ones now and then.
+//! Asked in two rounds: settings, by which the family is known, then the rest in its words (`mariadb`, `mysql`). A plan
+//! asks all of it at once ([`requests_of_plan`]), the short statements at every look and the long ones now and then.
 //!
 //! Deliberately absent: a statement that changes something (`plan::switchover` makes those).
+
+mod mariadb;
+mod mysql;
 
 use super::{
     Answers,
@@ -18,8 +21,7 @@ use crate::{
         figure::{Figure, Unknown},
         inventory::Node,
         mysql::{
-            AccountSessions, Dialect, LEASE, Replicator, SwitchoverSample, SwitchoverSettings, SwitchoverState,
-            SwitchoverWork,
+            AccountSessions, Dialect, Replicator, SwitchoverSample, SwitchoverSettings, SwitchoverState, SwitchoverWork,
         },
         text::Clean,
     },
@@ -38,82 +40,35 @@ const SLOW_MS: u64 = 300;
 const WATCHED_MS: u64 = 10_000;
 
 const SETTINGS: &str = "show global variables where variable_name in ('binlog_format', 'event_scheduler', \
-    'group_replication_group_name', 'gtid_domain_id', 'gtid_executed', 'gtid_slave_pos', 'gtid_strict_mode', \
+    'group_replication_group_name', 'gtid_domain_id', 'gtid_executed', 'gtid_mode', 'gtid_slave_pos', \
+    'gtid_strict_mode', \
     'innodb_buffer_pool_size', 'log_bin', 'log_replica_updates', 'log_slave_updates', 'max_connections', 'port', \
     'replicate_do_db', 'replicate_do_table', 'replicate_ignore_db', 'replicate_ignore_table', \
     'replicate_wild_do_table', 'replicate_wild_ignore_table', 'rpl_semi_sync_master_enabled', \
-    'rpl_semi_sync_slave_enabled', 'server_id', 'sql_mode', 'version', 'wsrep_on')";
-
-/// Who may write although a server is read-only stands in tables that not every login may read: without them there is no
-/// answer at all, because an empty one would mean "nobody".
-const ACCOUNTS: &str = "select p.user as user, count(*) as sessions, \
-    p.user = substring_index(current_user(), '@', 1) as own, \
-    exists (select 1 from information_schema.USER_PRIVILEGES g where g.privilege_type in ('READ_ONLY ADMIN', 'READ ONLY ADMIN') \
-    and g.grantee like concat('''', p.user, '''@%')) as passes \
-    from information_schema.PROCESSLIST p where p.user not in ('system user', 'event_scheduler', 'unauthenticated user') \
-    and p.command not like 'Binlog Dump%' and p.id <> connection_id() \
-    and (select count(*) from mysql.global_priv) > 0 group by p.user limit 200";
-
-const REPLICATORS: &str = "select trim(both '''' from substring_index(grantee, '@', 1)) as user, \
-    trim(both '''' from substring_index(grantee, '@', -1)) as host from information_schema.USER_PRIVILEGES \
-    where privilege_type = 'REPLICATION SLAVE' and (select count(*) from mysql.global_priv) > 0 limit 500";
+    'rpl_semi_sync_replica_enabled', 'rpl_semi_sync_slave_enabled', 'rpl_semi_sync_source_enabled', 'server_id', \
+    'server_uuid', 'sql_mode', 'version', 'wsrep_on')";
 
 /// Locks and schemas by which programs are known that switch a primary over by themselves.
-const AUTOMATION: [(&str, &str); 5] = [
+const AUTOMATION: [(&str, &str); 6] = [
     ("maxscale", "MaxScale's monitor holds its lock"),
     ("maxscale_primary", "MaxScale's monitor holds its lock"),
     ("mha", "an MHA manager holds its lock"),
+    ("shell", "MySQL Shell keeps its own record of who is the primary (mysql_innodb_cluster_metadata)"),
     ("orchestrator", "orchestrator is connected"),
     ("replication_manager", "replication-manager is connected"),
 ];
 
-fn state() -> String {
-    format!(
-        "select @@global.read_only as read_only, @@global.gtid_binlog_state as gtid_binlog_state, \
-         @@global.gtid_current_pos as gtid_current_pos, is_used_lock('{LEASE}') as lease"
-    )
-}
-
-fn work() -> String {
-    let sessions = |condition: &str| {
-        format!("(select count(*) from information_schema.PROCESSLIST where id <> connection_id() and {condition})")
-    };
-    let status = |name: &str| {
-        format!("(select variable_value from information_schema.GLOBAL_STATUS where variable_name = '{name}')")
-    };
-    let changes: Vec<String> =
-        ["alter ", "create index", "optimize ", "rename ", "truncate ", "repair ", "backup stage"]
-            .map(|word| format!("info like '{word}%'"))
-            .into();
-    format!(
-        "select (select coalesce(max(timestampdiff(second, trx_started, now())), 0) from information_schema.INNODB_TRX t \
-         join information_schema.PROCESSLIST p on p.id = t.trx_mysql_thread_id \
-         where trx_rows_modified > 0 and p.user <> 'system user') as transaction_s, \
-         (select coalesce(max(time), 0) from information_schema.PROCESSLIST where command in ('Query', 'Execute') \
-         and user <> 'system user' and id <> connection_id()) as statement_s, \
-         {} as metadata_waits, {} as definition_changes, \
-         (select count(*) from information_schema.EVENTS where status = 'ENABLED') as events, \
-         {} as semi_sync_active, {} as semi_sync_clients, \
-         is_used_lock('maxscale_mariadbmonitor') as maxscale, \
-         is_used_lock('maxscale_mariadbmonitor_master') as maxscale_primary, \
-         is_used_lock('MHA_Master_High_Availability_Monitor') as mha, \
-         nullif({}, 0) as orchestrator, nullif({}, 0) as replication_manager",
-        sessions("state like 'Waiting for table metadata lock%'"),
-        sessions(&format!("({})", changes.join(" or "))),
-        status("RPL_SEMI_SYNC_MASTER_STATUS"),
-        status("RPL_SEMI_SYNC_MASTER_CLIENTS"),
-        sessions("user like 'orchestrator%'"),
-        sessions("(user like 'repman%' or user like 'replication-manager%')"),
-    )
-}
-
-fn statement(id: StatementId) -> Statement {
+fn statement(id: StatementId, dialect: Dialect) -> Statement {
+    let is_mysql = dialect == Dialect::Mysql;
+    let word = |of_mariadb: &'static str, of_mysql: &'static str| if is_mysql { of_mysql } else { of_mariadb }.into();
     let sql = match id {
-        StatementId::SwitchoverState => state().into(),
-        StatementId::SwitchoverChannels => "show all slaves status".into(),
-        StatementId::SwitchoverWork => work().into(),
-        StatementId::SwitchoverAccounts => ACCOUNTS.into(),
-        StatementId::SwitchoverReplicators => REPLICATORS.into(),
+        StatementId::SwitchoverState if is_mysql => mysql::state().into(),
+        StatementId::SwitchoverState => mariadb::state().into(),
+        StatementId::SwitchoverWork if is_mysql => mysql::work().into(),
+        StatementId::SwitchoverWork => mariadb::work().into(),
+        StatementId::SwitchoverChannels => word(mariadb::CHANNELS, mysql::CHANNELS),
+        StatementId::SwitchoverAccounts => word(mariadb::ACCOUNTS, mysql::ACCOUNTS),
+        StatementId::SwitchoverReplicators => word(mariadb::REPLICATORS, mysql::REPLICATORS),
         _ => SETTINGS.into(),
     };
     Statement { id, sql, cap_bytes: CAP_BYTES }
@@ -123,13 +78,13 @@ const FAST: [StatementId; 2] = [StatementId::SwitchoverState, StatementId::Switc
 const SLOW: [StatementId; 3] =
     [StatementId::SwitchoverWork, StatementId::SwitchoverAccounts, StatementId::SwitchoverReplicators];
 
-/// Everything that a run reads of a MariaDB server, the shortest first.
-pub fn requests_of_plan(node: &Node, deadline_ms: u64) -> Vec<Request> {
+/// Everything that a run reads of a server of that family, the shortest first.
+pub fn requests_of_plan(node: &Node, dialect: Dialect, deadline_ms: u64) -> Vec<Request> {
     let Some(database) = &node.database else { return Vec::new() };
     let slow = || [StatementId::SwitchoverSettings].into_iter().chain(SLOW);
     let fast = FAST.into_iter().map(|id| (id, Repeat::Always));
     fast.chain(slow().map(|id| (id, Repeat::Reuse { ms: SLOW_MS })))
-        .map(|(id, repeat)| probe::request(database, deadline_ms, repeat, statement(id)))
+        .map(|(id, repeat)| probe::request(database, deadline_ms, repeat, statement(id, dialect)))
         .collect()
 }
 
@@ -141,19 +96,24 @@ impl Probe for SwitchoverProbe {
     fn requests(&self, node: &Node, deadline_ms: u64) -> Vec<Request> {
         let Some(database) = &node.database else { return Vec::new() };
         let repeat = Repeat::Reuse { ms: WATCHED_MS };
-        vec![probe::request(database, deadline_ms, repeat, statement(StatementId::SwitchoverSettings))]
+        vec![probe::request(
+            database,
+            deadline_ms,
+            repeat,
+            statement(StatementId::SwitchoverSettings, Dialect::WithoutGtid),
+        )]
     }
 
     fn follow(&self, node: &Node, deadline_ms: u64, replies: &[Reply]) -> Vec<Request> {
         let Some(database) = node.database.as_ref().filter(|_| replies.len() == 1) else { return Vec::new() };
         let (answers, _) = probe::answers(replies);
         let settings = Named::read(&answers, StatementId::SwitchoverSettings, &mut Complaints::default());
-        if dialect(&settings).known() != Some(Dialect::Mariadb) {
+        let Some(dialect) = dialect(&settings).known().filter(|is| *is != Dialect::WithoutGtid) else {
             return Vec::new();
-        }
+        };
         let fast = FAST.into_iter().map(|id| (id, Repeat::Always));
         fast.chain(SLOW.map(|id| (id, Repeat::Reuse { ms: WATCHED_MS })))
-            .map(|(id, repeat)| probe::request(database, deadline_ms, repeat, statement(id)))
+            .map(|(id, repeat)| probe::request(database, deadline_ms, repeat, statement(id, dialect)))
             .collect()
     }
 
@@ -166,15 +126,24 @@ impl Probe for SwitchoverProbe {
             return (None, odd);
         }
         let settings = Named::read(&answers, StatementId::SwitchoverSettings, &mut complaints);
-        let sample = SwitchoverSample {
-            dialect: dialect(&settings),
-            state: read_state(&answers, &mut complaints),
-            channels: replication::channels_of_mariadb(&answers, StatementId::SwitchoverChannels, &mut complaints),
+        let family = dialect(&settings);
+        let spoken = family.known().unwrap_or(Dialect::Mariadb);
+        let channels =
+            replication::channels_in_words_of(spoken, &answers, StatementId::SwitchoverChannels, &mut complaints);
+        let mut sample = SwitchoverSample {
+            dialect: family,
+            state: read_state(&answers, spoken, &mut complaints),
+            channels,
             work: read_work(&answers, &mut complaints),
             accounts: read_accounts(&answers, &mut complaints),
             replicators: read_replicators(&answers),
             settings: read_settings(&settings, &mut complaints),
         };
+        if sample.is_mysql() {
+            let table = answers.table(StatementId::SwitchoverWork);
+            let row = table.as_ref().and_then(Table::first);
+            sample.settings.filters = row.and_then(|row| row.raw(&["filters"])).map(Clean::line_from_bytes);
+        }
         odd.extend(complaints.finish());
         (Some(Facts::Switchover(Box::new(sample))), odd)
     }
@@ -219,8 +188,11 @@ fn read_settings(of: &Named<'_>, complaints: &mut Complaints) -> SwitchoverSetti
             Figure::Unknown(why) => Figure::Unknown(why),
         },
         filters: filters(of),
-        semi_sync_source: off(of.flag(&["rpl_semi_sync_master_enabled"], complaints)),
-        semi_sync_replica: off(of.flag(&["rpl_semi_sync_slave_enabled"], complaints)),
+        server_uuid: of.text(&["server_uuid"]),
+        gtid_mode: of.text(&["gtid_mode"]),
+        semi_sync_source: off(of.flag(&["rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled"], complaints)),
+        semi_sync_word: semi_sync_word(of),
+        semi_sync_replica: off(of.flag(&["rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled"], complaints)),
         event_scheduler: of.flag(&["event_scheduler"], complaints),
         galera: off(of.flag(&["wsrep_on"], complaints)),
         group_replication: match of.raw(&["group_replication_group_name"]) {
@@ -231,6 +203,17 @@ fn read_settings(of: &Named<'_>, complaints: &mut Complaints) -> SwitchoverSetti
         sql_mode: of.raw(&["sql_mode"]).map(Clean::line_from_bytes),
         connections_max: of.number(&["max_connections"], complaints),
         buffer_pool_bytes: of.number(&["innodb_buffer_pool_size"], complaints),
+    }
+}
+
+/// MySQL has called the sides source and replica since 8.0.26, in a plug-in of another name.
+fn semi_sync_word(of: &Named<'_>) -> Figure<Clean> {
+    if of.has(&["rpl_semi_sync_source_enabled"]) {
+        Figure::Known("source".into())
+    } else if of.has(&["rpl_semi_sync_master_enabled"]) {
+        Figure::Known("master".into())
+    } else {
+        Figure::Unknown(of.absent())
     }
 }
 
@@ -255,20 +238,28 @@ fn filters(of: &Named<'_>) -> Figure<Clean> {
     Figure::Known(Clean::line(&words.join(" ")))
 }
 
-fn read_state(answers: &Answers, complaints: &mut Complaints) -> SwitchoverState {
+fn read_state(answers: &Answers, dialect: Dialect, complaints: &mut Complaints) -> SwitchoverState {
     let table = answers.table(StatementId::SwitchoverState);
     let row = table.as_ref().and_then(Table::first);
-    SwitchoverState {
-        read_only: row.and_then(|row| row.number::<u64>(&["read_only"], complaints)).map(|value| value != 0),
-        binlog_state: parsed(row, "gtid_binlog_state", complaints),
-        current_pos: parsed(row, "gtid_current_pos", complaints),
-        lease: match row.and_then(|row| row.number::<u64>(&["lease"], complaints)) {
-            Figure::Known(session) => Figure::Known(Some(session)),
-            // NULL says that nobody holds it.
-            Figure::Unknown(Unknown::Missing) if row.why().is_none() => Figure::Known(None),
-            Figure::Unknown(why) => Figure::Unknown(why),
-        },
+    let flag = |name, complaints: &mut Complaints| {
+        row.and_then(|row| row.number::<u64>(&[name], complaints)).map(|value| value != 0)
+    };
+    let mut state = SwitchoverState { read_only: flag("read_only", complaints), ..SwitchoverState::default() };
+    if dialect == Dialect::Mysql {
+        state.super_read_only = flag("super_read_only", complaints);
+        state.executed = parsed(row, "gtid_executed", complaints);
+        state.purged = parsed(row, "gtid_purged", complaints);
+    } else {
+        state.binlog_state = parsed(row, "gtid_binlog_state", complaints);
+        state.current_pos = parsed(row, "gtid_current_pos", complaints);
     }
+    state.lease = match row.and_then(|row| row.number::<u64>(&["lease"], complaints)) {
+        Figure::Known(session) => Figure::Known(Some(session)),
+        // NULL says that nobody holds it.
+        Figure::Unknown(Unknown::Missing) if row.why().is_none() => Figure::Known(None),
+        Figure::Unknown(why) => Figure::Unknown(why),
+    };
+    state
 }
 
 fn read_work(answers: &Answers, complaints: &mut Complaints) -> Figure<SwitchoverWork> {
