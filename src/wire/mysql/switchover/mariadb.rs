@@ -41,10 +41,11 @@ pub(super) fn work() -> String {
             .map(|word| format!("info like '{word}%'"))
             .into();
     format!(
-        "select (select coalesce(max(timestampdiff(second, trx_started, now())), 0) from information_schema.INNODB_TRX t \
+        "select (select greatest(0, coalesce(max(timestampdiff(second, trx_started, now())), 0)) \
+         from information_schema.INNODB_TRX t \
          join information_schema.PROCESSLIST p on p.id = t.trx_mysql_thread_id \
          where trx_rows_modified > 0 and p.user <> 'system user') as transaction_s, \
-         (select coalesce(max(time), 0) from information_schema.PROCESSLIST where command in ('Query', 'Execute') \
+         (select greatest(0, coalesce(max(time), 0)) from information_schema.PROCESSLIST where command in ('Query', 'Execute') \
          and user <> 'system user' and id <> connection_id()) as statement_s, \
          {} as metadata_waits, {} as definition_changes, \
          (select count(*) from information_schema.EVENTS where status = 'ENABLED') as events, \
