@@ -38,6 +38,7 @@ fn main() -> std::io::Result<()> {
             other @ (Call::Ovsdb { .. }
             | Call::OvsDaemon { .. }
             | Call::SqlWrite { .. }
+            | Call::FileEdit { .. }
             | Call::LibvirtWrite { .. }) => format!("{other:?}"),
             Call::Tcp { send, .. } => send.to_string(),
             Call::Sql { sql, .. } => sql.to_string(),

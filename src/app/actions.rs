@@ -299,20 +299,23 @@ pub const ALL: [Action; ACTIONS.len()] = [
     Action {
         id: "tune.set",
         title: "Let a setting of databases run with another value",
-        usage: "tune.set NODE|ROLE SETTING VALUE [--reason TEXT]",
+        usage: "tune.set NODE|ROLE SETTING VALUE [--persist|--put-back] [--reason TEXT]",
         danger: Danger::Setting,
         confirmation: "Enter; the target's name where it reaches several servers; the cluster's name where a crash would lose \
                        more than before",
         refused: &[
             "vakt does not know the setting, or it is none of a database",
-            "the server does not have it, or needs a restart for it",
+            "the server does not have it, or needs a restart for it (without `--persist`)",
             "the value is outside of the range, or none of the words, that the server itself states",
             "`innodb_buffer_pool_size`: more than nine tenths of the machine's memory",
             "`max_connections`: no more than are connected",
             "`innodb_io_capacity`, `innodb_io_capacity_max`: they would cross",
             "settings of appliers, on a server that replicates",
+            "`--persist`: what files say is not known; the file is a symbolic link, or its line no plain text; the command line \
+             of the server says it",
+            "`--put-back`: no earlier version of the file is kept, or the newest is of another change",
         ],
-        back: "tune.set with the former value",
+        back: "tune.set with the former value, and with `--put-back` where a file was changed",
         runbook: include_str!("../../assets/runbooks/tune.set.md"),
     },
 ];

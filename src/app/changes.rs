@@ -15,7 +15,6 @@ use crate::{
         inventory::Node,
         text::Clean,
         time::Wall,
-        tune_act::TuneAct,
     },
     plan::PlanId,
     run::{
@@ -397,7 +396,7 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
         let Some(value) = last.former_value.clone() else {
             return Err(format!("The servers had different values before: {}.", last.title));
         };
-        return Ok(Intent { change: Change::Tune(TuneAct { value, ..act.clone() }), reason: reason() });
+        return Ok(Intent { change: Change::Tune(act.back(value)), reason: reason() });
     }
     if let Change::MysqlKill { .. } = &last.intent.change {
         return Err("The last run ended a session, and that does not come back.".to_owned());

@@ -181,6 +181,12 @@ pub(super) struct DoWanted {
     /// What of a session ends: session, statement [default: session]
     #[arg(long, value_name = "PART")]
     pub(super) only: Option<String>,
+    /// tune.set: the value also stands in the file that counts, so that a restart brings it
+    #[arg(long)]
+    pub(super) persist: bool,
+    /// tune.set: the file is again what it was before vakt's last change of it
+    #[arg(long, conflicts_with = "persist")]
+    pub(super) put_back: bool,
     /// Why, for the journal and for whoever finds the cluster locked
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -213,7 +219,9 @@ impl DoWanted {
             ("--reason", &self.reason),
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]));
-        self.words.iter().cloned().chain(given.flatten()).collect()
+        let flags = [("--persist", self.persist), ("--put-back", self.put_back)];
+        let flags = flags.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name.to_owned());
+        self.words.iter().cloned().chain(given.flatten()).chain(flags).collect()
     }
 }
 

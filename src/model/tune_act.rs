@@ -12,6 +12,47 @@ pub struct TuneAct {
     pub key: Clean,
     /// The value, as it was typed.
     pub value: Clean,
+    /// What happens to the files that say it.
+    #[serde(default, skip_serializing_if = "Keep::is_no")]
+    pub keep: Keep,
+}
+
+/// What a change of a setting does to the files that say what a restart brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// They stay as they are.
+    #[default]
+    No,
+    /// They say the new value.
+    InFile,
+    /// They are again what they were before vakt's last change of them.
+    PutBack,
+}
+
+impl Keep {
+    /// The options.
+    pub const OPTIONS: [&'static str; 2] = ["--persist", "--put-back"];
+
+    /// The option that means it.
+    pub fn option(self) -> Option<&'static str> {
+        let [in_file, put_back] = Self::OPTIONS;
+        match self {
+            Self::No => None,
+            Self::InFile => Some(in_file),
+            Self::PutBack => Some(put_back),
+        }
+    }
+
+    /// What an option means.
+    pub fn of_option(option: &str) -> Option<Self> {
+        [Self::InFile, Self::PutBack].into_iter().find(|keep| keep.option() == Some(option))
+    }
+
+    /// Whether files stay.
+    pub fn is_no(&self) -> bool {
+        *self == Self::No
+    }
 }
 
 impl TuneAct {
@@ -22,6 +63,13 @@ impl TuneAct {
     pub fn parse<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
         let mut word =
             || words.next().map(Clean::line).filter(|word| !word.is_empty() && !word.as_str().starts_with("--"));
-        Some(Self { target: word()?, key: word()?, value: word()? })
+        Some(Self { target: word()?, key: word()?, value: word()?, keep: Keep::No })
+    }
+
+    /// The change that takes this one back, where the value was `former` before.
+    #[must_use]
+    pub fn back(&self, former: Clean) -> Self {
+        let keep = if self.keep == Keep::No { Keep::No } else { Keep::PutBack };
+        Self { value: former, keep, ..self.clone() }
     }
 }

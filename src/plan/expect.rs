@@ -4,8 +4,13 @@
 //! knows three answers; *unknown* is never taken for yes or for no.
 
 use super::{
-    failover::DaemonExpect, guest::GuestExpect, node::NodeExpect, session::SessionExpect, switchover::DatabaseExpect,
-    tune::SettingExpect, vip::VipExpect,
+    failover::DaemonExpect,
+    guest::GuestExpect,
+    node::NodeExpect,
+    session::SessionExpect,
+    switchover::DatabaseExpect,
+    tune::{FileExpect, SettingExpect},
+    vip::VipExpect,
 };
 use crate::{
     model::{
@@ -66,6 +71,8 @@ pub enum Expect {
     Node(NodeExpect),
     /// Of a setting of the database server.
     Setting(SettingExpect),
+    /// Of a file with settings.
+    File(FileExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -137,7 +144,8 @@ impl Check {
             | Expect::Session { .. }
             | Expect::Guest(_)
             | Expect::Node(_)
-            | Expect::Setting(_) => None,
+            | Expect::Setting(_)
+            | Expect::File(_) => None,
         }
     }
 
@@ -160,6 +168,7 @@ impl Check {
             Expect::Daemon(is) => is.judge(facts, other.map(|(now, _)| now)),
             Expect::Node(is) => is.judge(facts),
             Expect::Setting(is) => is.judge(facts),
+            Expect::File(is) => is.judge(facts),
         }
     }
 
@@ -187,7 +196,7 @@ impl Expect {
             Self::Session { .. } | Self::Node(_) => return "as told",
             Self::Guest(is) => return is.tolerance(),
             Self::Daemon(is) => return is.tolerance(),
-            Self::Setting(_) => return "exactly",
+            Self::Setting(_) | Self::File(_) => return "exactly",
         };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
@@ -209,6 +218,7 @@ impl fmt::Display for Expect {
             Self::Daemon(is) => return is.fmt(f),
             Self::Node(is) => return is.fmt(f),
             Self::Setting(is) => return is.fmt(f),
+            Self::File(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

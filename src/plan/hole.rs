@@ -83,7 +83,10 @@ impl Bindings {
             Call::Tcp { .. } | Call::ShellWithin { .. } => request.call.clone(),
             Call::Haproxy { socket, command } => Call::Haproxy { socket: socket.clone(), command: fill(command)? },
             // They only read, or are calls with names and no text.
-            call @ (Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::LibvirtWrite { .. }) => call.clone(),
+            call
+            @ (Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::LibvirtWrite { .. } | Call::FileEdit { .. }) => {
+                call.clone()
+            }
             Call::Sql { socket, login, statement, sql, repeat } => Call::Sql {
                 socket: socket.clone(),
                 login: login.clone(),
@@ -116,7 +119,11 @@ pub fn holes_in(request: &Request) -> Vec<&str> {
         Call::Tcp { send, .. } => vec![send],
         Call::Sql { sql, .. } => vec![sql],
         Call::SqlWrite { statements, .. } => statements.iter().map(|statement| statement.sql.as_str()).collect(),
-        Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Libvirt { .. } | Call::LibvirtWrite { .. } => Vec::new(),
+        Call::Ovsdb { .. }
+        | Call::OvsDaemon { .. }
+        | Call::Libvirt { .. }
+        | Call::LibvirtWrite { .. }
+        | Call::FileEdit { .. } => Vec::new(),
     };
     let mut names = Vec::new();
     for mut rest in texts {

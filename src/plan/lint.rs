@@ -163,7 +163,7 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
             Call::LibvirtWrite { socket, .. } => {
                 node.and_then(libvirt::writing_socket).is_some_and(|known| known == socket)
             }
-            Call::Shell { .. } | Call::Exec { .. } => node.is_some(),
+            Call::Shell { .. } | Call::Exec { .. } | Call::FileEdit { .. } => node.is_some(),
             // They only read.
             Call::ShellWithin { .. }
             | Call::Ovsdb { .. }
@@ -232,6 +232,7 @@ fn is_one_command(request: &Request) -> bool {
             let one_line = ['\n', '\r', '\0'];
             sound(socket, &one_line) && sound(&guest.name, &one_line) && sound(&guest.uuid, &one_line)
         }
+        Call::FileEdit { edit, .. } => edit.is_sound(),
         Call::Shell { script } | Call::ShellWithin { script } => sound(script, &['\n', '\r', '\0']),
         Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Tcp { .. } => false,
         // One process: its words are quoted one by one, so anything but NUL is one word.

@@ -145,6 +145,12 @@ fn write_step(page: &mut Page, index: usize, step: &Step, point_of_no_return: Op
 
 fn write_write(page: &mut Page, write: &Write) {
     page.request(7, "send", &write.request);
+    // The lines themselves, as they stand in the file.
+    if let Call::FileEdit { edit, way } = &write.request.call {
+        for line in edit.difference(*way) {
+            page.as_it_is(&format!("{:>14}{line}", ""));
+        }
+    }
     for bind in &write.binds {
         let name = &bind.name;
         page.row(7, "hole  ", &format!("{name} is {} that this step reads: {}", bind.kind.word(), bind.from.expect));
@@ -248,6 +254,11 @@ impl Page {
         let text = Clean::block_from_bytes(request.to_string().replace('\n', "␊").as_bytes());
         let head = format!("{}{mark:<6} ", " ".repeat(indent));
         self.shell(&head, text.as_str());
+    }
+
+    fn as_it_is(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
     }
 
     pub(crate) fn command(&mut self, indent: usize, line: &str) {

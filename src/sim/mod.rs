@@ -12,6 +12,7 @@ mod client;
 mod cluster;
 mod connections;
 mod fault;
+pub mod files;
 mod links;
 mod running;
 mod scenario;

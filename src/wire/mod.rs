@@ -7,6 +7,7 @@ pub mod certificates;
 mod complaints;
 pub mod explain;
 pub mod feed;
+pub mod file_edit;
 pub mod haproxy;
 pub mod host;
 pub mod libvirt;

@@ -1,6 +1,7 @@
 //! What is sent to a node, as a value: previewed, journalled, logged and sent from the same text.
 
 use super::{
+    file_edit::{FileEdit, FileWay},
     libvirt::{
         self,
         operation::{GuestIdentity, Operation},
@@ -116,6 +117,13 @@ pub enum Call {
         guest: GuestIdentity,
         /// What is done.
         operation: Operation,
+    },
+    /// One change of one file, as root (`wire::file_edit`).
+    FileEdit {
+        /// Which change.
+        edit: Box<FileEdit>,
+        /// There or back.
+        way: FileWay,
     },
     /// What the database of a switch tells on a kept conversation: everything when something changed since the last
     /// answer, else only that nothing did, after `hold_ms`.
@@ -279,6 +287,7 @@ impl fmt::Display for Request {
                 );
                 if notes.is_empty() { Ok(()) } else { write!(f, " # {}", notes.join("; ")) }
             }
+            Call::FileEdit { edit, way } => edit.tell(*way, f),
             Call::Libvirt { socket, question } => {
                 let address = format!("qemu+unix:///system?socket={socket}");
                 write!(f, "virsh -r -c {} {}", shell_word(&address), question.words())

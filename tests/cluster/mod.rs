@@ -13,6 +13,7 @@ mod guests;
 mod headless;
 mod host;
 pub(crate) mod lab;
+mod lasting;
 mod machines;
 mod nodes;
 mod services;

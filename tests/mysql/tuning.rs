@@ -47,6 +47,13 @@ fn sample(files: &[u8], server: &[u8]) -> TuningSample {
     sample.unwrap()
 }
 
+/// What the script's answer alone says.
+pub(crate) fn of_files(files: &[u8]) -> TuningSample {
+    let (sample, complaints) = interpret(vec![files.to_vec()]);
+    assert_eq!(complaints, []);
+    sample.unwrap()
+}
+
 pub(crate) fn of_lab(who: &str) -> TuningSample {
     sample(&capture(&format!("{who}.files.txt")), &capture(&format!("{who}.server.txt")))
 }
@@ -163,6 +170,20 @@ fn a_mysql_says_by_its_own_view_what_is_persisted_and_where_values_end() {
     assert!(connections.is_persisted && connections.is_read_only.is_none());
     assert_eq!(connections.maximum.as_ref().unwrap().as_str(), "100000");
     assert_eq!(told(&sample, "innodb_log_file_size"), "104857600 | nothing | 104857600", "its newer name counts");
+}
+
+#[test]
+fn a_mysql_makes_its_pool_a_multiple_of_its_chunks_and_instances() {
+    let server = |rest: &str| {
+        let values =
+            "= tuning_values rows\nVariable_name\tValue\ngtid_executed\t\ninnodb_buffer_pool_size\t1073741824\n";
+        sample(b"settings:1\nend:1\n", format!("{values}{rest}version\t9.7.4\n").as_bytes())
+    };
+    let block = |sample: &TuningSample| sample.variable("innodb_buffer_pool_size").known().unwrap().block.clone();
+    let told = server("innodb_buffer_pool_chunk_size\t134217728\ninnodb_buffer_pool_instances\t4\n");
+    assert_eq!(block(&told).unwrap().as_str(), "536870912");
+    assert_eq!(block(&server("innodb_buffer_pool_chunk_size\t134217728\n")), None, "half of it is nothing");
+    assert_eq!(block(&of_lab("primary")).unwrap().as_str(), "1048576", "MariaDB tells its own");
 }
 
 fn rows(samples: [TuningSample; 3]) -> Vec<Row> {

@@ -22,6 +22,7 @@ pub(crate) mod failover;
 mod guests;
 mod lint;
 mod nodes;
+mod persist;
 pub(crate) mod rejoin;
 mod switchover;
 mod tune;
@@ -143,6 +144,11 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("kill_statement", Cluster::with_databases(), "mysql.kill db01/101 --only statement"),
         ("tune", Cluster::with_databases(), "tune.set db01 max_connections 300"),
         ("tune_role", Cluster::with_databases(), "tune.set database innodb_io_capacity 400 --reason spike"),
+        ("tune_persist", Cluster::with_databases(), "tune.set db01 max_connections 300 --persist"),
+        ("tune_persist_new", Cluster::with_databases(), "tune.set db01 innodb_io_capacity 400 --persist"),
+        ("tune_persist_alone", Cluster::with_databases(), "tune.set db02 innodb_flush_method fsync --persist"),
+        ("tune_put_back", persist::persisted(), "tune.set db01 max_connections 200 --put-back"),
+        ("tune_put_back_new", persist::persisted(), "tune.set db01 innodb_io_capacity 200 --put-back"),
         ("tune_relaxed", Cluster::with_databases(), "tune.set db01 innodb_flush_log_at_trx_commit 2"),
         ("switchover", Cluster::with_databases(), "mysql.switchover --to db02"),
         ("switchover_mysql", Cluster::with_databases().speaking_mysql(), "mysql.switchover --to db02"),

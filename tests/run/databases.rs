@@ -13,8 +13,11 @@ use vakt::{
         text::Clean,
         tuning::{TuningSample, catalogue},
     },
+    sim::files::Files,
     wire::request::{Call, Reply, Request, SqlSession},
 };
+
+const PRIMARY_FILES: &str = include_str!("../captures/tuning/debian-12-lab/primary.files.txt");
 
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a server")]
@@ -52,6 +55,8 @@ pub(crate) struct SimDatabase {
     pub(crate) waits: Vec<(u64, u64)>,
     /// Settings that may be tuned.
     pub(crate) tuning: TuningSample,
+    /// The files that say what a restart brings.
+    pub(crate) files: Files,
 }
 
 const HOSTS: [(&str, &str, u32); 3] =
@@ -83,6 +88,11 @@ pub(crate) fn healthy() -> Vec<SimDatabase> {
             sessions: sessions(),
             waits: vec![(101, 42), (102, 42)],
             tuning: crate::mysql::tuning::of_lab(if name == "db01" { "primary" } else { "replica" }),
+            files: Files::new(PRIMARY_FILES),
+        })
+        .map(|mut database| {
+            database.read_files();
+            database
         })
         .collect()
 }
@@ -274,6 +284,12 @@ impl SimDatabase {
         if let Call::Exec { argv } = &request.call {
             return self.run_script(argv);
         }
+        if let Call::FileEdit { edit, way } = &request.call {
+            let done = self.files.carry_out(edit, *way);
+            self.read_files();
+            let (exit, stderr) = done.map_or_else(|why| (1, why.into_bytes()), |()| (0, Vec::new()));
+            return self.reachable.then(|| Reply { exit: Some(exit), stderr, ..Reply::default() });
+        }
         let Call::SqlWrite { session, statements, .. } = &request.call else { panic!("{request}") };
         let failed = |words: &str| Some(Reply { exit: Some(1), stderr: words.into(), ..Reply::default() });
         if !self.serves() {
@@ -355,6 +371,13 @@ impl SimDatabase {
         String::new()
     }
 
+    /// What the probe makes of the files as they are.
+    pub(crate) fn read_files(&mut self) {
+        let read = crate::mysql::tuning::of_files(self.files.answer().as_bytes());
+        (self.tuning.option_files, self.tuning.files) = (read.option_files, read.files);
+        self.tuning.option_folder = read.option_folder;
+    }
+
     /// The value of a setting.
     pub(crate) fn variable(&mut self, name: &str) -> &mut Clean {
         let Figure::Known(variables) = &mut self.tuning.variables else { panic!("no variables") };
@@ -365,7 +388,11 @@ impl SimDatabase {
     fn tuned(&self) -> u64 {
         let Figure::Known(variables) = &self.tuning.variables else { panic!("no variables") };
         let texts = variables.iter().map(|variable| format!("{}={}", variable.name, variable.value));
-        texts.flat_map(String::into_bytes).fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
+        let files = self.files.all().flat_map(|(path, bytes)| [path.as_bytes(), bytes].concat()).collect::<Vec<_>>();
+        texts
+            .flat_map(String::into_bytes)
+            .chain(files)
+            .fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
     }
 
     /// What operators set, without what moves by itself.

@@ -270,7 +270,7 @@ impl Harness {
         if let Call::LibvirtWrite { .. } = &request.call {
             return self.deliver_operation(ticket, node, request, fault);
         }
-        if matches!(request.call, Call::SqlWrite { .. } | Call::Exec { .. }) {
+        if matches!(request.call, Call::SqlWrite { .. } | Call::Exec { .. } | Call::FileEdit { .. }) {
             // An answer that must say something does not come without its effect.
             let is_seen_through = matches!(&request.call, Call::SqlWrite { statements, .. }
                 if statements.iter().any(|statement| statement.answer.is_some()));

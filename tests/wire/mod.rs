@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 pub(crate) mod captures;
+mod file_edits;
 mod hostile;
 mod real_shells;
 

@@ -9,7 +9,7 @@ use crate::model::{
     ids::{GuestName, NodeName},
     node_act::{NodeAct, OnNodeDeadline},
     text::Clean,
-    tune_act::TuneAct,
+    tune_act::{Keep, TuneAct},
 };
 use std::net::IpAddr;
 
@@ -85,6 +85,8 @@ const DEADLINE: &str = "--deadline";
 const ON_DEADLINE: &str = "--on-deadline";
 const WEIGHT: &str = "--weight";
 const REASON: &str = "--reason";
+const PERSIST: &str = Keep::OPTIONS[0];
+const PUT_BACK: &str = Keep::OPTIONS[1];
 
 const DEADLINE_NEEDS: &str = "a time between 1s and 24h, such as 1500ms, 60s or 5m";
 const ON_DEADLINE_NEEDS: &str = "one of keep, maint, maint+close";
@@ -92,6 +94,7 @@ const ON_NODE_DEADLINE_NEEDS: &str = "one of wait, force, abort";
 const WEIGHT_NEEDS: &str = "a whole number from 0 to 256";
 const TO_NEEDS: &str = "the name of a node, such as db02";
 const ONLY_NEEDS: &str = "one of session, statement";
+const KEEP_NEEDS: &str = "no value, and only one of --persist, --put-back";
 const REASON_NEEDS: &str = "a sentence in quotes";
 
 /// The options of an action, in the order they are printed.
@@ -105,6 +108,7 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "vm.shutdown" | "vm.reset" | NodeAct::UNDRAIN => &[DEADLINE, REASON],
         GuestAct::MIGRATE => &[TO, DEADLINE, REASON],
         NodeAct::DRAIN => &[DEADLINE, ON_DEADLINE, REASON],
+        TuneAct::ID => &[PERSIST, PUT_BACK, REASON],
         _ => &[REASON],
     }
 }
@@ -142,7 +146,8 @@ impl Intent {
         if action == TuneAct::ID {
             let act = TuneAct::parse(&mut words);
             let act = act.ok_or_else(|| NotAnIntent::NoSetting { action: Clean::line(action) })?;
-            return Ok(Self { change: Change::Tune(act), reason: Options::parse(action, words)?.reason });
+            let Options { keep, reason, .. } = Options::parse(action, words)?;
+            return Ok(Self { change: Change::Tune(TuneAct { keep: keep.unwrap_or_default(), ..act }), reason });
         }
         if action == MYSQL_KILL {
             let session = words.next().and_then(SessionPath::parse);
@@ -202,6 +207,7 @@ impl Intent {
         words.extend(Some(self.change.target()).filter(|target| !target.is_empty()));
         if let Change::Tune(act) = &self.change {
             words.extend([&act.key, &act.value].map(ToString::to_string));
+            words.extend(act.keep.option().map(str::to_owned));
         }
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
         match &self.change {
@@ -268,6 +274,7 @@ struct Options {
     weight: Option<u64>,
     to: Option<NodeName>,
     part: Option<SessionPart>,
+    keep: Option<Keep>,
     reason: Option<Clean>,
 }
 
@@ -282,6 +289,11 @@ impl Options {
                 option: Clean::line(name),
                 known: Clean::line(&known.join(", ")),
             })?;
+            if let Some(keep) = Keep::of_option(name) {
+                let is_free = inline.is_none().then_some(keep);
+                once(&mut options.keep, is_free).ok_or(NotAnIntent::BadValue { option: name, needs: KEEP_NEEDS })?;
+                continue;
+            }
             options.set(action, name, inline.or_else(|| words.next()).unwrap_or_default())?;
         }
         Ok(options)
@@ -384,6 +396,8 @@ mod tests {
             "node.undrain web03 --deadline 90s",
             "tune.set db01 max_connections 300",
             "tune.set database innodb_io_capacity -1 --reason slow",
+            "tune.set db01 max_connections 300 --persist",
+            "tune.set db01 max_connections 200 --put-back --reason slow",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -443,6 +457,10 @@ mod tests {
             (
                 "tune.set db01 max_connections --reason x",
                 "tune.set needs a node or role, a setting and a value, such as db01 max_connections 300",
+            ),
+            (
+                "tune.set db01 max_connections 300 --persist --put-back",
+                "--put-back needs no value, and only one of --persist, --put-back",
             ),
             ("mysql.rejoin --reason x", "mysql.rejoin needs the name of a node, such as db01"),
         ];

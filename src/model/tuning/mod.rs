@@ -12,5 +12,5 @@ mod value;
 pub use advice::{Advice, Basis, Peak, advise};
 pub use catalogue::{Catalogue, How, Place, Rule, Setting, Technology, catalogue};
 pub use page::page;
-pub use sample::{FileValue, Reading, TuningSample, Variable};
+pub use sample::{FileValue, Head, Reading, SettingsFile, Span, TuningSample, Variable};
 pub use value::Unit;

@@ -21,6 +21,12 @@ pub struct TuningSample {
     pub variables: Figure<Vec<Variable>>,
     /// What the option files of the database server say, the one that wins of each, by the server's names.
     pub option_files: Figure<Vec<FileValue>>,
+    /// The files themselves: those of the kernel, of the database server, and what earlier changes kept beside them.
+    #[serde(default)]
+    pub files: Figure<Vec<SettingsFile>>,
+    /// The folder that the database server reads last of those that its first file names.
+    #[serde(default)]
+    pub option_folder: Option<Clean>,
 }
 
 /// A variable of a database server, in its own words.
@@ -46,10 +52,13 @@ pub struct Variable {
     pub is_read_only: Option<bool>,
     /// Whether another session of the server's own keeps it in a file (`SET PERSIST`).
     pub is_persisted: bool,
+    /// The value in that file.
+    #[serde(default)]
+    pub persisted: Option<Clean>,
 }
 
 /// A value in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FileValue {
     /// The setting's name as daemons write it.
     pub name: Clean,
@@ -59,6 +68,49 @@ pub struct FileValue {
     pub file: Clean,
     /// The line, from 1.
     pub line: u32,
+    /// The whole line.
+    #[serde(default)]
+    pub text: Clean,
+    /// Where in the line the value stands; nothing where the line cannot be told byte for byte.
+    #[serde(default)]
+    pub span: Option<Span>,
+}
+
+/// A part of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Bytes before it.
+    pub column: u32,
+    /// Its bytes.
+    pub length: u32,
+    /// Whether it is the name of the option, which stands there without a value.
+    pub is_name: bool,
+}
+
+/// A file with settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SettingsFile {
+    /// Where it is.
+    pub path: Clean,
+    /// SHA-256 in hexadecimal digits; nothing where the login may not read it.
+    pub sum: Option<Clean>,
+    /// Whether it is a symbolic link.
+    pub is_link: bool,
+    /// Heads of groups that the database server reads.
+    pub heads: Vec<Head>,
+    /// Lines that name a setting, in a file that an earlier change kept.
+    pub kept: Vec<FileValue>,
+}
+
+/// The head of a group of an option file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The whole line.
+    pub text: Clean,
+    /// The line, from 1.
+    pub line: u32,
+    /// Whether it ends with CR and LF.
+    pub with_cr: bool,
 }
 
 /// One setting on one node.

@@ -4,7 +4,7 @@ use crate::{
     model::{
         figure::Figure,
         text::Clean,
-        tuning::{Unit, catalogue},
+        tuning::{Unit, Variable, catalogue},
     },
     plan::expect::{Verdict, verdict},
     wire::probe::Facts,
@@ -19,6 +19,9 @@ pub struct SettingExpect {
     pub name: Clean,
     /// The value, in the one text of its unit.
     pub value: Clean,
+    /// Whether it is the value that the server itself keeps for its next start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_persisted: bool,
 }
 
 impl SettingExpect {
@@ -32,6 +35,9 @@ impl SettingExpect {
         let Some(unit) = self.unit() else {
             return Verdict::Unknown(Clean::line(&format!("{} is in no catalogue", self.name)));
         };
+        if self.is_persisted {
+            return self.judge_persisted(sample.variable(self.name.as_str()), unit);
+        }
         match sample.variable(self.name.as_str()) {
             Figure::Known(variable) => match unit.canonical(variable.value.as_str()) {
                 Some(value) => {
@@ -42,12 +48,26 @@ impl SettingExpect {
             Figure::Unknown(why) => Verdict::Unknown(Clean::line(&format!("{} is unknown: {why}", self.name))),
         }
     }
+
+    fn judge_persisted(&self, variable: Figure<&Variable>, unit: Unit) -> Verdict {
+        let kept = match variable {
+            Figure::Known(variable) => variable.persisted.as_ref(),
+            Figure::Unknown(why) => return Verdict::Unknown(Clean::line(&format!("{} is unknown: {why}", self.name))),
+        };
+        match kept.and_then(|kept| unit.canonical(kept.as_str())) {
+            Some(kept) => {
+                verdict(kept == self.value.as_str(), format!("{} is kept as {}", self.name, unit.words(&kept)))
+            }
+            None => verdict(false, format!("{} is not kept by the server", self.name)),
+        }
+    }
 }
 
 impl fmt::Display for SettingExpect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.value.as_str();
-        write!(f, "{} is {}", self.name, self.unit().map_or_else(|| value.to_owned(), |unit| unit.words(value)))
+        let is = if self.is_persisted { "is kept as" } else { "is" };
+        write!(f, "{} {is} {}", self.name, self.unit().map_or_else(|| value.to_owned(), |unit| unit.words(value)))
     }
 }
 

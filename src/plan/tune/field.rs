@@ -1,15 +1,18 @@
 //! Everything that is known of a setting where it is to be changed.
 
-use super::{STALE_MS, Scene};
+use super::{
+    STALE_MS, Scene,
+    keep::{Keeping, Stand},
+};
 use crate::{
-    history::tuning::{basis, called},
+    history::tuning::{Limits, basis, called},
     model::{
         figure::{Figure, Unknown},
         inventory::{Database, Node},
         mysql::{Dialect, MysqlFacts},
         text::Clean,
-        tune_act::TuneAct,
-        tuning::{Basis, FileValue, Place, Setting, Technology, Variable, catalogue},
+        tune_act::{Keep, TuneAct},
+        tuning::{Basis, FileValue, Place, Setting, SettingsFile, Technology, Variable, catalogue},
     },
     plan::{
         refusal::{Reason, ReasonKind},
@@ -23,6 +26,7 @@ pub(super) struct Field<'a> {
     /// In the one text of its unit.
     pub(super) value: String,
     pub(super) target: Clean,
+    pub(super) keep: Keep,
     pub(super) seats: Vec<Seat<'a>>,
     /// What is worth knowing besides.
     pub(super) notes: Vec<String>,
@@ -44,11 +48,57 @@ pub(super) struct Seat<'a> {
     pub(super) basis: Basis,
     pub(super) place: Figure<Place>,
     pub(super) age_ms: u64,
+    pub(super) files: &'a Figure<Vec<SettingsFile>>,
+    pub(super) folder: Option<&'a Clean>,
+    /// Whether the running value changes.
+    pub(super) sets: bool,
+    /// What is done to a file.
+    pub(super) keeping: Option<Keeping>,
+    /// What `mysqld-auto.cnf` says, where it does and is to say something else.
+    pub(super) persisted: Option<String>,
 }
 
 impl Seat<'_> {
     pub(super) fn evidence(&self) -> Clean {
         Clean::line(&format!("{}: {} is {}", self.node.name, self.name, self.variable.value))
+    }
+
+    /// What is to be done on this server.
+    fn decide(
+        &mut self,
+        setting: &'static Setting,
+        value: &str,
+        act: &TuneAct,
+        scene: &Scene<'_>,
+        reasons: &mut Vec<Reason>,
+    ) {
+        let needs_restart = Limits::of(setting, self.variable).needs_restart;
+        self.sets = self.running != value && (act.keep == Keep::No || !needs_restart);
+        if act.keep == Keep::No {
+            return;
+        }
+        // It counts more than any file: only there the value stands.
+        if let Some(persisted) = self.variable.persisted.as_ref().and_then(|raw| setting.unit.canonical(raw.as_str())) {
+            self.persisted = (persisted != value).then_some(persisted);
+            return;
+        }
+        let stand = Stand {
+            node: &self.node.name,
+            setting,
+            name: &self.name,
+            configured: &self.configured,
+            files: self.files,
+            folder: self.folder,
+            value,
+            typed: act.value.as_str().trim(),
+            now: scene.now,
+        };
+        self.keeping = stand.keeping(act.keep, reasons);
+    }
+
+    /// Whether anything is done here.
+    pub(super) fn is_changed(&self) -> bool {
+        self.sets || self.keeping.is_some() || self.persisted.is_some()
     }
 
     /// Another variable of the same server, as a number.
@@ -72,17 +122,21 @@ impl<'a> Field<'a> {
                 "Sizes may be written as 64M or 4G, switches as ON or OFF.",
             ));
         }
-        let seats: Vec<Seat<'a>> =
+        let mut seats: Vec<Seat<'a>> =
             nodes.into_iter().filter_map(|(node, database)| seat(scene, setting, node, database, reasons)).collect();
         let value = value.filter(|_| !seats.is_empty())?;
-        Some(Self { setting, value, target: act.target.clone(), seats, notes: Vec::new() }.with_notes())
+        for seat in &mut seats {
+            seat.decide(setting, &value, act, scene, reasons);
+        }
+        let target = act.target.clone();
+        Some(Self { setting, value, target, keep: act.keep, seats, notes: Vec::new() }.with_notes())
     }
 
     fn with_notes(mut self) -> Self {
         let mut notes = Vec::new();
         for seat in &self.seats {
             let name = &seat.node.name;
-            if seat.variable.is_persisted {
+            if seat.variable.is_persisted && seat.persisted.is_none() {
                 notes.push(format!("{name} keeps another value in its mysqld-auto.cnf, which counts after a restart."));
             }
             let room = seat.basis.peak.known().and_then(|peak| peak.room);
@@ -194,5 +248,10 @@ fn seat<'a>(
         place: basis.place,
         basis,
         age_ms,
+        files: &sample.files,
+        folder: sample.option_folder.as_ref(),
+        sets: false,
+        keeping: None,
+        persisted: None,
     })
 }

@@ -6,16 +6,20 @@ use super::{
 };
 use crate::{
     history::tuning::Limits,
-    model::{figure::Figure, text::Clean, tuning::Setting},
+    model::{figure::Figure, text::Clean, tune_act::Keep, tuning::Setting},
     plan::refusal::{Reason, ReasonKind},
 };
 
 /// Every reason, of every server that would be changed.
 pub(super) fn judge(scene: &Scene<'_>, field: &Field<'_>, reasons: &mut Vec<Reason>) {
     for seat in field.to_change() {
-        judge_restart(field.setting, seat, reasons);
+        if field.keep == Keep::No {
+            judge_restart(field.setting, seat, reasons);
+        }
         judge_range(field, seat, reasons);
-        judge_applier(scene, field.setting, seat, reasons);
+        if seat.sets {
+            judge_applier(scene, field.setting, seat, reasons);
+        }
         if let Ok(wanted) = field.value.parse::<u64>() {
             judge_memory(field.setting, seat, wanted, reasons);
             judge_clients(field.setting, seat, wanted, reasons);
@@ -37,7 +41,7 @@ fn judge_restart(setting: &Setting, seat: &Seat<'_>, reasons: &mut Vec<Reason>) 
         ReasonKind::NoWay,
         format!("{} on {node} needs a restart of the server.", seat.name),
         vec![seat.evidence()],
-        format!("Write it to {place}, and restart the server when it does not carry the writes."),
+        format!("Write it to {place} with --persist, and restart the server when it does not carry the writes."),
     ));
 }
 

@@ -3,14 +3,23 @@
 //! What may be set, and how far, is the server's own word; the catalogue adds what is dangerous. The statement is guarded
 //! by the value that was seen: it does nothing where somebody else was faster.
 //!
-//! Deliberately absent: files. A restart of the server brings back what they say; the plan tells what that is.
+//! With `--persist` the file that counts says it, too; what needs a restart only stands there. Otherwise a restart brings back
+//! what files say; the plan tells what that is.
+//!
+//! On a MySQL that has the setting in `mysqld-auto.cnf` the value stands there (`set persist`), because nothing else would
+//! count. It is written there in no other case: it would beat the files that people read.
 
+mod effect;
 mod expect;
 mod field;
+mod file;
 mod judge;
+mod keep;
+mod statements;
 
 pub use expect::SettingExpect;
 pub(super) use expect::words;
+pub use file::{FileExpect, FileIs};
 
 use super::{
     expect::{Check, Expect},
@@ -25,22 +34,28 @@ use super::{
 use crate::{
     history::tuning::is_relaxed_at,
     model::{
-        figure::Figure, intent::Intent, inventory::Confirm, mysql::Dialect, text::Clean, tune_act::TuneAct,
-        tuning::Unit,
+        intent::Intent,
+        inventory::Confirm,
+        text::Clean,
+        tune_act::{Keep, TuneAct},
     },
     wire::{
+        file_edit::FileWay,
         mysql,
         probe::ProbeId,
-        request::{Access, Call, Request, SqlSession, SqlStep},
+        request::{Access, Call, Request},
     },
 };
 use field::{Field, Seat};
+use keep::Keeping;
 
 /// Settings are asked every two minutes; two and a half times that is fresh enough to plan on. They are read again before
 /// the first write.
 const STALE_MS: u64 = 300_000;
 /// Longest wait until the server runs with the value: a buffer pool that shrinks takes its time.
 const SET_MS: u64 = 60_000;
+/// Longest change of a file: the daemon reads its files as at its start, and a busy disk takes its time.
+const FILE_MS: u64 = 30_000;
 /// Longest answer of the server.
 const CAP_BYTES: usize = 64 * 1024;
 
@@ -74,8 +89,36 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, act: &TuneAct) -> Result<
 }
 
 fn check(seat: &Seat<'_>, value: &str) -> Check {
-    let is = SettingExpect { name: seat.name.clone(), value: Clean::line(value) };
-    Check { node: seat.node.name.clone(), probe: ProbeId::Tuning, expect: Expect::Setting(is) }
+    on(seat, Expect::Setting(SettingExpect { name: seat.name.clone(), value: Clean::line(value), is_persisted: false }))
+}
+
+/// The same of the value that the server itself keeps.
+fn check_persisted(seat: &Seat<'_>, value: &str) -> Check {
+    on(seat, Expect::Setting(SettingExpect { name: seat.name.clone(), value: Clean::line(value), is_persisted: true }))
+}
+
+fn on(seat: &Seat<'_>, expect: Expect) -> Check {
+    Check { node: seat.node.name.clone(), probe: ProbeId::Tuning, expect }
+}
+
+fn checks_of(seat: &Seat<'_>, files: &[FileExpect]) -> Vec<Check> {
+    files.iter().map(|file| on(seat, Expect::File(file.clone()))).collect()
+}
+
+/// What holds on a server before.
+fn before(seat: &Seat<'_>) -> Vec<Check> {
+    let mut checks = vec![check(seat, &seat.running)];
+    checks.extend(seat.persisted.as_ref().map(|kept| check_persisted(seat, kept)));
+    checks.extend(seat.keeping.iter().flat_map(|keeping| checks_of(seat, &keeping.before)));
+    checks
+}
+
+/// What holds afterwards.
+fn done(field: &Field<'_>, seat: &Seat<'_>) -> Vec<Check> {
+    let mut checks = vec![check(seat, if seat.sets { &field.value } else { &seat.running })];
+    checks.extend(seat.persisted.as_ref().map(|_| check_persisted(seat, &field.value)));
+    checks.extend(seat.keeping.iter().flat_map(|keeping| checks_of(seat, &keeping.done)));
+    checks
 }
 
 fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Body {
@@ -83,37 +126,46 @@ fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Body {
     let changed: Vec<&Seat<'_>> = field.to_change().collect();
     let names: Vec<&str> = changed.iter().map(|seat| seat.node.name.as_str()).collect();
     let nodes = super::haproxy::list_words(names.iter().copied());
-    let premise = |seat: &&Seat<'_>| Premise {
-        check: check(seat, &seat.running),
-        seen: Clean::line(&format!("{} is {}", seat.name, field.setting.unit.words(&seat.running))),
-        age_ms: seat.age_ms,
-        age_ms_max: limit_ms,
+    let premises = |seat: &&Seat<'_>| {
+        let (age_ms, running) = (seat.age_ms, field.setting.unit.words(&seat.running));
+        let seen = Clean::line(&format!("{} is {running}", seat.name));
+        let all = before(seat).into_iter().enumerate().map(move |(index, check)| {
+            let seen = if index == 0 { seen.clone() } else { "as it was read".into() };
+            Premise { check, seen, age_ms, age_ms_max: limit_ms }
+        });
+        all.collect::<Vec<_>>()
     };
     let deadline_ms = scene.inventory.settings.poll.deadline_ms;
     let source = |seat: &&Seat<'_>| Source {
         node: seat.node.name.clone(),
         probe: ProbeId::Tuning,
-        requests: mysql::requests_of_setting(seat.node, deadline_ms, seat.dialect, seat.name.as_str()),
+        requests: {
+            let files = ProbeId::Tuning.probe().requests(seat.node, deadline_ms).into_iter().take(1);
+            let files = files.filter(|_| seat.keeping.is_some());
+            let server = mysql::requests_of_setting(seat.node, deadline_ms, seat.dialect, seat.name.as_str());
+            files.chain(server).collect()
+        },
     };
     let prove = Wait {
-        until: until(changed.iter().map(|seat| check(seat, &field.value)).collect(), 2),
+        until: until(changed.iter().flat_map(|seat| done(field, seat)).collect(), 2),
         guards: Vec::new(),
         on_late: OnLate::Fail,
         keeps: false,
     };
-    let mut steps: Vec<Step> = changed.iter().map(|seat| set(field, seat)).collect();
+    let mut steps: Vec<Step> = changed.iter().flat_map(|seat| steps_of(field, seat)).collect();
     steps.push(step(&format!("{nodes}: see that the value stays"), Action::Wait(prove)));
     let (key, value) = (&field.setting.key, field.value_words());
+    let goal = goal(field, &nodes);
     Body {
         cluster: scene.inventory.cluster.clone(),
         intent: intent.clone(),
-        title: Clean::line(&format!("Set {key} to {value} on {nodes}")),
-        effect: effect(field, &nodes).iter().map(|text| Clean::line(text)).collect(),
-        goal: Clean::line(&format!("{key} is {value} on {nodes}")),
+        title: Clean::line(&format!("Set {key} to {value} on {nodes}{}", title_of(field.keep))),
+        effect: effect::effect(field, &nodes).iter().map(|text| Clean::line(text)).collect(),
+        goal: Clean::line(&goal),
         subject: Subject::Setting { key: Clean::line(key), target: field.target.clone(), former: field.former() },
         made_at: scene.now,
         facts_age_ms: changed.iter().map(|seat| seat.age_ms).max().unwrap_or(0),
-        premises: changed.iter().map(premise).collect(),
+        premises: changed.iter().flat_map(premises).collect(),
         sources: changed.iter().map(source).collect(),
         steps,
         point_of_no_return: None,
@@ -140,62 +192,6 @@ fn confirmation(scene: &Scene<'_>, field: &Field<'_>, names: &[&str]) -> Confirm
     }
 }
 
-fn effect(field: &Field<'_>, nodes: &str) -> Vec<String> {
-    let setting = field.setting;
-    let unit = setting.unit;
-    let mut effect = Vec::new();
-    for seat in field.to_change() {
-        effect.push(format!(
-            "{} on {} goes from {} to {}.",
-            seat.name,
-            seat.node.name,
-            unit.words(&seat.running),
-            field.value_words()
-        ));
-    }
-    if let Some(loses) = setting.loses.as_ref().filter(|_| field.relaxed().next().is_some()) {
-        effect.push(format!("This makes a crash lose more. What can be lost: {loses}"));
-    }
-    effect.extend(after_restart(field));
-    let left: Vec<&str> =
-        field.seats.iter().filter(|seat| seat.running == field.value).map(|seat| seat.node.name.as_str()).collect();
-    if !left.is_empty() {
-        effect.push(format!("Left alone, because it is so already: {}.", left.join(", ")));
-    }
-    effect.extend(field.notes.iter().cloned());
-    if let Some(since) = &setting.since {
-        effect.push(format!("When it counts: {since}."));
-    }
-    effect.push(format!("Risk: {}", setting.risk));
-    effect.push(format!("Clients of {nodes} stay connected."));
-    effect
-}
-
-/// What a restart brings back, one sentence for nodes of which the same is true.
-fn after_restart(field: &Field<'_>) -> Vec<String> {
-    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
-    for seat in field.to_change() {
-        let brings = match &seat.configured {
-            Figure::Known(Some((value, place))) if value.as_str() == field.value => {
-                format!("brings this value, too ({}:{})", place.file, place.line)
-            }
-            Figure::Known(Some((value, place))) => {
-                format!("brings back {} ({}:{})", field.setting.unit.words(value.as_str()), place.file, place.line)
-            }
-            Figure::Known(None) => "brings back the default, because no file names it".to_owned(),
-            Figure::Unknown(why) => format!("brings back what files say, which is unknown: {why}"),
-        };
-        match told.iter_mut().find(|(known, _)| *known == brings) {
-            Some((_, names)) => names.push(seat.node.name.as_str()),
-            None => told.push((brings, vec![seat.node.name.as_str()])),
-        }
-    }
-    let words = super::haproxy::list_words;
-    told.into_iter()
-        .map(|(brings, names)| format!("No file is changed: a restart of {} {brings}.", words(names)))
-        .collect()
-}
-
 fn until(checks: Vec<Check>, holds: u32) -> Until {
     Until { checks, need: Need::All, holds, poll_ms: limits::VERIFY_POLL_MS, deadline_ms: SET_MS }
 }
@@ -204,12 +200,92 @@ fn step(title: &str, action: Action) -> Step {
     Step { title: Clean::line(title), when: When::Always, action, at_once: false }
 }
 
+/// The file comes first: if its daemon refuses it, nothing runs otherwise yet.
+fn steps_of(field: &Field<'_>, seat: &Seat<'_>) -> Vec<Step> {
+    let file = seat.keeping.as_ref().map(|keeping| change_file(field, seat, keeping));
+    let server = match &seat.persisted {
+        Some(kept) => Some(persist(field, seat, kept)),
+        None => seat.sets.then(|| set(field, seat)),
+    };
+    file.into_iter().chain(server).collect()
+}
+
+fn change_file(field: &Field<'_>, seat: &Seat<'_>, keeping: &Keeping) -> Step {
+    let back = if keeping.way == FileWay::Make { FileWay::TakeBack } else { FileWay::Make };
+    let request = |way: FileWay| Request {
+        access: Access::Write,
+        call: Call::FileEdit { edit: Box::new(keeping.edit.clone()), way },
+        deadline_ms: FILE_MS,
+        cap_bytes: CAP_BYTES,
+    };
+    let done = checks_of(seat, &keeping.done);
+    let write = Write {
+        node: seat.node.name.clone(),
+        request: request(keeping.way),
+        binds: Vec::new(),
+        before: checks_of(seat, &keeping.before),
+        guards: Vec::new(),
+        done: done.clone(),
+        after: until(done, 1),
+        undo: Undo::Send { label: "the file as it was".into(), request: request(back) },
+        rests: None,
+    };
+    let title = format!("{}: {}", seat.node.name, keeping.words(&seat.name, field.setting.unit));
+    step(&title, Action::Write(Box::new(write)))
+}
+
+/// The server keeps the value itself, and runs with it.
+fn persist(field: &Field<'_>, seat: &Seat<'_>, kept: &str) -> Step {
+    let unit = field.setting.unit;
+    let both = |running: &str, persisted: &str| {
+        let running = seat.sets.then(|| check(seat, running));
+        running.into_iter().chain([check_persisted(seat, persisted)]).collect::<Vec<_>>()
+    };
+    let done = both(&field.value, &field.value);
+    let write = Write {
+        node: seat.node.name.clone(),
+        request: statements::persist(unit, seat, kept, &field.value),
+        binds: Vec::new(),
+        before: both(&seat.running, kept),
+        guards: Vec::new(),
+        done: done.clone(),
+        after: until(done, 1),
+        undo: Undo::Send {
+            label: Clean::line(&unit.words(kept)),
+            request: statements::persist_back(unit, seat, kept, &field.value),
+        },
+        rests: None,
+    };
+    let title = format!("{}: {} becomes {} and is kept", seat.node.name, seat.name, field.value_words());
+    step(&title, Action::Write(Box::new(write)))
+}
+
+fn title_of(keep: Keep) -> &'static str {
+    match keep {
+        Keep::No => "",
+        Keep::InFile => ", and in the file",
+        Keep::PutBack => ", and put its file back",
+    }
+}
+
+fn goal(field: &Field<'_>, nodes: &str) -> String {
+    let (key, value) = (&field.setting.key, field.value_words());
+    let runs = field.to_change().all(|seat| seat.sets || seat.running == field.value);
+    match (field.keep, runs) {
+        (Keep::No, _) => format!("{key} is {value} on {nodes}"),
+        (Keep::InFile, true) => format!("{key} is {value} on {nodes}, also after a restart"),
+        (Keep::InFile, false) => format!("{key} is {value} on {nodes} after a restart"),
+        (Keep::PutBack, true) => format!("{key} is {value} on {nodes}, and the file is as it was"),
+        (Keep::PutBack, false) => format!("the file that names {key} on {nodes} is as it was"),
+    }
+}
+
 fn set(field: &Field<'_>, seat: &Seat<'_>) -> Step {
     let unit = field.setting.unit;
     let done = vec![check(seat, &field.value)];
     let write = Write {
         node: seat.node.name.clone(),
-        request: request(unit, seat, &seat.running, &field.value),
+        request: statements::set(unit, seat, &seat.running, &field.value),
         binds: Vec::new(),
         before: vec![check(seat, &seat.running)],
         guards: Vec::new(),
@@ -217,37 +293,17 @@ fn set(field: &Field<'_>, seat: &Seat<'_>) -> Step {
         after: until(done, 1),
         undo: Undo::Send {
             label: Clean::line(&unit.words(&seat.running)),
-            request: request(unit, seat, &field.value, &seat.running),
+            request: statements::set(unit, seat, &field.value, &seat.running),
         },
         rests: None,
     };
     step(&format!("{}: {} becomes {}", seat.node.name, seat.name, field.value_words()), Action::Write(Box::new(write)))
 }
 
-/// Sets the value in a session that first sees the other one: where somebody was faster, nothing happens. Values are
-/// compared by the server, which writes them in several ways.
-fn request(unit: Unit, seat: &Seat<'_>, from: &str, to: &str) -> Request {
-    let view = match seat.dialect {
-        Dialect::Mariadb => "information_schema.GLOBAL_VARIABLES",
-        Dialect::Mysql | Dialect::WithoutGtid => "performance_schema.global_variables",
-    };
-    let quoted = |value: &str| if unit.is_number() { value.to_owned() } else { format!("'{value}'") };
-    let name = &seat.name;
-    let guard = format!("select variable_value = {} from {view} where variable_name = '{name}'", quoted(from));
-    let call = Call::SqlWrite {
-        socket: seat.database.socket.clone(),
-        login: seat.database.login.clone(),
-        session: SqlSession::Own,
-        statements: vec![SqlStep::must_say(guard, "1"), SqlStep::run(format!("set global {name} = {}", quoted(to)))],
-        secret: None,
-    };
-    Request { access: Access::Write, call, deadline_ms: SET_MS, cap_bytes: CAP_BYTES }
-}
-
 impl<'a> Field<'a> {
     /// Where something is to be done.
     fn to_change(&self) -> impl Iterator<Item = &Seat<'a>> {
-        self.seats.iter().filter(|seat| seat.running != self.value)
+        self.seats.iter().filter(|seat| seat.is_changed())
     }
 
     /// Where a crash would lose more than now.

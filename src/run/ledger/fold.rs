@@ -347,6 +347,7 @@ fn expected(check: &Check) -> Option<ServerExpect> {
         | Expect::Guest(_)
         | Expect::Daemon(_)
         | Expect::Node(_)
-        | Expect::Setting(_) => None,
+        | Expect::Setting(_)
+        | Expect::File(_) => None,
     }
 }

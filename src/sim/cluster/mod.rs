@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     model::{ids::NodeName, inventory::Role, mysql::DaemonState, time::Now},
+    sim::files::Files,
     wire::{
         certificates::CertificatesProbe,
         host::{HostProbe, HostProfileProbe},
@@ -124,6 +125,8 @@ pub struct Cluster {
     switches: HashMap<usize, Switch>,
     guests: Vec<Guest>,
     databases: Databases,
+    /// By machine: files with settings.
+    files: Vec<Files>,
     script: Vec<(u64, Fault)>,
     script_next: usize,
     vips: Vec<String>,
@@ -172,8 +175,10 @@ impl Cluster {
         let servers =
             hosts.iter().enumerate().filter(is_database).map(|(index, host)| (index, host.file.name.to_string()));
         let databases = Databases::new(servers, scenario.has_mysql, now_us);
+        let files = (0..hosts.len()).map(|index| tuning::files(databases.is_on(index))).collect();
         let mut cluster = Self {
             databases,
+            files,
             by_name: hosts.iter().enumerate().map(|(index, host)| (host.file.name.clone(), index)).collect(),
             switches: switches(scenario, now_us),
             guests: guests(scenario, now_us),
@@ -462,8 +467,10 @@ impl Cluster {
             }),
             call if self.tell_keepalived(index, call) => Some(Text { bytes: String::new(), exit: Some(0) }),
             call if ServicesProbe::asks(call) => Some(Text { bytes: self.hosts[index].services(), exit: Some(0) }),
-            call if TuningProbe::asks(call) => {
-                Some(Text { bytes: tuning::files(self.databases.is_on(index)).to_owned(), exit: Some(0) })
+            call if TuningProbe::asks(call) => Some(Text { bytes: self.files[index].answer(), exit: Some(0) }),
+            Call::FileEdit { edit, way } => {
+                let done = self.files[index].carry_out(edit, *way);
+                Some(Text { bytes: String::new(), exit: Some(u32::from(done.is_err())) })
             }
             call if MemcachedProbe::asks(call) => Some(self.hosts[index].memcached(now_us)),
             Call::Tcp { .. } => Some(Text { bytes: String::new(), exit: Some(TCP_REFUSED) }),

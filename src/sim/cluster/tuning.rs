@@ -1,7 +1,7 @@
 //! Settings of the simulation: the lab's captures, with what was set since.
 
 use super::database::{Database, Databases, Mould};
-use crate::{model::tuning::catalogue, wire::mysql::StatementId};
+use crate::{model::tuning::catalogue, sim::files::Files, wire::mysql::StatementId};
 use std::collections::BTreeMap;
 
 const EDGE: &str = include_str!("../../../tests/captures/tuning/debian-12-lab/edge.files.txt");
@@ -14,8 +14,8 @@ const SET: &str = "set global ";
 const WAITS: &str = "rpl_semi_sync_master_enabled";
 
 /// What the files of a machine say.
-pub(super) fn files(has_database: bool) -> &'static str {
-    if has_database { FILES } else { EDGE }
+pub(super) fn files(has_database: bool) -> Files {
+    Files::new(if has_database { FILES } else { EDGE })
 }
 
 impl Databases {

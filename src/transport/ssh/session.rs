@@ -295,7 +295,7 @@ impl Session {
                 self.ovs_daemon.ask(self, folder, *talk, limit, sent).await
             }
             // The fleet that looks refuses every write before it comes here.
-            Call::SqlWrite { .. } | Call::LibvirtWrite { .. } => Err(Trouble::new(
+            Call::SqlWrite { .. } | Call::LibvirtWrite { .. } | Call::FileEdit { .. } => Err(Trouble::new(
                 TroubleKind::Internal,
                 "what changes something is no question",
                 "report this as a bug of vakt",
@@ -317,6 +317,11 @@ impl Session {
             }
             // Once its channel has its turn it may run, whatever is heard of it afterwards.
             Call::Exec { .. } => timeout(limit, self.perform(request, &left)).await,
+            Call::FileEdit { edit, way } => {
+                let argv = edit.argv(*way);
+                let words: Vec<_> = argv.iter().map(|word| shell_word(word)).collect();
+                timeout(limit, self.exec(&words.join(" "), request.cap_bytes, &left)).await
+            }
             Call::SqlWrite { .. } => timeout(limit, self.databases.writing.send(self, request, limit, &left)).await,
             Call::LibvirtWrite { socket, guest, operation } => {
                 timeout(limit, libvirt_writing::send(self, socket, guest, operation, &left)).await
@@ -362,6 +367,7 @@ impl Session {
             Call::Haproxy { command, .. } => format!(" to HAProxy's {command}"),
             Call::Ovsdb { .. } => " of the switch's database".to_owned(),
             Call::OvsDaemon { .. } => " of the switch's daemon".to_owned(),
+            Call::FileEdit { edit, .. } => format!(" to the change of {}", edit.path),
             Call::Tcp { port, .. } => format!(" on port {port}"),
             Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
             Call::SqlWrite { .. } => " to statements for the database".to_owned(),

@@ -27,6 +27,9 @@ use crate::{
 const CAP_BYTES: usize = 256 * 1024;
 /// Names by which the family of a server is known, and its version.
 const FAMILY: [&str; 3] = ["gtid_slave_pos", "gtid_executed", "version"];
+/// MySQL rounds its pool up to a multiple of these two without a word, and tells no block size.
+const POOL: &str = "innodb_buffer_pool_size";
+const POOL_PARTS: [&str; 2] = ["innodb_buffer_pool_chunk_size", "innodb_buffer_pool_instances"];
 /// Variables that are kept of one answer.
 const VARIABLES_MAX: usize = 200;
 /// Words that are kept of a list of choices.
@@ -50,7 +53,7 @@ pub(in crate::wire) fn values(node: &Node, deadline_ms: u64) -> Option<Request> 
 }
 
 fn values_of<'a>(node: &Node, deadline_ms: u64, names: impl Iterator<Item = &'a str>) -> Option<Request> {
-    let names = quoted(FAMILY.into_iter().chain(names));
+    let names = quoted(FAMILY.into_iter().chain(POOL_PARTS).chain(names));
     let sql = format!("show global variables where variable_name in ({names})");
     let statement = Statement { id: StatementId::TuningValues, sql: sql.into(), cap_bytes: CAP_BYTES };
     Some(probe::request(node.database.as_ref()?, deadline_ms, Repeat::Always, statement))
@@ -75,7 +78,16 @@ fn details_of<'a>(
         Dialect::Mysql => "performance_schema.variables_info",
         Dialect::WithoutGtid => return None,
     };
-    let sql = format!("select * from {view} where variable_name in ({}) limit {VARIABLES_MAX}", quoted(names));
+    // What `mysqld-auto.cnf` holds is another table's word: whoever sets a value afterwards hides it in the first.
+    let (all, persisted) = match dialect {
+        Dialect::Mysql => (
+            "i.*, p.variable_value as persisted_value",
+            " i left join performance_schema.persisted_variables p using (variable_name)",
+        ),
+        _ => ("*", ""),
+    };
+    let names = quoted(names);
+    let sql = format!("select {all} from {view}{persisted} where variable_name in ({names}) limit {VARIABLES_MAX}");
     let statement = Statement { id: StatementId::TuningDetails, sql: sql.into(), cap_bytes: CAP_BYTES };
     Some(probe::request(node.database.as_ref()?, deadline_ms, Repeat::Always, statement))
 }
@@ -106,11 +118,22 @@ pub(in crate::wire) fn read(answers: &Answers, complaints: &mut Complaints) -> S
                 row.lossy(&["variable_name"], 64).known().is_some_and(|found| found.eq_ignore_ascii_case(name))
             };
             let row = details.and_then(|table| table.rows().find(is_its));
-            Some(variable(name, value, row))
+            let mut found = variable(name, value, row);
+            if name == POOL && dialect(&values).known() == Some(Dialect::Mysql) {
+                found.block = found.block.or_else(|| pool_block(&values));
+            }
+            Some(found)
         };
         Figure::Known(catalogue.server_names().into_iter().filter_map(of).collect())
     };
     ServerSettings { dialect: dialect(&values), version: values.text(&["version"]), variables }
+}
+
+/// Of what MySQL makes its pool a multiple.
+fn pool_block(values: &Named<'_>) -> Option<Clean> {
+    let number = |name| values.text(&[name]).known()?.as_str().parse::<u64>().ok();
+    let [chunk, instances] = POOL_PARTS.map(number);
+    Some(Clean::line(&chunk?.checked_mul(instances?)?.to_string()))
 }
 
 fn variable(name: &str, value: &[u8], row: Option<Row<'_>>) -> Variable {
@@ -132,7 +155,9 @@ fn variable(name: &str, value: &[u8], row: Option<Row<'_>>) -> Variable {
             .map(|list| list.split(',').filter(|word| !word.is_empty()).take(CHOICES_MAX).map(Clean::line).collect())
             .unwrap_or_default(),
         is_read_only: text(&["read_only"]).map(|word| word.as_str().eq_ignore_ascii_case("YES")),
-        is_persisted: origin.as_ref().is_some_and(|origin| origin.as_str() == "PERSISTED"),
+        persisted: text(&["persisted_value"]),
+        is_persisted: text(&["persisted_value"]).is_some()
+            || origin.as_ref().is_some_and(|origin| origin.as_str() == "PERSISTED"),
         origin,
     }
 }

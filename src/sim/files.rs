@@ -1,0 +1,154 @@
+//! Files with settings of a simulated machine: what a capture tells of them, with what was changed since.
+//!
+//! A capture holds only lines that matter; every other line of the file is empty here.
+
+use crate::wire::file_edit::{FileEdit, FileWay, KEPT, sum_of};
+use std::{collections::BTreeMap, fmt::Write as _};
+
+/// The files of one machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Files {
+    capture: &'static str,
+    contents: BTreeMap<String, Vec<u8>>,
+    /// The daemon that reads them says no to every change.
+    pub refuses: bool,
+}
+
+impl Files {
+    /// As a capture of the script tells them.
+    pub fn new(capture: &'static str) -> Self {
+        let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        let mut open: Vec<&str> = Vec::new();
+        for line in capture.lines() {
+            match line.split_once(':') {
+                Some(("sysctl", path)) => open = vec![path],
+                Some(("enter", path)) => open.push(path),
+                Some(("leave", _)) => drop(open.pop()),
+                Some(("line", rest)) => {
+                    let (Some(path), Some((number, text))) = (open.last(), rest.split_once(' ')) else { continue };
+                    let file = contents.entry((*path).to_owned()).or_default();
+                    let there = String::from_utf8_lossy(file).lines().count();
+                    let before = number.parse::<usize>().unwrap_or(1).saturating_sub(1 + there);
+                    file.extend(std::iter::repeat_n(b'\n', before));
+                    file.extend_from_slice(text.as_bytes());
+                    file.push(b'\n');
+                }
+                _ => {}
+            }
+            if let Some(path) = open.last() {
+                contents.entry((*path).to_owned()).or_default();
+            }
+        }
+        Self { capture, contents, refuses: false }
+    }
+
+    /// The bytes of a file.
+    pub fn read(&self, path: &str) -> Option<&[u8]> {
+        self.contents.get(path).map(Vec::as_slice)
+    }
+
+    /// Writes a file, as somebody else on the machine does.
+    pub fn write(&mut self, path: &str, bytes: &[u8]) {
+        self.contents.insert(path.to_owned(), bytes.to_vec());
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.contents.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+    }
+
+    /// Does what the script does on a node.
+    ///
+    /// # Errors
+    /// In the script's words.
+    pub fn carry_out(&mut self, edit: &FileEdit, way: FileWay) -> Result<(), String> {
+        let (path, kept) = (&edit.path, &edit.kept);
+        let is_new = edit.change.sum().is_none();
+        if way == FileWay::Make {
+            let now = self.contents.get(path).cloned();
+            let made = edit.apply(now.as_deref()).map_err(|why| why.to_string())?;
+            if self.refuses {
+                return Err("the new file is not accepted, the old one is back".to_owned());
+            }
+            if let Some(now) = now {
+                self.contents.insert(kept.clone(), now);
+            }
+            self.contents.insert(path.clone(), made);
+            return Ok(());
+        }
+        let former = if is_new { None } else { self.contents.get(kept).cloned() };
+        let made = edit.apply(former.as_deref()).map_err(|why| why.to_string())?;
+        if self.contents.get(path) != Some(&made) {
+            return Err(format!("{path} was edited since: it is left as it is"));
+        }
+        self.contents.remove(path);
+        if let Some(former) = self.contents.remove(kept).filter(|_| !is_new) {
+            self.contents.insert(path.clone(), former);
+        }
+        Ok(())
+    }
+
+    /// What the script says of them now.
+    pub fn answer(&self) -> String {
+        let mut text = String::new();
+        let mut folder = "";
+        let mut told: Vec<&str> = Vec::new();
+        for line in self.capture.lines() {
+            let (word, rest) = line.split_once(':').unwrap_or((line, ""));
+            match word {
+                "line" | "kept" | "sum" => continue,
+                "folder" => folder = rest,
+                // The first file ends behind all that it includes.
+                "leave" if told.first() == Some(&rest) => self.tell_new(folder, "enter", &mut text),
+                "server" => self.tell_new("/etc/sysctl.d", "sysctl", &mut text),
+                "end" if !self.capture.contains("\nserver:") => self.tell_new("/etc/sysctl.d", "sysctl", &mut text),
+                _ => {}
+            }
+            if word == "end" {
+                self.tell_kept(&mut text);
+            }
+            text.push_str(line);
+            text.push('\n');
+            if matches!(word, "enter" | "sysctl") {
+                if word == "enter" {
+                    told.push(rest);
+                }
+                self.tell_lines(rest, &mut text);
+            }
+        }
+        text
+    }
+
+    /// Files of a folder that the capture does not know.
+    fn tell_new(&self, folder: &str, word: &str, text: &mut String) {
+        for path in self.contents.keys() {
+            let is_here = path.strip_prefix(folder).is_some_and(|name| name.starts_with('/')) && !folder.is_empty();
+            let is_known =
+                self.capture.lines().any(|line| line.split_once(':').is_some_and(|(_, known)| known == path));
+            if is_here && !is_known && !path.contains(KEPT) {
+                let _ = writeln!(text, "{word}:{path}");
+                self.tell_lines(path, text);
+                if word == "enter" {
+                    let _ = writeln!(text, "leave:{path}");
+                }
+            }
+        }
+    }
+
+    fn tell_lines(&self, path: &str, text: &mut String) {
+        let content = String::from_utf8_lossy(self.read(path).unwrap_or_default());
+        for (line, number) in content.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
+            let _ = writeln!(text, "line:{number} {line}");
+        }
+    }
+
+    fn tell_kept(&self, text: &mut String) {
+        for path in self.contents.keys().filter(|path| path.contains(KEPT)) {
+            let _ = writeln!(text, "kept:{path}");
+            self.tell_lines(path, text);
+        }
+        for (path, bytes) in &self.contents {
+            let _ = writeln!(text, "sum:{} {path}", sum_of(bytes));
+        }
+    }
+}
