@@ -183,10 +183,11 @@ impl Row {
 /// Every setting of the catalogue on every node that has it, in the order of the catalogue.
 pub fn survey(world: &World, inventory: &Inventory) -> Vec<Row> {
     let mut rows = Vec::new();
+    let samples: Vec<&TuningSample> = world.nodes.iter().filter_map(|facts| facts.tuning.last()).collect();
     for setting in &catalogue().settings {
         let first = rows.len();
         for (node, facts) in inventory.nodes.iter().zip(&world.nodes) {
-            rows.extend(rows_of(setting, node, facts));
+            rows.extend(rows_of(setting, node, facts, &samples));
         }
         compare(&mut rows[first..]);
     }
@@ -211,7 +212,7 @@ pub fn has(setting: &Setting, node: &Node) -> bool {
     is_there && (setting.roles.is_empty() || setting.roles.iter().any(|role| node.roles.contains(role)))
 }
 
-fn rows_of(setting: &'static Setting, node: &Node, facts: &NodeFacts) -> Vec<Row> {
+fn rows_of(setting: &'static Setting, node: &Node, facts: &NodeFacts, samples: &[&TuningSample]) -> Vec<Row> {
     if !has(setting, node) {
         return Vec::new();
     }
@@ -219,7 +220,7 @@ fn rows_of(setting: &'static Setting, node: &Node, facts: &NodeFacts) -> Vec<Row
         return rows_of_haproxy(setting, node, facts);
     }
     let reading = match facts.tuning.last() {
-        Some(sample) => sample.reading(setting),
+        Some(sample) => sample.reading_among(setting, samples),
         None => Reading::unknown(Unknown::NotReadYet),
     };
     // What a server does not have needs no row; that it was not read does.
@@ -256,11 +257,16 @@ pub struct Trouble<'a> {
     pub marks: Vec<Mark>,
 }
 
-/// The settings of a node that are.
-pub fn troubles<'a>(node: &Node, sample: &'a TuningSample, place: Figure<Place>) -> Vec<Trouble<'a>> {
+/// The settings of a node that are; `others` are those of the cluster, which may tell a default.
+pub fn troubles<'a>(
+    node: &Node,
+    sample: &'a TuningSample,
+    others: &[&TuningSample],
+    place: Figure<Place>,
+) -> Vec<Trouble<'a>> {
     let settings = catalogue().settings.iter().filter(|setting| setting.technology != Technology::Haproxy);
     let judged = settings.filter(|setting| has(setting, node)).map(|setting| {
-        let reading = sample.reading(setting);
+        let reading = sample.reading_among(setting, others);
         let marks = marks(setting, &reading, &Advice::Nothing, place);
         Trouble { setting, reading, marks }
     });

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     history::tuning::{Mark, Trouble, troubles},
-    model::{figure::Figure, tuning::Place},
+    model::{
+        figure::Figure,
+        tuning::{Place, TuningSample},
+    },
 };
 
 rules! {
@@ -44,12 +47,13 @@ const EVIDENCE_MAX: usize = 12;
 
 /// Names what stands out on each node.
 pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
+    let all: Vec<&TuningSample> = scene.nodes.iter().filter_map(|seen| Some(seen.tuning?.value)).collect();
     for seen in &scene.nodes {
         let Some(sample) = seen.tuning else { continue };
         let place = seen.mysql.map_or(Figure::default(), |facts| {
             facts.value.takes_writes().map(|takes| if takes { Place::Primary } else { Place::Replica })
         });
-        let troubles = troubles(seen.node, sample.value, place);
+        let troubles = troubles(seen.node, sample.value, &all, place);
         if troubles.is_empty() {
             continue;
         }

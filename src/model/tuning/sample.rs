@@ -151,6 +151,20 @@ impl TuningSample {
         }
     }
 
+    /// The same, with the default from another server of the family where this one does not tell it: MySQL tells it only
+    /// as long as it is the value.
+    pub fn reading_among<'a>(&'a self, setting: &Setting, others: &[&TuningSample]) -> Reading<'a> {
+        let mut reading = self.reading(setting);
+        if let (Figure::Unknown(_), Some(variable)) = (&reading.default, reading.variable) {
+            let is_same = |other: &Reading<'_>| other.variable.is_some_and(|known| known.name == variable.name);
+            let family = others.iter().filter(|other| other.dialect == self.dialect);
+            let known = family.map(|other| other.reading(setting)).filter(is_same);
+            let default = known.map(|other| other.default).find(|default| matches!(default, Figure::Known(_)));
+            reading.default = default.unwrap_or(reading.default);
+        }
+        reading
+    }
+
     /// A variable of the server by its name.
     pub fn variable(&self, name: &str) -> Figure<&Variable> {
         match &self.variables {
