@@ -62,7 +62,7 @@ pub const ALL: [Action; ACTIONS.len()] = [
     Action {
         id: "haproxy.maint",
         title: "Take a server out of traffic at once, without checks",
-        usage: "haproxy.maint BACKEND/SERVER [--reason TEXT]",
+        usage: "haproxy.maint BACKEND/SERVER [--revert-after TIME] [--reason TEXT]",
         danger: Danger::Server,
         confirmation: "the server's name",
         refused: &["it is the last usable server of the backend", "less than `capacity_floor_percent` would remain"],
@@ -72,7 +72,7 @@ pub const ALL: [Action; ACTIONS.len()] = [
     Action {
         id: "haproxy.weight",
         title: "Give a server another share of new sessions",
-        usage: "haproxy.weight BACKEND/SERVER --weight N [--reason TEXT]",
+        usage: "haproxy.weight BACKEND/SERVER --weight N [--revert-after TIME] [--reason TEXT]",
         danger: Danger::Server,
         confirmation: "Enter; the server's name where one server would stay alone",
         refused: &["weight 0 would take the last usable server out of traffic"],
@@ -299,7 +299,7 @@ pub const ALL: [Action; ACTIONS.len()] = [
     Action {
         id: "tune.set",
         title: "Let a setting of databases run with another value",
-        usage: "tune.set NODE|ROLE SETTING VALUE [--persist|--put-back] [--reason TEXT]",
+        usage: "tune.set NODE|ROLE SETTING VALUE [--persist|--put-back] [--revert-after TIME] [--reason TEXT]",
         danger: Danger::Setting,
         confirmation: "Enter; the target's name where it reaches several servers; the cluster's name where a crash would lose \
                        more than before",

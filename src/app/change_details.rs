@@ -32,6 +32,9 @@ pub(crate) fn of_run(app: &App, id: &PlanId) -> Vec<Detail> {
     if let Some(reason) = &run.intent.reason {
         lines.push(Detail::Pair("why", plain(reason.as_str())));
     }
+    if let Some(until) = run.holds_until {
+        lines.push(Detail::Pair("held", plain(changes::held_until_words(seen, until))));
+    }
     let ago = figures::age(changes::wall_ms(run.opened_at, seen.now.wall));
     lines.push(Detail::Pair("begun", plain(format!("{ago} ago"))));
     lines.push(Detail::Pair("took", plain(took(seen, run))));
@@ -40,6 +43,9 @@ pub(crate) fn of_run(app: &App, id: &PlanId) -> Vec<Detail> {
     lines.push(Detail::Pair("run", plain(run.id.as_str())));
     lines.push(Detail::Heading("What to do".to_owned()));
     let words = match &run.state {
+        RunState::Running if run.holds_until.is_some() => {
+            "Say that it stays, or let it go back. Enter shows it, and can stop it at once."
+        }
         RunState::Running => "Enter shows it as it goes on, and can stop it.",
         RunState::Damaged(_) => "vakt runs verify says where the journal is not what was written.",
         state if state.is_open() => {
@@ -55,7 +61,7 @@ pub(crate) fn of_run(app: &App, id: &PlanId) -> Vec<Detail> {
 /// The state of a run, signed; one that goes on is neither well nor ill.
 pub(crate) fn state(run: &RunSummary, meaning: Meaning) -> Span {
     match run.state {
-        RunState::Running => Span::new(run.state.word(), meaning),
+        RunState::Running => Span::new(run.word(), meaning),
         _ => Span::signed(run.state.word(), meaning),
     }
 }

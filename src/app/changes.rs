@@ -58,7 +58,7 @@ pub(crate) fn rows<'a>(seen: Seen<'a>, filter: &str) -> Vec<ChangeRow<'a>> {
         .iter()
         .filter(|run| {
             matches(run.title.as_str())
-                || matches(run.state.word())
+                || matches(run.word())
                 || matches(run.operator.login.as_str())
                 || run.intent.reason.as_ref().is_some_and(|reason| matches(reason.as_str()))
         })
@@ -111,6 +111,21 @@ pub(crate) fn meaning(state: &RunState) -> Meaning {
         RunState::Ended { kind: EndingKind::RolledBack | EndingKind::Stopped, .. } => Meaning::Warn,
         RunState::Resolved { .. } => Meaning::Standby,
     }
+}
+
+/// The run that waits for an operator's word: on the row, or the only one there is.
+pub(crate) fn holding<'a>(seen: Seen<'a>, row: Option<&RowId>) -> Result<&'a RunSummary, String> {
+    let waits = |run: &&RunSummary| run.holds_until.is_some() && run.state == RunState::Running;
+    if let Some(RowId::Run(id)) = row {
+        let Some(run) = run(seen, id) else { return Err("This run is gone from the list.".to_owned()) };
+        return Some(run).filter(waits).ok_or_else(|| "This run waits for nobody's word.".to_owned());
+    }
+    Err("No run is chosen here.".to_owned())
+}
+
+/// "goes back in 41 s".
+pub(crate) fn held_until_words(seen: Seen<'_>, until: Wall) -> String {
+    format!("goes back in {}", figures::age(wall_ms(seen.now.wall, until)))
 }
 
 /// Why a run is as it is, in one sentence.
@@ -383,31 +398,31 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             _,
         ) => ready,
     };
-    Ok(Intent { change, reason: Some(Clean::line(&format!("undo of run {}", last.id))) })
+    Ok(Intent::new(change, Some(Clean::line(&format!("undo of run {}", last.id)))))
 }
 
 /// The same for a run that is about no server of a load balancer.
 fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
     let reason = || Some(Clean::line(&format!("undo of run {}", last.id)));
     if let (Change::MysqlSwitchover { .. }, Some(former)) = (&last.intent.change, &last.former) {
-        return Ok(Intent { change: Change::MysqlSwitchover { to: former.clone() }, reason: reason() });
+        return Ok(Intent::new(Change::MysqlSwitchover { to: former.clone() }, reason()));
     }
     if let Change::Tune(act) = &last.intent.change {
         let Some(value) = last.former_value.clone() else {
             return Err(format!("The servers had different values before: {}.", last.title));
         };
-        return Ok(Intent { change: Change::Tune(act.back(value)), reason: reason() });
+        return Ok(Intent::new(Change::Tune(act.back(value)), reason()));
     }
     if let Change::MysqlKill { .. } = &last.intent.change {
         return Err("The last run ended a session, and that does not come back.".to_owned());
     }
     if let Change::Node { node, act } = &last.intent.change {
-        return Ok(Intent { change: Change::Node { node: node.clone(), act: act.back() }, reason: reason() });
+        return Ok(Intent::new(Change::Node { node: node.clone(), act: act.back() }, reason()));
     }
     if let Change::Guest { guest, act } = &last.intent.change
         && let Some(act) = act.back(last.former.as_ref())
     {
-        return Ok(Intent { change: Change::Guest { guest: guest.clone(), act }, reason: reason() });
+        return Ok(Intent::new(Change::Guest { guest: guest.clone(), act }, reason()));
     }
     let Change::VipMove { address, to } = &last.intent.change else {
         return Err(format!("No change takes this back: {}.", last.title));
@@ -417,7 +432,7 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
     match (others.next(), others.next()) {
         (Some(former), None) => {
             let change = Change::VipMove { address: *address, to: former.clone() };
-            Ok(Intent { change, reason: reason() })
+            Ok(Intent::new(change, reason()))
         }
         _ => Err(format!("Several nodes could hold {address}: name one. The last run was: {}.", last.title)),
     }

@@ -256,7 +256,7 @@ fn answer(app: &mut App, mut decision: Decision) -> Vec<Effect> {
         About::Weight { server, .. } => match words.parse().ok().filter(|weight: &u64| *weight <= WEIGHT_MAX) {
             Some(weight) => {
                 let change = Change::HaproxyWeight { server: server.clone(), weight };
-                planning::open(app, Intent { change, reason: None });
+                planning::open(app, Intent::new(change, None));
                 return Vec::new();
             }
             None => format!("A weight is a whole number from 0 to {WEIGHT_MAX}."),

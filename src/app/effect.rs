@@ -110,6 +110,11 @@ pub enum RunEffect {
         /// Which.
         run: PlanId,
     },
+    /// Tell its executor that what it did stays.
+    Keep {
+        /// Which.
+        run: PlanId,
+    },
     /// Ask its executor to stop and undo.
     Stop {
         /// Which.

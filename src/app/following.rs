@@ -137,6 +137,8 @@ impl Following {
                 Some(progress) => progress.take(&record),
                 None => self.progress = Progress::of(std::slice::from_ref(&record)),
             }
+            // Somebody took it up again.
+            self.vanished = None;
             self.records.push(record);
         }
     }
@@ -263,6 +265,15 @@ pub(crate) fn key(app: &mut App, key: Key) -> Vec<Effect> {
                 following.stop = Stop::Asking;
             }
         }
+        (KeyCode::Char('Y'), false) => match following.progress.as_ref().and_then(Progress::holding) {
+            Some(_) if following.goes_on() => {
+                following.said = Some("Said that it stays.".to_owned());
+                let run = following.run.clone();
+                app.overlay = Overlay::Run;
+                return vec![Effect::Run(RunEffect::Keep { run })];
+            }
+            _ => following.said = Some("It waits for nobody's word now.".to_owned()),
+        },
         (KeyCode::Esc, _) if asked => {}
         (KeyCode::Esc, _) => return leave(app),
         (KeyCode::Enter, _) if !following.goes_on() => return leave(app),

@@ -243,7 +243,7 @@ fn sessions(node: &NodeName, facts: &MysqlFacts) -> Vec<Entry> {
             title: format!("{}  {statement}", session::words_of(process)).trim_end().to_owned(),
             aside: if waiting > 0 { format!("{waiting} wait for it") } else { String::new() },
             refused: None,
-            target: Target::Words(Ok(Box::new(Intent { change, reason: None }))),
+            target: Target::Words(Ok(Box::new(Intent::new(change, None)))),
         }
     };
     all.into_iter().map(entry).collect()

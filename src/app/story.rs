@@ -149,6 +149,10 @@ fn head(page: &mut Page, app: &App, following: &Following) {
         } else if following.stop == Stop::Sent || progress.stop_asked {
             page.text(&Span::plain(""), "Stopping was asked for; it stops as soon as it is safe.", Meaning::Warn);
         } else {
+            if progress.holding().is_some() {
+                let words = "says that it stays; without that it goes back by itself.";
+                page.text(&Span::new("Y ", Meaning::Key), words, Meaning::Text);
+            }
             page.text(&Span::new("S ", Meaning::Key), &format!("stops it safely. {would}"), Meaning::Text);
         }
     }
@@ -259,11 +263,13 @@ fn meaning_of(entry: &Entry) -> Meaning {
         Entry::Opened(_) | Entry::PremisesHeld { .. } | Entry::StepBegun { .. } => Meaning::Text,
         Entry::StepEnded { outcome: Outcome::Done, .. }
         | Entry::StepFound { .. }
+        | Entry::Kept { .. }
         | Entry::WaitEnded { late: false, .. } => Meaning::Ok,
         Entry::StepEnded { outcome: Outcome::NotDone, .. } => Meaning::Crit,
         Entry::StepEnded { outcome: Outcome::Unknown, .. } => Meaning::Unknown,
         Entry::WaitEnded { late: true, .. }
         | Entry::AbortAsked
+        | Entry::Holding { .. }
         | Entry::Unwinding { .. }
         | Entry::LockLost { .. }
         | Entry::Recovered { .. } => Meaning::Warn,

@@ -4,7 +4,7 @@
 
 use super::{
     Cluster, Exit, Stop,
-    args::{DoWanted, RunAct},
+    args::{DoWanted, RunAct, RunWanted},
     gather::Gather,
     output, run_words,
     runs::named,
@@ -14,11 +14,11 @@ use crate::{
     config::Secrets,
     model::{ids::NodeName, intent::Intent, text::Clean, world::World},
     plan::{self, Plan, PlanId, Planned, Reason, Refusal, parts::ConfirmBy, text as plan_text},
-    run::{Ending, Entry, Record, Recovery, journal::Tail},
+    run::{Ending, Entry, Record, Recovery, RunState, RunSummary, journal::Tail},
     runtime::{
         clock::SystemClock,
         executor::{self, control::Ask, job::What},
-        follow::{Following, News},
+        follow::{self, Following, News},
         passphrases::Passphrases,
         runs::{Desk, unusable},
         state::StateDir,
@@ -189,9 +189,10 @@ fn is_confirmed(by: &ConfirmBy, voice: Voice) -> Result<bool, Stop> {
     Ok(count > 0 && line.trim() == word)
 }
 
-/// `vakt runs attach`, `resume` and `rollback`.
+/// `vakt runs attach`, `keep`, `resume` and `rollback`.
 pub(super) async fn on_run(cluster: Cluster, desk: Desk, command: RunAct) -> Result<Exit, Stop> {
     let (wanted, choice) = match command {
+        RunAct::Keep(wanted) => return keep(cluster, desk, wanted).await,
         RunAct::Attach(wanted) => (wanted, None),
         RunAct::Resume(wanted) => (wanted, Some(Recovery::Resume)),
         RunAct::Rollback(wanted) => (wanted, Some(Recovery::RollBack)),
@@ -206,6 +207,36 @@ pub(super) async fn on_run(cluster: Cluster, desk: Desk, command: RunAct) -> Res
     }
     drop(state);
     act.carry_out(What::Recover { run, choice }, wanted.break_glass.as_deref(), &cluster.secrets, false).await
+}
+
+/// Says that what a run did stays. One whose process is gone is taken up again first.
+async fn keep(cluster: Cluster, desk: Desk, wanted: RunWanted) -> Result<Exit, Stop> {
+    let state = desk.state().map_err(|why| Stop::usage(format!("vakt runs: {why}")))?;
+    let run = named(&state, &wanted.run)?;
+    let journal = state.read_run(&run)?;
+    let lives = state.follow(&run)?.lives();
+    let operator = desk.operator.clone();
+    let act = of_run(desk, &state, &run, wanted.json)?;
+    let known = RunSummary::of(&journal, lives);
+    let waits = known.as_ref().filter(|known| known.holds_until.is_some()).map(|known| &known.state);
+    match waits {
+        Some(RunState::Running) => {}
+        Some(RunState::Interrupted) => {
+            let what = What::Recover { run: run.clone(), choice: Recovery::Resume };
+            if let Err(reasons) = act.launch(what, wanted.break_glass.as_deref(), &cluster.secrets).await {
+                return act.refuse(reasons);
+            }
+        }
+        _ => {
+            let word = known.map_or("damaged", |known| known.state.word());
+            let text = format!("vakt runs: run {run} waits for nobody's word: it is {word}. Nothing was sent.");
+            return Err(Stop { exit: Exit::Refused, text });
+        }
+    }
+    if !follow::ask(&state, &run, &Ask::Keep { operator }).await {
+        output::note(&format!("vakt runs: the process of run {run} was not reached; it may go back"));
+    }
+    act.follow(Arc::new(state), run).await
 }
 
 fn of_run(desk: Desk, state: &StateDir, run: &PlanId, json: bool) -> Result<Act, Stop> {
@@ -253,22 +284,23 @@ impl Act {
             Ok(state) => Arc::new(state),
             Err(why) => return self.refuse(unusable(&why)),
         };
-        let job = match self.desk.job(what, break_glass.map(Clean::line)) {
-            Ok(job) => job,
-            Err(reasons) => return self.refuse(reasons),
-        };
-        let passphrases = Passphrases::configured(secrets, &self.desk.inventory);
-        match executor::launch(&job, &passphrases).await {
-            Ok(launched) if detach => {
-                let run = launched.run;
+        match self.launch(what, break_glass, secrets).await {
+            Ok(run) if detach => {
                 self.voice.say(&Told::Opened { run: &run }, |_| {
                     format!("Run {run} goes on by itself. vakt runs attach {run} follows it.\n")
                 })?;
                 Ok(Exit::Ok)
             }
-            Ok(launched) => self.follow(state, launched.run).await,
+            Ok(run) => self.follow(state, run).await,
             Err(reasons) => self.refuse(reasons),
         }
+    }
+
+    /// Starts an executor.
+    async fn launch(&self, what: What, break_glass: Option<&str>, secrets: &Secrets) -> Result<PlanId, Vec<Reason>> {
+        let job = self.desk.job(what, break_glass.map(Clean::line))?;
+        let passphrases = Passphrases::configured(secrets, &self.desk.inventory);
+        executor::launch(&job, &passphrases).await.map(|launched| launched.run)
     }
 
     fn refuse(&self, reasons: Vec<Reason>) -> Result<Exit, Stop> {

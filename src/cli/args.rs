@@ -187,6 +187,9 @@ pub(super) struct DoWanted {
     /// tune.set: the file is again what it was before vakt's last change of it
     #[arg(long, conflicts_with = "persist")]
     pub(super) put_back: bool,
+    /// Go back by itself after TIME, unless `vakt runs keep` says that it stays; from 10s to 24h
+    #[arg(long, value_name = "TIME")]
+    pub(super) revert_after: Option<String>,
     /// Why, for the journal and for whoever finds the cluster locked
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -216,6 +219,7 @@ impl DoWanted {
             ("--weight", &self.weight),
             ("--to", &self.to),
             ("--only", &self.only),
+            ("--revert-after", &self.revert_after),
             ("--reason", &self.reason),
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]));
@@ -241,6 +245,8 @@ pub(super) enum RunsWanted {
 pub(super) enum RunAct {
     /// Follow a run that goes on; Ctrl-C asks it to stop, twice leaves it alone
     Attach(RunWanted),
+    /// Say that what a run did stays that would go back by itself (--revert-after)
+    Keep(RunWanted),
     /// Take an interrupted run up again and go on
     Resume(RunWanted),
     /// Take an interrupted run up again and undo what it did

@@ -28,6 +28,13 @@ pub(super) fn line(plan: &Plan, record: &Record) -> Option<String> {
         }
         Entry::WaitEnded { step, late: false, .. } => format!("✓ {}", title(*step)),
         Entry::WaitEnded { step, late: true, .. } => format!("! out of time: {}", title(*step)),
+        Entry::Holding { step, until } => format!(
+            "… {}\n    back at {}, unless: vakt runs keep {}",
+            title(*step),
+            super::runs::moment(*until),
+            plan.id
+        ),
+        Entry::Kept { operator, .. } => format!("✓ {} says that it stays", operator.login),
         Entry::AbortAsked => "! asked to stop".to_owned(),
         Entry::LockLost { why } => format!("! the lock was lost: {why}"),
         Entry::Unwinding { why } => format!("↶ {why} What was done is undone."),

@@ -142,7 +142,7 @@ fn list(state: &StateDir, json: bool, all: bool) -> Result<Exit, Stop> {
     for run in &runs {
         table.row(vec![
             run.id.to_string(),
-            run.state.word().to_owned(),
+            run.word().to_owned(),
             moment(run.opened_at),
             run.operator.login.to_string(),
             run.title.to_string(),
@@ -159,7 +159,7 @@ fn list(state: &StateDir, json: bool, all: bool) -> Result<Exit, Stop> {
     Ok(exit)
 }
 
-fn moment(wall: Wall) -> String {
+pub(super) fn moment(wall: Wall) -> String {
     jiff::Timestamp::from_millisecond(wall.0).map_or_else(
         |_| "?".into(),
         |stamp| stamp.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),

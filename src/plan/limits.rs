@@ -6,6 +6,8 @@ pub const VERIFY_POLL_MS: u64 = 100;
 pub const VERIFY_DEADLINE_MS: u64 = 3_000;
 /// Between two looks while waiting for sessions or checks.
 pub const WAIT_POLL_MS: u64 = 500;
+/// Between two looks while an operator's word is awaited.
+pub const HOLD_POLL_MS: u64 = 1_000;
 /// Looks in a row without a session, one waiting or a new one, before a server counts as drained.
 pub const QUIET_LOOKS: u32 = 3;
 /// Looks in a row in which the check must have passed.

@@ -78,6 +78,9 @@ pub enum Rule {
     /// What cannot be undone needs more than Enter.
     #[error("a step that cannot be undone is confirmed by Enter alone")]
     TooEasy,
+    /// What waits for an operator's word goes back without it, stays with it, and is looked at meanwhile.
+    #[error("a step waits for an operator's word, and does not go back without it, or another one does")]
+    Hold,
     /// What is sent at once follows a write, and needs nothing that only a look could tell.
     #[error("a step that is sent at once does not follow a write, is a branch, or has holes of its own")]
     AtOnce,
@@ -118,11 +121,13 @@ pub fn lint(plan: &Plan, inventory: &Inventory) -> Vec<Fault> {
     check(None, Rule::TooEasy, first.is_none() || body.confirmation.by != ConfirmBy::Enter);
     check(None, Rule::Unproven, proves_everything(&body.steps));
     check(None, Rule::Hole, binds_once(&body.steps));
+    check(None, Rule::Hold, body.steps.iter().filter(|step| step.hold().is_some()).count() <= 1);
     for (index, step) in body.steps.iter().enumerate() {
         let mut check = |rule, sound| check(Some(index), rule, sound);
         check(Rule::Words, !step.title.is_empty());
         check(Rule::Source, step.checks().all(|check| has_source(plan, check)));
         check(Rule::Branch, branch_is_sound(&body.steps, index));
+        check(Rule::Hold, step.hold().is_none_or(|wait| hold_is_sound(step, wait, first)));
         check(Rule::AtOnce, !step.at_once || follows_at_once(&body.steps, index));
         match &step.action {
             Action::Write(write) => lint_write(write, &body.steps[..=index], inventory, &mut check),
@@ -181,6 +186,11 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
     }
     check(Rule::Words, write.rests.as_ref().is_none_or(|words| !words.is_empty()));
     lint_until(&write.after, check);
+}
+
+fn hold_is_sound(step: &Step, wait: &Wait, irreversible: Option<usize>) -> bool {
+    let goes_back = wait.on_late == OnLate::Fail && irreversible.is_none();
+    goes_back && wait.keeps && step.when == When::Always && !wait.guards.is_empty()
 }
 
 fn lint_wait(wait: &Wait, check: &mut impl FnMut(Rule, bool)) {

@@ -22,6 +22,7 @@ pub mod node;
 pub mod parts;
 pub mod refusal;
 mod rejoin;
+mod revert;
 mod scene;
 pub mod session;
 mod share;
@@ -53,7 +54,7 @@ pub fn plan(
     now: Now,
 ) -> Result<Planned, Refusal> {
     let scene = Scene { world, inventory, policy, now };
-    let planned = match &intent.change {
+    let mut planned = match &intent.change {
         Change::HaproxyDrain { .. }
         | Change::HaproxyReady { .. }
         | Change::HaproxyMaint { .. }
@@ -68,6 +69,9 @@ pub fn plan(
         Change::Node { node, act } => node::plan(&scene, intent, node, *act)?,
         Change::Guest { guest, act } => guest::plan(&scene, intent, guest, act)?,
     };
+    if let (Planned::Plan(plan), Some(after_ms)) = (&mut planned, intent.revert_after_ms) {
+        revert::hold(plan, u64::from(after_ms.get()))?;
+    }
     if let Planned::Plan(plan) = &planned {
         let faults = lint::lint(plan, inventory);
         if !faults.is_empty() {

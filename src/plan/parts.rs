@@ -387,6 +387,8 @@ pub enum Need {
     All,
     /// One is enough.
     Any,
+    /// Every one all the time, and then an operator's word that it stays. It holds no sooner.
+    Word,
 }
 
 /// What the operator does to start a plan, by its blast radius.
@@ -438,9 +440,24 @@ impl Step {
         }
     }
 
+    /// The wait, if it waits for an operator's word.
+    pub fn hold(&self) -> Option<&Wait> {
+        match &self.action {
+            Action::Wait(wait) if wait.is_hold() => Some(wait),
+            Action::Wait(_) | Action::Write(_) => None,
+        }
+    }
+
     /// Whether it is a write that cannot be undone.
     pub fn is_irreversible(&self) -> bool {
         self.write().is_some_and(|write| matches!(write.undo, Undo::Irreversible { .. }))
+    }
+}
+
+impl Wait {
+    /// Whether it waits for an operator's word, and what was done goes back without it.
+    pub fn is_hold(&self) -> bool {
+        self.until.need == Need::Word
     }
 }
 

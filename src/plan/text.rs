@@ -115,7 +115,13 @@ fn summary(plan: &Plan) -> String {
     let age = plan.body.facts_age_ms as f64 / 1000.0;
     let is_kept = |step: &&Step| matches!(&step.action, Action::Wait(wait) if wait.keeps);
     if plan.body.steps.iter().any(|step| is_kept(&step)) {
-        return format!("Facts {age:.1} s old · what has moved stays, the step that sees it says so");
+        let is_held = plan.body.steps.iter().any(|step| step.hold().is_some());
+        let stays = if is_held {
+            "every step can be undone, until somebody says that it stays"
+        } else {
+            "what has moved stays, the step that sees it says so"
+        };
+        return format!("Facts {age:.1} s old · {stays}");
     }
     let undo = match plan.body.point_of_no_return {
         None => "every step can be undone".to_owned(),
@@ -174,19 +180,11 @@ fn write_write(page: &mut Page, write: &Write) {
 }
 
 fn write_wait(page: &mut Page, wait: &Wait, is_beyond_return: bool) {
-    let mut words: Vec<String> = wait.until.checks.iter().map(|check| check.expect.to_string()).collect();
-    words.dedup();
-    if words.len() > 1 && wait.until.need == Need::All {
-        // Different things on different nodes.
-        words = wait.until.checks.iter().map(ToString::to_string).collect();
+    if wait.is_hold() {
+        page.row(7, "until ", &format!("an operator says so, at most {}", time_words(wait.until.deadline_ms)));
+    } else {
+        write_until(page, wait);
     }
-    let where_it_holds = match (wait.until.need, wait.until.checks.len()) {
-        (Need::All, count) if count == words.len() => "",
-        (_, 1) => "",
-        (Need::All, _) => " on each",
-        (Need::Any, _) => " on one of them",
-    };
-    page.row(7, "until ", &format!("{}{where_it_holds}, {}", words.join("; "), within(&wait.until)));
     let mut held: Vec<String> = wait.guards.iter().map(|check| check.expect.to_string()).collect();
     held.dedup();
     if !held.is_empty() {
@@ -205,6 +203,23 @@ fn write_wait(page: &mut Page, wait: &Wait, is_beyond_return: bool) {
     }
 }
 
+/// What a wait looks at, and how long.
+fn write_until(page: &mut Page, wait: &Wait) {
+    let mut words: Vec<String> = wait.until.checks.iter().map(|check| check.expect.to_string()).collect();
+    words.dedup();
+    if words.len() > 1 && wait.until.need == Need::All {
+        // Different things on different nodes.
+        words = wait.until.checks.iter().map(ToString::to_string).collect();
+    }
+    let where_it_holds = match (wait.until.need, wait.until.checks.len()) {
+        (Need::All, count) if count == words.len() => "",
+        (_, 1) => "",
+        (Need::All | Need::Word, _) => " on each",
+        (Need::Any, _) => " on one of them",
+    };
+    page.row(7, "until ", &format!("{}{where_it_holds}, {}", words.join("; "), within(&wait.until)));
+}
+
 /// "3 looks in a row 0.5 s apart, at most 60 s".
 fn within(until: &Until) -> String {
     let at_most = seconds(until.deadline_ms);
@@ -218,6 +233,16 @@ fn within(until: &Until) -> String {
 /// "60 s", "0.5 s".
 pub(crate) fn seconds(ms: u64) -> String {
     if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{:.1} s", ms as f64 / 1000.0) }
+}
+
+/// "90 s", "5 minutes", "2 hours": times that somebody chose.
+pub(crate) fn time_words(ms: u64) -> String {
+    match ms {
+        3_600_000 => "an hour".to_owned(),
+        _ if ms > 3_600_000 && ms.is_multiple_of(3_600_000) => format!("{} hours", ms / 3_600_000),
+        _ if ms > 120_000 && ms.is_multiple_of(60_000) => format!("{} minutes", ms / 60_000),
+        _ => seconds(ms),
+    }
 }
 
 /// Lines of bounded width.

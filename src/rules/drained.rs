@@ -67,8 +67,7 @@ fn used(scene: &Scene<'_>, seen: &Seen<'_>, drained: &DrainedNode) -> Option<Con
     let reason = drained.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let text =
         format!("{first}{more}, although {} drained it {} ago{reason}", drained.by, whole_duration(ago_ms / 1000));
-    let line =
-        |act: NodeAct| command_line(&Intent { change: Change::Node { node: drained.node.clone(), act }, reason: None });
+    let line = |act: NodeAct| command_line(&Intent::new(Change::Node { node: drained.node.clone(), act }, None));
     let hint = format!("drain it again: {}; or return it: {}", line(NodeAct::drain()), line(NodeAct::undrain()));
     let condition = Condition::new(USED, Severity::Warning, drained.node.as_str(), text)
         .node(&drained.node)

@@ -211,7 +211,7 @@ fn hint(wish: &Wish, lost: &[&Side<'_>]) -> Clean {
         (Wanted::Weight(_), Some(weight)) => Change::HaproxyWeight { server, weight },
         _ => Change::HaproxyReady { server, deadline_ms: DEADLINE_MS_DEFAULT, weight: None },
     };
-    let accept = command_line(&Intent { change: accepted, reason: None });
+    let accept = command_line(&Intent::new(accepted, None));
     Clean::line(&format!("r applies it again, like {}; to accept what is: {accept}", command_line(&wish.intent())))
 }
 

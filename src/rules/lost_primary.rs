@@ -100,7 +100,7 @@ fn stands(scene: &Scene<'_>, seen: &Seen<'_>, run: &RunSummary) -> Option<Condit
         }
     };
     let began = Now { mono: super::scene::before(scene.now, ago_ms).mono, wall: run.last_at };
-    let intent = Intent { change: Change::MysqlRejoin { node: name.clone() }, reason: None };
+    let intent = Intent::new(Change::MysqlRejoin { node: name.clone() }, None);
     let condition = Condition::new(rule, severity, name.as_str(), text)
         .node(name)
         .began(began)

@@ -1,6 +1,9 @@
 //! What a run hears and what it wants: the whole interface between the machine and the executor around it.
 
-use super::{ending::Ending, record::Record};
+use super::{
+    ending::Ending,
+    record::{Operator, Record},
+};
 use crate::{
     model::{ids::NodeName, text::Clean, time::Mono},
     wire::{
@@ -60,6 +63,11 @@ pub enum RunEvent {
     },
     /// Time passed.
     Tick,
+    /// An operator says that what was done stays; it means something only while the run waits for that word.
+    KeepAsked {
+        /// Who.
+        operator: Operator,
+    },
     /// The operator wants it to end.
     AbortAsked,
     /// Others may act now: the lock over the nodes is no longer held. It ends as if the operator had asked.

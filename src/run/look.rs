@@ -131,11 +131,11 @@ impl Readings {
         let holds = verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Holds(_))).count();
         let fails = verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Fails(_))).count();
         let verdict = match need {
-            Need::All if holds == verdicts.len() => Tri::Holds,
-            Need::All if fails > 0 => Tri::Fails,
+            Need::All | Need::Word if holds == verdicts.len() => Tri::Holds,
+            Need::All | Need::Word if fails > 0 => Tri::Fails,
             Need::Any if holds > 0 => Tri::Holds,
             Need::Any if fails == verdicts.len() => Tri::Fails,
-            Need::All | Need::Any => Tri::Unknown,
+            Need::All | Need::Any | Need::Word => Tri::Unknown,
         };
         let line = |(check, verdict): &(&Check, Verdict)| format!("{}: {}", check.node, verdict.seen());
         let mut trouble: Vec<String> = verdicts

@@ -37,4 +37,4 @@ pub use event::{RunCommand, RunEvent};
 pub use machine::{Machine, NotRecoverable};
 pub use progress::{Mark, Progress, StepProgress, duration};
 pub use record::{BrokeGlass, Direction, Entry, Opening, Operator, Outcome, Record, Recovery};
-pub use summary::{RunState, RunSummary};
+pub use summary::{RunState, RunSummary, holds_until};

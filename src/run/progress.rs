@@ -37,6 +37,10 @@ pub struct Progress {
     pub premises_held: bool,
     /// Whether an operator asked to stop.
     pub stop_asked: bool,
+    /// When it goes back without an operator's word, while or after it waited for one; by the bastion's clock.
+    pub holds_until: Option<Wall>,
+    /// Who said that it stays.
+    pub kept_by: Option<Operator>,
     /// Why everything that was done is being undone, or was.
     pub unwinding: Option<Clean>,
     /// The last time it was taken up again: which way, and who.
@@ -165,6 +169,8 @@ impl Progress {
             steps: vec![StepProgress::Pending; opening.plan.body.steps.len()],
             premises_held: false,
             stop_asked: false,
+            holds_until: None,
+            kept_by: None,
             unwinding: None,
             recovered: None,
             ending: None,
@@ -207,6 +213,8 @@ impl Progress {
             Entry::WaitEnded { step, late, .. } => {
                 self.set(*step, StepProgress::Waited { elapsed_ms: waited_ms, late: *late });
             }
+            Entry::Holding { until, .. } => self.holds_until = Some(*until),
+            Entry::Kept { operator, .. } => self.kept_by = Some(operator.clone()),
             Entry::AbortAsked | Entry::LockLost { .. } => self.stop_asked = true,
             Entry::Unwinding { why } => self.unwinding = Some(why.clone()),
             Entry::Recovered { choice, operator, .. } => {
@@ -246,8 +254,10 @@ impl Progress {
             .filter(is_write)
             .find(|index| self.steps[*index] == StepProgress::Pending && steps[*index].when == When::Always);
         let last_done = (0..count).filter(is_write).rfind(|at| matches!(self.steps[*at], StepProgress::Done { .. }));
-        for step in &mut self.steps[first_open.or(last_done).unwrap_or(0)..] {
-            if matches!(step, StepProgress::Waited { .. }) {
+        let from = first_open.or(last_done).unwrap_or(0);
+        for (step, planned) in self.steps.iter_mut().zip(steps).skip(from) {
+            let is_kept = self.kept_by.is_some() && planned.hold().is_some();
+            if matches!(step, StepProgress::Waited { .. }) && !is_kept {
                 *step = StepProgress::Pending;
             }
         }
@@ -354,18 +364,32 @@ impl Progress {
         match &self.plan.body.steps[step].action {
             Action::Write(_) if sent => format!("sent, reading back, {}", duration(gone_ms)),
             Action::Write(_) => "looking before it is sent".to_owned(),
+            Action::Wait(wait) if wait.is_hold() => self.holding_words(now),
             Action::Wait(wait) => {
                 let mut words: Vec<String> = wait.until.checks.iter().map(|check| check.expect.to_string()).collect();
                 words.dedup();
                 let on = match (wait.until.need, wait.until.checks.len()) {
                     (_, 1) => "",
-                    (Need::All, _) => " on each",
+                    (Need::All | Need::Word, _) => " on each",
                     (Need::Any, _) => " on one of them",
                 };
                 let left = seconds(wait.until.deadline_ms.saturating_sub(gone_ms).div_ceil(1000));
                 format!("until {}{on}; {left} left", words.join("; "))
             }
         }
+    }
+
+    fn holding_words(&self, now: Wall) -> String {
+        match self.holds_until {
+            Some(until) => format!("goes back in {}", seconds(wall_ms(now, until).div_ceil(1000))),
+            None => "about to wait".to_owned(),
+        }
+    }
+
+    /// Whether it waits for an operator's word now: the step, and when it goes back without one.
+    pub fn holding(&self) -> Option<(usize, Wall)> {
+        let step = self.active().filter(|step| self.plan.body.steps[*step].hold().is_some())?;
+        Some((step, self.holds_until.filter(|_| self.kept_by.is_none() && self.unwinding.is_none())?))
     }
 
     /// A step as one line: `✓  1 lb01: no new sessions for web03 · 31 ms`.
@@ -385,6 +409,10 @@ impl Progress {
             return Clean::line(&format!("It is being undone: {why}"));
         }
         match (self.active(), &self.recovered) {
+            (Some(step), _) if !self.stop_asked && self.holding().is_some() => {
+                let of = self.steps.len();
+                Clean::line(&format!("Step {} of {of}: it goes back unless somebody says that it stays.", step + 1))
+            }
             _ if self.stop_asked => "It was asked to stop, and does so as soon as it is safe.".into(),
             (Some(step), _) => Clean::line(&format!("Step {} of {}.", step + 1, self.steps.len())),
             (None, Some(_)) => "Taken up again; the world is being read before anything else.".into(),

@@ -76,6 +76,20 @@ pub enum Entry {
         /// What was seen last.
         seen: Vec<Clean>,
     },
+    /// From here on it waits for an operator's word that it stays.
+    Holding {
+        /// Which step.
+        step: usize,
+        /// When it goes back without the word, by the bastion's clock.
+        until: crate::model::time::Wall,
+    },
+    /// The word: it stays.
+    Kept {
+        /// Which step waited for it.
+        step: usize,
+        /// Who gave it.
+        operator: Operator,
+    },
     /// The operator asked to stop.
     AbortAsked,
     /// The lock over the nodes was lost; it stops as if the operator had asked.

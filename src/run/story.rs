@@ -126,6 +126,11 @@ impl<'r> Told<'r> {
                 let how = if *late { "the time ran out" } else { "it holds" };
                 say(format!("{}: {how}", step_words(plan, *step, Direction::Forward)), seen)
             }
+            Entry::Holding { step, .. } => say(
+                format!("{}: it goes back without an operator's word", step_words(plan, *step, Direction::Forward)),
+                &[],
+            ),
+            Entry::Kept { operator, .. } => say(format!("{} says that it stays.", operator_words(operator)), &[]),
             Entry::AbortAsked => say("The operator asked to stop.".to_owned(), &[]),
             Entry::LockLost { why } => say(format!("The lock was lost: {why}."), &[]),
             Entry::Unwinding { why } => say(format!("From here on what was done is undone. {why}"), &[]),

@@ -3,7 +3,7 @@
 use super::{
     ending::EndingKind,
     journal::{Journal, Tail},
-    record::{Entry, Operator},
+    record::{Entry, Operator, Record},
 };
 use crate::{
     model::{ids::NodeName, intent::Intent, text::Clean, time::Wall},
@@ -30,6 +30,9 @@ pub struct RunSummary {
     pub records: u64,
     /// Where it is.
     pub state: RunState,
+    /// When it goes back by itself, while it waits for an operator's word; by the bastion's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds_until: Option<Wall>,
     /// Who was in the place before, where it gave a place to somebody else: whoever undoes it gives it back.
     #[serde(default)]
     pub former: Option<NodeName>,
@@ -39,6 +42,11 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
+    /// Where it is, in a word; one that waits for an operator's word says so.
+    pub fn word(&self) -> &'static str {
+        if self.state == RunState::Running && self.holds_until.is_some() { "waits for you" } else { self.state.word() }
+    }
+
     /// What a journal says of its run; `lives` tells whether its executor does. `None` when the journal does not begin
     /// with a plan, so that nothing is known of it but its name.
     pub fn of(journal: &Journal, lives: bool) -> Option<Self> {
@@ -54,10 +62,20 @@ impl RunSummary {
             last_at: last.at.wall,
             records: journal.head.records,
             state: RunState::of(journal, lives),
+            holds_until: holds_until(&journal.records),
             former: body.subject.former().cloned(),
             former_value: body.subject.former_value().cloned(),
         })
     }
+}
+
+/// When a run goes back that waits for a word, or would if its executor lived.
+pub fn holds_until(records: &[Record]) -> Option<Wall> {
+    records.iter().fold(None, |until, record| match &record.entry {
+        Entry::Holding { until, .. } => Some(*until),
+        Entry::Kept { .. } | Entry::Unwinding { .. } | Entry::Ended(_) | Entry::Resolved { .. } => None,
+        _ => until,
+    })
 }
 
 /// Where a run is.

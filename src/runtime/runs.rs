@@ -35,7 +35,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{sync::mpsc, task::spawn_blocking, time::sleep};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    task::spawn_blocking,
+    time::sleep,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Between two looks at the state folder.
@@ -174,7 +178,11 @@ impl Runs {
             }
             RunEffect::Attach { run } => shared.attach(run),
             RunEffect::Detach { run } => _ = shared.lock().followed.remove(&run),
-            RunEffect::Stop { run } => _ = tokio::spawn(async move { shared.stop_run(run).await }),
+            RunEffect::Stop { run } => _ = tokio::spawn(async move { shared.ask_run(run, Ask::Abort).await }),
+            RunEffect::Keep { run } => {
+                let operator = shared.desk.operator.clone();
+                tokio::spawn(async move { shared.ask_run(run, Ask::Keep { operator }).await });
+            }
         }
     }
 
@@ -273,15 +281,17 @@ impl Shared {
         });
     }
 
-    async fn stop_run(&self, run: PlanId) {
+    async fn ask_run(&self, run: PlanId, ask: Ask) {
         let followed = self.lock().followed.get(&run).map(|followed| followed.asks.clone());
-        if let Some(asks) = followed
-            && asks.try_send(Ask::Abort).is_ok()
-        {
-            return;
-        }
+        let ask = match followed {
+            None => ask,
+            Some(asks) => match asks.try_send(ask) {
+                Ok(()) => return,
+                Err(TrySendError::Full(ask) | TrySendError::Closed(ask)) => ask,
+            },
+        };
         if let Ok(state) = self.desk.state() {
-            follow::ask(&state, &run, &Ask::Abort).await;
+            follow::ask(&state, &run, &ask).await;
         }
     }
 

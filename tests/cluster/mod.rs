@@ -11,6 +11,7 @@ mod faults;
 mod findings;
 mod guests;
 mod headless;
+mod held;
 mod host;
 pub(crate) mod lab;
 mod lasting;

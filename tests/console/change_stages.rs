@@ -65,6 +65,7 @@ pub(super) fn summary(app: &App, number: u32, line: &str, title: &str, ago_s: i6
         last_at: wall(app, ago_s - 3),
         records: 9,
         state,
+        holds_until: None,
         former: None,
         former_value: None,
     }

@@ -74,6 +74,7 @@ fn what_a_run_is_about_to_move_is_not_told() {
         last_at: stage.now.wall,
         records: 3,
         state: RunState::Running,
+        holds_until: None,
         former: None,
         former_value: None,
     });

@@ -72,6 +72,7 @@ fn summary(stage: &Stage, line: &str, phase: RunState) -> RunSummary {
         last_at: stage.now.wall,
         records: 3,
         state: phase,
+        holds_until: None,
         former: None,
         former_value: None,
     }

@@ -38,6 +38,7 @@ fn run(stage: &mut Stage, line: &str, seconds_ago: i64, former: Option<&str>) {
         last_at: at,
         records: 3,
         state: RunState::Ended { kind: EndingKind::Reached, why: "db02 is the primary.".into() },
+        holds_until: None,
         former: former.map(NodeName::from),
         former_value: None,
     };

@@ -7,7 +7,7 @@ use vakt::{
     model::{
         haproxy::AdminState,
         mysql::DaemonState,
-        time::{Mono, Now},
+        time::{Mono, Now, Wall},
     },
     plan::Plan,
     run::{
@@ -67,6 +67,10 @@ pub(crate) struct Script {
     pub(crate) abort_after: Option<usize>,
     /// The lock over the nodes is lost after so many events.
     pub(crate) lock_lost_after: Option<usize>,
+    /// An operator says that what was done stays, as soon as it waits for that word.
+    pub(crate) keeps: bool,
+    /// An operator says so as soon as this process began.
+    pub(crate) keeps_at_once: bool,
     /// The process dies at that boundary.
     pub(crate) kill_at: Option<usize>,
     /// The journal's disk is full from that record on.
@@ -77,6 +81,8 @@ pub(crate) struct Script {
     pub(crate) slow_reads: std::ops::Range<usize>,
 }
 
+/// From the death of a process to the next one.
+pub(crate) const AWAY_MS: u64 = 60_000;
 /// Longer than any premise may be old, shorter than a look waits.
 const SLOW_MS: u64 = 2_700;
 
@@ -94,6 +100,7 @@ pub(crate) struct Harness {
     pub(crate) events: usize,
     pub(crate) boundaries: usize,
     reads: usize,
+    kill_when: Option<fn(&Entry) -> bool>,
     /// What was durable at the last boundary: bytes of the journal, writes.
     durable: Option<(usize, usize)>,
 }
@@ -122,6 +129,7 @@ impl Harness {
             events: 0,
             boundaries: 0,
             reads: 0,
+            kill_when: None,
             durable: None,
         }
     }
@@ -134,12 +142,26 @@ impl Harness {
         self.cluster.process_died();
         let operator = Operator { login: "ola".into(), ssh_client: None, sudo_user: None };
         let machine = Machine::recover(&read.records, choice, operator).ok()?;
-        let later = Now { mono: Mono(self.now.mono.0 + 60_000), wall: self.now.wall };
+        self.pass_ms(AWAY_MS);
+        let later = self.now;
         let writer = Writer::after(&read);
         let mut next = Self::with(self.cluster, machine, script, later, writer);
         next.journal = self.journal;
         next.records = read.records;
         Some(next)
+    }
+
+    /// The process dies once such a record is written.
+    pub(crate) fn kill_when(&mut self, is: fn(&Entry) -> bool) {
+        self.kill_when = Some(is);
+    }
+
+    fn pass_ms(&mut self, ms: u64) {
+        self.now = Now { mono: self.now.mono.plus_ms(ms), wall: Wall(self.now.wall.0.saturating_add_unsigned(ms)) };
+    }
+
+    fn is_holding(&self) -> bool {
+        self.records.iter().any(|record| matches!(record.entry, Entry::Holding { .. }))
     }
 
     /// Runs to the end, or to the moment the process dies.
@@ -165,11 +187,17 @@ impl Harness {
             } else if self.script.lock_lost_after == Some(self.events) {
                 self.script.lock_lost_after = None;
                 RunEvent::LockLost { why: "lb01 and lb02 do not hold it any more".into() }
+            } else if self.script.keeps_at_once && self.events == 1 {
+                self.script.keeps_at_once = false;
+                RunEvent::KeepAsked { operator: Operator { login: "kim".into(), ..Operator::default() } }
             } else if let Some(event) = events.pop_front() {
                 event
+            } else if self.script.keeps && self.is_holding() {
+                self.script.keeps = false;
+                RunEvent::KeepAsked { operator: Operator { login: "kim".into(), ..Operator::default() } }
             } else {
                 let next = waits.pop_first().unwrap_or_else(|| panic!("the machine waits for nothing"));
-                self.now.mono = self.now.mono.max(next);
+                self.pass_ms(next.since_ms(self.now.mono));
                 self.cluster.pass();
                 RunEvent::Tick
             };
@@ -204,7 +232,7 @@ impl Harness {
             RunCommand::Read { ticket, node, probe, requests } => {
                 assert!(!requests.is_empty());
                 if self.script.slow_reads.contains(&self.reads) {
-                    self.now.mono = self.now.mono.plus_ms(SLOW_MS);
+                    self.pass_ms(SLOW_MS);
                 }
                 self.reads += 1;
                 let outcome = self.cluster.facts(&node, probe).ok_or_else(|| "connection refused".into());
@@ -238,7 +266,11 @@ impl Harness {
             return Err(Killed);
         }
         self.journal.extend(line);
+        let dies = self.kill_when.is_some_and(|is| is(&record.entry));
         self.records.push(record);
+        if dies {
+            return Err(Killed);
+        }
         Ok(RunEvent::Journalled { seq })
     }
 

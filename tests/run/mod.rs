@@ -6,6 +6,7 @@ mod failover;
 mod faults;
 pub(crate) mod guests;
 pub(crate) mod harness;
+mod hold;
 mod journal;
 mod ledger;
 pub(crate) mod mysql;

@@ -11,7 +11,7 @@ use vakt::{
     plan::{Plan, PlanId, Reason, ReasonKind, lint},
     rules::{Acknowledgement, Acknowledgements},
     run::{
-        Entry, Machine, Operator, Record, RunCommand, RunEvent, RunState, RunSummary,
+        Entry, Machine, Operator, Record, RunCommand, RunEvent, RunState, RunSummary, holds_until,
         ledger::Ledger,
         lock::{Holder, LockState},
     },
@@ -101,6 +101,7 @@ impl Bureau {
             last_at: at(journal.records.last()),
             records: journal.records.len() as u64,
             state,
+            holds_until: holds_until(&journal.records),
             former: journal.plan.body.subject.former().cloned(),
             former_value: journal.plan.body.subject.former_value().cloned(),
         }
@@ -216,12 +217,16 @@ impl Stage {
                     self.bureau.followed = None;
                 }
             }
-            RunEffect::Stop { run } => {
-                let life = self.bureau.executor.as_ref().filter(|executor| executor.run == run);
-                if let Some(life) = life.map(|executor| executor.life) {
-                    self.later(2, Happening::Run { life, event: Box::new(RunEvent::AbortAsked) });
-                }
-            }
+            RunEffect::Keep { run } => self.tell_executor(&run, RunEvent::KeepAsked { operator: operator() }),
+            RunEffect::Stop { run } => self.tell_executor(&run, RunEvent::AbortAsked),
+        }
+    }
+
+    /// Tells the executor of a run, if it lives.
+    fn tell_executor(&mut self, run: &PlanId, event: RunEvent) {
+        let life = self.bureau.executor.as_ref().filter(|executor| executor.run == *run);
+        if let Some(life) = life.map(|executor| executor.life) {
+            self.later(2, Happening::Run { life, event: Box::new(event) });
         }
     }
 

@@ -56,7 +56,7 @@ fn meant(here: &Here<'_>) -> Result<Intent, String> {
         Some(node) => node,
         None => elsewhere(app, vip)?,
     };
-    Ok(Intent { change: Change::VipMove { address: vip.address, to }, reason: None })
+    Ok(Intent::new(Change::VipMove { address: vip.address, to }, None))
 }
 
 /// The one node that does not hold it.

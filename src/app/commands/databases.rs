@@ -60,7 +60,7 @@ fn plan(app: &mut App, change: fn(&App, NodeName) -> Change) -> Vec<Effect> {
     match meant(&Here::of(app)) {
         Ok(node) => {
             let change = change(app, node);
-            planning::open(app, Intent { change, reason: None });
+            planning::open(app, Intent::new(change, None));
         }
         Err(reason) => app.notify(reason),
     }

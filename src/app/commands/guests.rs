@@ -98,7 +98,7 @@ fn available(here: &Here<'_>) -> Result<(), String> {
 
 fn plan(app: &mut App, act: GuestAct) -> Vec<Effect> {
     match meant(&Here::of(app)) {
-        Ok(guest) => planning::open(app, Intent { change: Change::Guest { guest, act }, reason: None }),
+        Ok(guest) => planning::open(app, Intent::new(Change::Guest { guest, act }, None)),
         Err(reason) => app.notify(reason),
     }
     Vec::new()

@@ -46,7 +46,7 @@ fn available(here: &Here<'_>) -> Result<(), String> {
 
 fn plan(app: &mut App, act: NodeAct) -> Vec<Effect> {
     match meant(&Here::of(app)) {
-        Ok(node) => planning::open(app, Intent { change: Change::Node { node, act }, reason: None }),
+        Ok(node) => planning::open(app, Intent::new(Change::Node { node, act }, None)),
         Err(reason) => app.notify(reason),
     }
     Vec::new()

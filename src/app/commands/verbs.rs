@@ -5,7 +5,7 @@ use crate::app::{
     App, Overlay, changes,
     command::{Command, Danger, Here, Scope},
     decision::{About, Decision},
-    effect::Effect,
+    effect::{Effect, RunEffect},
     planning,
     rows::RowId,
     screen::ScreenId,
@@ -19,6 +19,32 @@ use crate::{
 const CHANGES: Scope = Scope::Screens(&[ScreenId::Changes]);
 
 pub(in crate::app) const COMMANDS: &[Command] = &[
+    Command {
+        id: "run.keep",
+        title: "Say that what this run did stays",
+        hint: "it stays",
+        doc: "Tells a run that would go back by itself (--revert-after) that what it did stays.",
+        scope: CHANGES,
+        danger: Danger::Server,
+        available: |here| {
+            changes::not_now(here.app)?;
+            changes::holding(here.app.seen(), here.row.as_ref()).map(|_| ())
+        },
+        act: |app| {
+            let run =
+                changes::holding(app.seen(), Here::of(app).row.as_ref()).map(|run| (run.id.clone(), run.title.clone()));
+            match run {
+                Ok((run, title)) => {
+                    app.notify(format!("Said that it stays: {title}"));
+                    vec![Effect::Run(RunEffect::Keep { run })]
+                }
+                Err(reason) => {
+                    app.notify(reason);
+                    Vec::new()
+                }
+            }
+        },
+    },
     Command {
         id: "run.resume",
         title: "Resume this run",
@@ -166,7 +192,7 @@ fn meant(app: &App) -> Result<ServerPath, String> {
 
 /// Opens the plan of a change of the server that the row means.
 fn plan(app: &mut App, change: impl FnOnce(ServerPath) -> Change) -> Vec<Effect> {
-    let intent = meant(app).map(|server| Intent { change: change(server), reason: None });
+    let intent = meant(app).map(|server| Intent::new(change(server), None));
     open(app, intent)
 }
 

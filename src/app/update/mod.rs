@@ -10,12 +10,12 @@ mod switch;
 pub(super) mod tick;
 
 use super::{
-    App, Size,
-    effect::Effect,
+    App, Size, changes,
+    effect::{Effect, RunEffect},
     logs,
     msg::{Event, Msg, Signal, Standing},
 };
-use crate::run::RunSummary;
+use crate::run::{Recovery, RunState, RunSummary};
 
 /// A run that was opened at least so long ago is no news when it is first heard of.
 const NEW_RUN_MS: i64 = 10_000;
@@ -29,6 +29,19 @@ fn note_runs(app: &mut App, newer: &Standing) {
     for title in begun {
         app.marks.action(title, app.now.mono);
     }
+}
+
+/// Runs that wait for an operator's word and lost their process are taken up at once: they go on waiting, or go back when
+/// their time has passed. Whoever began them asked for that. Each is tried once, when it is first seen so.
+fn left_holding(app: &App, newer: &Standing) -> Vec<Effect> {
+    if changes::is_read_only(app) || newer.trouble.is_some() {
+        return Vec::new();
+    }
+    let is_left = |run: &&RunSummary| run.state == RunState::Interrupted && run.holds_until.is_some();
+    let is_new = |run: &&RunSummary| app.standing.runs.iter().filter(is_left).all(|old| old.id != run.id);
+    let left = newer.runs.iter().filter(is_left).filter(is_new);
+    let take_up = |run: &RunSummary| RunEffect::Recover { run: run.id.clone(), choice: Recovery::Resume };
+    left.map(|run| Effect::Run(take_up(run))).collect()
 }
 
 /// Takes what happened, changes the console, and says what is to be done about it.
@@ -83,11 +96,12 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         }
         Event::Standing(standing) => {
             note_runs(app, &standing);
+            let effects = left_holding(app, &standing);
             app.standing = *standing;
             app.world.drained = app.standing.ledger.drained_nodes();
             app.rules_wanted = true;
             app.frames.want_soon(now);
-            Vec::new()
+            effects
         }
         Event::NotKept(why) => {
             app.alarm(format!("✗ not kept, and not in force: {why}"));

@@ -19,7 +19,7 @@ use super::{
     tune_act::TuneAct,
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, num::NonZeroU32};
 
 /// How long sessions may take to end, unless the operator says otherwise.
 pub const DEADLINE_MS_DEFAULT: u64 = 60_000;
@@ -27,6 +27,8 @@ pub const DEADLINE_MS_DEFAULT: u64 = 60_000;
 pub const DEADLINE_MS_MAX: u64 = 24 * 3600 * 1000;
 /// Shortest deadline: less could not even be measured.
 pub const DEADLINE_MS_MIN: u64 = 1_000;
+/// Shortest time after which a change may go back by itself: somebody has to look at it and say that it stays.
+pub const REVERT_AFTER_MS_MIN: u64 = 10_000;
 /// HAProxy's largest weight.
 pub const WEIGHT_MAX: u64 = 256;
 
@@ -37,6 +39,16 @@ pub struct Intent {
     pub change: Change,
     /// Why, in the operator's words; kept in the journal.
     pub reason: Option<Clean>,
+    /// It goes back by itself after so long, unless an operator says that it stays. Milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert_after_ms: Option<NonZeroU32>,
+}
+
+impl Intent {
+    /// A change that stays.
+    pub fn new(change: Change, reason: Option<Clean>) -> Self {
+        Self { change, reason, revert_after_ms: None }
+    }
 }
 
 /// One server of one backend, on every load balancer that has the backend.

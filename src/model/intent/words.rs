@@ -2,7 +2,8 @@
 
 use super::{
     ACTIONS, Change, DEADLINE_MS_DEFAULT, DEADLINE_MS_MAX, DEADLINE_MS_MIN, Intent, MYSQL_FAILOVER, MYSQL_KILL,
-    MYSQL_REJOIN, MYSQL_SWITCHOVER, OnDeadline, ServerPath, SessionPart, SessionPath, VIP_MOVE, WEIGHT_MAX,
+    MYSQL_REJOIN, MYSQL_SWITCHOVER, OnDeadline, REVERT_AFTER_MS_MIN, ServerPath, SessionPart, SessionPath, VIP_MOVE,
+    WEIGHT_MAX,
 };
 use crate::model::{
     guest_act::GuestAct,
@@ -11,7 +12,7 @@ use crate::model::{
     text::Clean,
     tune_act::{Keep, TuneAct},
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU32};
 
 /// Why words are no intent. `Display` says what is wrong and what to write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +85,7 @@ const ONLY: &str = "--only";
 const DEADLINE: &str = "--deadline";
 const ON_DEADLINE: &str = "--on-deadline";
 const WEIGHT: &str = "--weight";
+const REVERT_AFTER: &str = "--revert-after";
 const REASON: &str = "--reason";
 const PERSIST: &str = Keep::OPTIONS[0];
 const PUT_BACK: &str = Keep::OPTIONS[1];
@@ -95,6 +97,7 @@ const WEIGHT_NEEDS: &str = "a whole number from 0 to 256";
 const TO_NEEDS: &str = "the name of a node, such as db02";
 const ONLY_NEEDS: &str = "one of session, statement";
 const KEEP_NEEDS: &str = "no value, and only one of --persist, --put-back";
+const REVERT_AFTER_NEEDS: &str = "a time between 10s and 24h, such as 90s or 5m";
 const REASON_NEEDS: &str = "a sentence in quotes";
 
 /// The options of an action, in the order they are printed.
@@ -102,13 +105,14 @@ fn options_of(action: &str) -> &'static [&'static str] {
     match action {
         "haproxy.drain" => &[DEADLINE, ON_DEADLINE, REASON],
         "haproxy.ready" => &[DEADLINE, WEIGHT, REASON],
-        "haproxy.weight" => &[WEIGHT, REASON],
+        "haproxy.weight" => &[WEIGHT, REVERT_AFTER, REASON],
+        "haproxy.maint" => &[REVERT_AFTER, REASON],
         VIP_MOVE | MYSQL_SWITCHOVER | MYSQL_FAILOVER => &[TO, REASON],
         MYSQL_KILL => &[ONLY, REASON],
         "vm.shutdown" | "vm.reset" | NodeAct::UNDRAIN => &[DEADLINE, REASON],
         GuestAct::MIGRATE => &[TO, DEADLINE, REASON],
         NodeAct::DRAIN => &[DEADLINE, ON_DEADLINE, REASON],
-        TuneAct::ID => &[PERSIST, PUT_BACK, REASON],
+        TuneAct::ID => &[PERSIST, PUT_BACK, REVERT_AFTER, REASON],
         _ => &[REASON],
     }
 }
@@ -132,35 +136,36 @@ impl Intent {
         if action == MYSQL_SWITCHOVER {
             let options = Options::parse(action, words)?;
             let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
-            return Ok(Self { change: Change::MysqlSwitchover { to }, reason: options.reason });
+            return Ok(Self::new(Change::MysqlSwitchover { to }, options.reason));
         }
         if action == MYSQL_FAILOVER {
             let Options { to, reason, .. } = Options::parse(action, words)?;
-            return Ok(Self { change: Change::MysqlFailover { to }, reason });
+            return Ok(Self::new(Change::MysqlFailover { to }, reason));
         }
         if action == MYSQL_REJOIN {
             let node = node_of(action, words.next())?;
             let reason = Options::parse(action, words)?.reason;
-            return Ok(Self { change: Change::MysqlRejoin { node }, reason });
+            return Ok(Self::new(Change::MysqlRejoin { node }, reason));
         }
         if action == TuneAct::ID {
             let act = TuneAct::parse(&mut words);
             let act = act.ok_or_else(|| NotAnIntent::NoSetting { action: Clean::line(action) })?;
-            let Options { keep, reason, .. } = Options::parse(action, words)?;
-            return Ok(Self { change: Change::Tune(TuneAct { keep: keep.unwrap_or_default(), ..act }), reason });
+            let Options { keep, revert_after_ms, reason, .. } = Options::parse(action, words)?;
+            let change = Change::Tune(TuneAct { keep: keep.unwrap_or_default(), ..act });
+            return Ok(Self { change, reason, revert_after_ms });
         }
         if action == MYSQL_KILL {
             let session = words.next().and_then(SessionPath::parse);
             let session = session.ok_or_else(|| NotAnIntent::NoSession { action: Clean::line(action) })?;
             let Options { part, reason, .. } = Options::parse(action, words)?;
-            return Ok(Self { change: Change::MysqlKill { session, part: part.unwrap_or_default() }, reason });
+            return Ok(Self::new(Change::MysqlKill { session, part: part.unwrap_or_default() }, reason));
         }
         if action == VIP_MOVE {
             let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
             let address = address.ok_or_else(|| NotAnIntent::NoAddress { action: Clean::line(action) })?;
             let options = Options::parse(action, words)?;
             let to = options.to.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
-            return Ok(Self { change: Change::VipMove { address, to }, reason: options.reason });
+            return Ok(Self::new(Change::VipMove { address, to }, options.reason));
         }
         let server = words
             .next()
@@ -180,7 +185,7 @@ impl Intent {
             "haproxy.maint" => Change::HaproxyMaint { server },
             _ => Change::HaproxyKillSessions { server },
         };
-        Ok(Self { change, reason: options.reason })
+        Ok(Self { change, reason: options.reason, revert_after_ms: options.revert_after_ms })
     }
 
     fn parse_guest<'a>(action: &str, mut words: impl Iterator<Item = &'a str>) -> Result<Self, NotAnIntent> {
@@ -189,7 +194,7 @@ impl Intent {
         let options = Options::parse(action, words)?;
         let act = GuestAct::parse(action, options.to, options.deadline_ms);
         let act = act.ok_or(NotAnIntent::BadValue { option: TO, needs: TO_NEEDS })?;
-        Ok(Self { change: Change::Guest { guest: GuestName::from(&guest), act }, reason: options.reason })
+        Ok(Self::new(Change::Guest { guest: GuestName::from(&guest), act }, options.reason))
     }
 
     fn parse_node<'a>(action: &str, mut words: impl Iterator<Item = &'a str>) -> Result<Self, NotAnIntent> {
@@ -197,7 +202,7 @@ impl Intent {
         let Options { deadline_ms, on_node_deadline, reason, .. } = Options::parse(action, words)?;
         let act = NodeAct::parse(action, deadline_ms, on_node_deadline);
         let act = act.ok_or_else(|| NotAnIntent::UnknownAction(Clean::line(action)))?;
-        Ok(Self { change: Change::Node { node, act }, reason })
+        Ok(Self::new(Change::Node { node, act }, reason))
     }
 
     /// The words that [`Intent::parse`] reads; options at their default are left out.
@@ -252,6 +257,9 @@ impl Intent {
             | Change::MysqlKill { .. }
             | Change::Tune(_) => {}
         }
+        if let Some(ms) = self.revert_after_ms {
+            option(REVERT_AFTER, duration_word(u64::from(ms.get())));
+        }
         if let Some(reason) = &self.reason {
             option(REASON, reason.to_string());
         }
@@ -275,6 +283,7 @@ struct Options {
     to: Option<NodeName>,
     part: Option<SessionPart>,
     keep: Option<Keep>,
+    revert_after_ms: Option<NonZeroU32>,
     reason: Option<Clean>,
 }
 
@@ -317,6 +326,11 @@ impl Options {
             ONLY => {
                 let part = SessionPart::ALL.into_iter().find(|part| part.word() == value);
                 (once(&mut self.part, part), ONLY_NEEDS)
+            }
+            REVERT_AFTER => {
+                let ms = duration_ms(value).filter(|ms| *ms >= REVERT_AFTER_MS_MIN);
+                let ms = ms.and_then(|ms| u32::try_from(ms).ok()).and_then(NonZeroU32::new);
+                (once(&mut self.revert_after_ms, ms), REVERT_AFTER_NEEDS)
             }
             WEIGHT => (once(&mut self.weight, value.parse().ok().filter(|weight| *weight <= WEIGHT_MAX)), WEIGHT_NEEDS),
             _ => {
@@ -374,6 +388,8 @@ mod tests {
             "haproxy.ready web_cluster/web03 --deadline 5m --weight 50",
             "haproxy.maint web_cluster/web03 --reason x",
             "haproxy.weight web_cluster/web03 --weight 0",
+            "haproxy.weight web_cluster/web03 --weight 5 --revert-after 10m --reason test",
+            "haproxy.maint web_cluster/web03 --revert-after 90s",
             "haproxy.kill-sessions mysql_rw/db01",
             "vip.move 10.10.0.100 --to lb02 --reason kernel",
             "vip.move 2001:db8::1 --to lb02",
@@ -398,6 +414,7 @@ mod tests {
             "tune.set database innodb_io_capacity -1 --reason slow",
             "tune.set db01 max_connections 300 --persist",
             "tune.set db01 max_connections 200 --put-back --reason slow",
+            "tune.set db01 max_connections 300 --revert-after 10s --reason try",
         ] {
             assert_eq!(parse(line).unwrap().words().join(" "), line);
         }
@@ -461,6 +478,14 @@ mod tests {
             (
                 "tune.set db01 max_connections 300 --persist --put-back",
                 "--put-back needs no value, and only one of --persist, --put-back",
+            ),
+            (
+                "tune.set db01 max_connections 300 --revert-after 9s",
+                "--revert-after needs a time between 10s and 24h, such as 90s or 5m",
+            ),
+            (
+                "vip.move 10.0.0.1 --revert-after 60s",
+                "vip.move has no option \"--revert-after\"; it has --to, --reason",
             ),
             ("mysql.rejoin --reason x", "mysql.rejoin needs the name of a node, such as db01"),
         ];

@@ -240,3 +240,37 @@ fn configured<'a>(
         Figure::Unknown(why) => Figure::Unknown(*why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{mysql::Dialect, tuning::catalogue};
+
+    fn sample(dialect: Dialect, value: &str, default: Option<&str>) -> TuningSample {
+        let variable = Variable {
+            name: "innodb_lru_scan_depth".into(),
+            value: value.into(),
+            default: default.map(Clean::line),
+            ..Variable::default()
+        };
+        TuningSample {
+            dialect: Figure::Known(dialect),
+            variables: Figure::Known(vec![variable]),
+            ..TuningSample::default()
+        }
+    }
+
+    #[test]
+    fn a_default_that_one_server_does_not_tell_is_known_from_its_family() {
+        let setting = catalogue().find("innodb_lru_scan_depth").unwrap();
+        let changed = sample(Dialect::Mysql, "1024", None);
+        let (alike, other) =
+            (sample(Dialect::Mysql, "1024", Some("1024")), sample(Dialect::Mariadb, "1536", Some("1536")));
+        let default = |others: &[&TuningSample]| match changed.reading_among(setting, others).default {
+            Figure::Known(value) => Some(value.to_string()),
+            Figure::Unknown(_) => None,
+        };
+        assert_eq!(default(&[&changed, &other]), None);
+        assert_eq!(default(&[&other, &changed, &alike]), Some("1024".to_owned()));
+    }
+}

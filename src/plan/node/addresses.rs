@@ -130,7 +130,7 @@ fn give(
     let mut objections = Vec::new();
     for to in peers {
         let change = Change::VipMove { address: vip.address, to: (*to).clone() };
-        match vip::plan(scene, &Intent { change, reason: None }, vip.address, to) {
+        match vip::plan(scene, &Intent::new(change, None), vip.address, to) {
             Ok(Planned::Plan(plan)) => {
                 share.append(Share::of_body(plan.body));
                 return Some((*to).clone());

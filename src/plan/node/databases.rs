@@ -139,7 +139,7 @@ fn switch_over(scene: &Scene<'_>, node: &Node, reasons: &mut Vec<Reason>) -> Tur
     }
     let mut objections = Vec::new();
     for to in in_service {
-        let intent = Intent { change: Change::MysqlSwitchover { to: to.name.clone() }, reason: None };
+        let intent = Intent::new(Change::MysqlSwitchover { to: to.name.clone() }, None);
         match switchover::plan(scene, &intent, &to.name) {
             Ok(Planned::Plan(plan)) => {
                 let entrances = match &plan.body.subject {

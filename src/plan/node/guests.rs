@@ -155,7 +155,7 @@ fn send_away(
             continue;
         }
         let act = GuestAct::Migrate { to: to.name.clone(), deadline_ms: MIGRATION_DEADLINE_MS_DEFAULT };
-        let intent = Intent { change: Change::Guest { guest: name.clone(), act: act.clone() }, reason: None };
+        let intent = Intent::new(Change::Guest { guest: name.clone(), act: act.clone() }, None);
         match guest::plan(scene, &intent, name, &act) {
             Ok(Planned::Plan(plan)) => {
                 *taken_kib.entry(to.name.clone()).or_default() += wanted_kib;

@@ -205,7 +205,7 @@ impl Wish {
             Wanted::Maint => Change::HaproxyMaint { server },
             Wanted::Weight(weight) => Change::HaproxyWeight { server, weight },
         };
-        Intent { change, reason: self.reason.clone() }
+        Intent::new(change, self.reason.clone())
     }
 
     fn key(&self) -> (&ServerPath, bool) {

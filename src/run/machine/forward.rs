@@ -53,6 +53,7 @@ impl Machine {
         }
         match &self.plan.body.steps[step].action {
             Action::Write(_) => self.look_before(step, Direction::Forward),
+            Action::Wait(wait) if wait.is_hold() => self.begin_hold(step),
             Action::Wait(wait) => {
                 let sources = sources_of(wait.until.checks.iter().chain(&wait.guards));
                 let (poll_ms, deadline_ms) = (wait.until.poll_ms, wait.until.deadline_ms);
@@ -133,7 +134,7 @@ impl Machine {
         if guards.verdict == Tri::Fails {
             return self.fail(&format!("While waiting in step {}: {}.", step + 1, guards.trouble));
         }
-        let holds = judged.verdict == Tri::Holds && guards.verdict == Tri::Holds;
+        let holds = judged.verdict == Tri::Holds && guards.verdict == Tri::Holds && !wait.is_hold();
         poll.held = if holds { poll.held + 1 } else { 0 };
         if poll.held >= wait.until.holds {
             self.looked_at.clear();
@@ -151,6 +152,9 @@ impl Machine {
             return;
         }
         self.looked_at.clear();
+        if wait.is_hold() {
+            return self.hold_is_late(step, judged.seen);
+        }
         self.late[step] = true;
         self.record(Entry::WaitEnded { step, late: true, seen: [judged.seen.clone(), guards.seen.clone()].concat() });
         self.steps[step] = StepState::Waited;

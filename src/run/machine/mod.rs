@@ -1,13 +1,14 @@
 //! The machine: which event does what in which phase.
 //!
 //! `forward` carries steps out, `back` undoes them, `act` is what both share (look, announce, send, verify, settle),
-//! `finish` ends the run, `recover` takes one up again.
+//! `hold` waits for an operator's word, `finish` ends the run, `recover` takes one up again.
 
 mod act;
 mod back;
 mod breath;
 mod finish;
 mod forward;
+mod hold;
 mod recover;
 
 pub use recover::NotRecoverable;
@@ -32,6 +33,7 @@ use crate::{
 };
 use act::{Act, Stage, look_words};
 use breath::Breath;
+use hold::Held;
 use std::collections::BTreeSet;
 
 /// Added to a request's own deadline before its answer is given up: the executor should have told by then.
@@ -69,6 +71,7 @@ pub struct Machine {
     premises_at: Option<Mono>,
     /// How often they may be read anew, because reading something else took too long.
     premises_left: u32,
+    held: Held,
     notes: Vec<Clean>,
     /// What the newest look of the present wait saw.
     looked_at: Vec<Clean>,
@@ -154,6 +157,7 @@ impl Machine {
             sent: false,
             premises_at: None,
             premises_left: limits::PREMISES_ANEW_MAX,
+            held: Held::default(),
             notes: Vec::new(),
             looked_at: Vec::new(),
             next_seq,
@@ -180,6 +184,7 @@ impl Machine {
             RunEvent::ReplyLost { ticket, why } => self.reply_lost(ticket, &why),
             RunEvent::NotSent { ticket, why } => self.not_sent(ticket, &why),
             RunEvent::Tick => self.tick(),
+            RunEvent::KeepAsked { operator } => self.keep_asked(operator),
             RunEvent::AbortAsked => self.stop(STOPPED, Entry::AbortAsked),
             RunEvent::LockLost { why } => {
                 let words = format!("The lock was lost: {why}");

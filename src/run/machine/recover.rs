@@ -82,6 +82,9 @@ impl Machine {
 
     fn remember(&mut self, record: &Record) -> Result<(), NotRecoverable> {
         let count = self.steps.len();
+        if matches!(record.entry, Entry::StepBegun { .. } | Entry::StepEnded { .. } | Entry::StepFound { .. }) {
+            self.held.last_step_at = Some(record.at.wall);
+        }
         let known = |step: usize| if step < count { Ok(step) } else { Err(NotRecoverable::Foreign(record.seq)) };
         match &record.entry {
             Entry::StepBegun { step, direction, bindings, .. } => {
@@ -108,6 +111,14 @@ impl Machine {
             Entry::WaitEnded { step, late, .. } => {
                 let step = known(*step)?;
                 (self.steps[step], self.late[step]) = (StepState::Waited, *late);
+            }
+            Entry::Holding { step, until } => {
+                known(*step)?;
+                self.held.until = Some(*until);
+            }
+            Entry::Kept { step, .. } => {
+                self.steps[known(*step)?] = StepState::Waited;
+                self.held.is_kept = true;
             }
             Entry::Unwinding { why } => self.back = Some(why.clone()),
             Entry::Opened(_)
@@ -252,6 +263,9 @@ impl Machine {
         if let Some(why) = self.why_abort() {
             return self.fail(&why);
         }
+        if let Some(why) = self.hold_is_over() {
+            return self.fail(why);
+        }
         let nothing_begun = !self.sent;
         self.reset_for_resume();
         if nothing_begun { self.look_at_premises() } else { self.next_step() }
@@ -272,7 +286,8 @@ impl Machine {
         let last_done = (0..count).filter(is_write).rfind(|index| self.steps[*index] == StepState::Done);
         let from = first_open.or(last_done).unwrap_or(0);
         for index in from..count {
-            if self.steps[index] == StepState::Waited {
+            let is_kept = self.held.is_kept && self.plan.body.steps[index].hold().is_some();
+            if self.steps[index] == StepState::Waited && !is_kept {
                 (self.steps[index], self.late[index]) = (StepState::Pending, false);
             }
         }

@@ -1,11 +1,12 @@
 //! The executor's socket for those who follow a run: JSON lines both ways.
 //!
 //! A follower is told how many records there are (it reads them from the journal itself), what stopping would do, and
-//! which questions of connections wait; it may ask to stop, or answer a question. It is told the newest state and never
+//! which questions of connections wait; it may ask to stop, say that something stays, or answer a question. It is told the newest state and never
 //! a queue of states, so that a slow one costs nothing. Whatever it does, the run does not wait for it.
 
 use crate::{
     model::{ids::NodeName, link::Question, text::Clean},
+    run::Operator,
     runtime::{lines::Lines, state::Sharing},
     transport::Answer,
 };
@@ -68,6 +69,11 @@ pub struct Told {
 pub enum Ask {
     /// Stop and undo.
     Abort,
+    /// What waits for a word stays.
+    Keep {
+        /// Who says so.
+        operator: Operator,
+    },
     /// The answer to a question.
     Answer {
         /// Whose question.

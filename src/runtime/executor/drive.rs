@@ -342,6 +342,7 @@ impl Drive {
     fn asked(&mut self, ask: Ask) -> Option<RunEvent> {
         match ask {
             Ask::Abort => Some(RunEvent::AbortAsked),
+            Ask::Keep { operator } => Some(RunEvent::KeepAsked { operator }),
             Ask::Answer { node, question, answer } => {
                 self.question_gone(&node, question);
                 self.parts.connections.answer(&node, question, answer.into());

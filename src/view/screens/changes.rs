@@ -102,7 +102,8 @@ fn run_cell(canvas: &Canvas<'_>, app: &App, run: &RunSummary, column: ChangeColu
     let seen = app.seen();
     match column {
         ChangeColumn::State if run.state == RunState::Running => {
-            vec![Span::new(format!("{} running", canvas.glyphs.ellipsis), Meaning::Accent)]
+            let meaning = if run.holds_until.is_some() { Meaning::Warn } else { Meaning::Accent };
+            vec![Span::new(format!("{} {}", canvas.glyphs.ellipsis, run.word()), meaning)]
         }
         ChangeColumn::State => vec![change_details::state(run, changes::meaning(&run.state))],
         ChangeColumn::Ago => vec![Span::dim(figures::age(changes::wall_ms(run.opened_at, seen.now.wall)))],
@@ -111,6 +112,10 @@ fn run_cell(canvas: &Canvas<'_>, app: &App, run: &RunSummary, column: ChangeColu
         ChangeColumn::How => {
             let took = change_details::took(seen, run);
             match &run.state {
+                RunState::Running if run.holds_until.is_some() => {
+                    let words = run.holds_until.map(|until| changes::held_until_words(seen, until));
+                    vec![Span::new(words.unwrap_or_default(), Meaning::Warn)]
+                }
                 RunState::Running => vec![Span::plain(took)],
                 state => vec![Span::plain(format!("{took}: ")), Span::dim(changes::why(state))],
             }
