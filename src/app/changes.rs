@@ -411,7 +411,7 @@ fn undo_elsewhere(app: &App, last: &RunSummary) -> Result<Intent, String> {
         let Some(value) = last.former_value.clone() else {
             return Err(format!("The servers had different values before: {}.", last.title));
         };
-        return Ok(Intent::new(Change::Tune(act.back(value)), reason()));
+        return Ok(Intent::new(Change::Tune(Box::new(act.back(value))), reason()));
     }
     if let Change::MysqlKill { .. } = &last.intent.change {
         return Err("The last run ended a session, and that does not come back.".to_owned());

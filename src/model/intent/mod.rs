@@ -160,7 +160,7 @@ pub enum Change {
         act: NodeAct,
     },
     /// `tune.set`: a setting runs with another value.
-    Tune(TuneAct),
+    Tune(Box<TuneAct>),
 }
 
 /// What happens to a draining server that still has sessions at the deadline.

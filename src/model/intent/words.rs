@@ -151,7 +151,7 @@ impl Intent {
             let act = TuneAct::parse(&mut words);
             let act = act.ok_or_else(|| NotAnIntent::NoSetting { action: Clean::line(action) })?;
             let Options { keep, revert_after_ms, reason, .. } = Options::parse(action, words)?;
-            let change = Change::Tune(TuneAct { keep: keep.unwrap_or_default(), ..act });
+            let change = Change::Tune(Box::new(TuneAct { keep: keep.unwrap_or_default(), ..act }));
             return Ok(Self { change, reason, revert_after_ms });
         }
         if action == MYSQL_KILL {

@@ -28,7 +28,7 @@ pub(super) fn explain(lines: Vec<Clean>, memory_bytes: Option<u64>) -> Explanati
         let meaning = if bare.is_empty() || bare.starts_with(['#', ';']) {
             Meaning::Nothing
         } else if let Some(name) = bare.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            group = name.trim().to_owned();
+            name.trim().clone_into(&mut group);
             if is_of_server(&group) && first_of_server.is_none() {
                 first_of_server = Some(number);
             }

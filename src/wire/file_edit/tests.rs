@@ -16,9 +16,12 @@ fn insert(file: &[u8], line: u32, text: &str, with_cr: bool) -> FileEdit {
     edit(FileChange::Insert { sum, line, text: text.into(), with_cr, head: "[mysqld]".into() })
 }
 
+/// A file, the line, the column and the length of a value there, and the file afterwards.
+type Splice = (&'static [u8], u32, u32, u32, &'static [u8]);
+
 #[test]
 fn only_the_value_changes() {
-    let cases: [(&[u8], u32, u32, u32, &[u8]); 4] = [
+    let cases: [Splice; 4] = [
         (b"# x\n[mysqld]\nmax_connections = 200 # why\n", 3, 18, 3, b"# x\n[mysqld]\nmax_connections = 300 # why\n"),
         (b"[mysqld]\r\nmax_connections=200\r\n", 2, 16, 3, b"[mysqld]\r\nmax_connections=300\r\n"),
         (b"[mysqld]\nmax_connections=200", 2, 16, 3, b"[mysqld]\nmax_connections=300"),
