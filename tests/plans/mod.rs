@@ -144,6 +144,16 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("kill_statement", Cluster::with_databases(), "mysql.kill db01/101 --only statement"),
         ("maint_held", healthy(), "haproxy.maint web_cluster/web03 --revert-after 10s"),
         ("weight_held", healthy(), "haproxy.weight web_cluster/web03 --weight 50 --revert-after 10s --reason try"),
+    ]
+    .into_iter()
+    .chain(databases_corpus())
+    .chain(guests::corpus())
+    .chain(nodes::corpus())
+    .collect()
+}
+
+fn databases_corpus() -> Vec<(&'static str, Cluster, &'static str)> {
+    vec![
         ("tune_held", Cluster::with_databases(), "tune.set db01 max_connections 300 --revert-after 10s"),
         ("tune", Cluster::with_databases(), "tune.set db01 max_connections 300"),
         ("tune_role", Cluster::with_databases(), "tune.set database innodb_io_capacity 400 --reason spike"),
@@ -168,10 +178,6 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("rejoin_running", rejoin::running(), "mysql.rejoin db01"),
         ("rejoin_mysql", rejoin::fenced().speaking_mysql(), "mysql.rejoin db01"),
     ]
-    .into_iter()
-    .chain(guests::corpus())
-    .chain(nodes::corpus())
-    .collect()
 }
 
 #[test]
