@@ -233,8 +233,8 @@ impl FileChange {
 }
 
 /// SHA-256 in hexadecimal digits.
-pub fn sum_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).0.iter().fold(String::with_capacity(64), |mut text, byte| {
+pub fn sum_of(file: &[u8]) -> String {
+    Sha256::digest(file).0.iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
