@@ -71,5 +71,7 @@ fn find(folder: &Path, parsers: &mut BTreeSet<String>) {
 }
 
 fn takes_an_answer(line: &str) -> bool {
-    ["(bytes: &[u8])", "(answers: &Answers", "(answer: &[u8])", "(reply: &[u8])"].iter().any(|part| line.contains(part))
+    ["(bytes: &[u8])", "(bytes: &[u8], ", "(answers: &Answers", "(answer: &[u8])", "(reply: &[u8])"]
+        .iter()
+        .any(|part| line.contains(part))
 }
