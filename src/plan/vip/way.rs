@@ -7,13 +7,14 @@ use super::{
 };
 use crate::{
     model::{presence::TrackedFile, text::Clean},
-    wire::request::{Access, Call, Request},
+    wire::{
+        file_edit::is_plain_path,
+        request::{Access, Call, Request},
+    },
 };
 
 /// keepalived keeps what a file adds within these.
 const ADDED_MAX: i64 = 253;
-/// Longest path of a tracked file.
-const PATH_BYTES_MAX: usize = 200;
 
 /// A number that is written into a tracked file.
 pub(super) struct Lift<'f> {
@@ -107,7 +108,7 @@ fn below<'f>(seat: &'f Seat<'f>, priority: i64) -> Option<Lift<'f>> {
 
 /// A tracked file that can be used, and by how much its number counts.
 fn usable(seat: &Seat<'_>) -> Option<(Clean, i64)> {
-    let is_usable = |file: &&TrackedFile| file.value.known().is_some() && is_safe_path(file.path.as_str());
+    let is_usable = |file: &&TrackedFile| file.value.known().is_some() && is_plain_path(file.path.as_str());
     let file = seat.instance.files.iter().find(is_usable)?;
     let weight = seat.instance.files.iter().filter(|other| other.path == file.path).map(|other| other.weight).sum();
     (weight != 0 && seat.instance.files.iter().all(|file| file.weight != 0)).then(|| (file.path.clone(), weight))
@@ -134,16 +135,6 @@ fn lift<'f>(seat: &'f Seat<'f>, path: &Clean, weight: i64, wanted: i64) -> Optio
     sound.then(|| Lift { seat, path: path.clone(), from, to, priority_before: before, priority, is_only: true })
 }
 
-/// A path that is told by a node's configuration is written to only if it is a plain one.
-fn is_safe_path(path: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'_' | b'-');
-    path.starts_with('/')
-        && path.len() <= PATH_BYTES_MAX
-        && path.bytes().all(plain)
-        && !path.split('/').any(|part| part == "..")
-        && !["/proc/", "/sys/", "/dev/"].iter().any(|folder| path.starts_with(folder))
-}
-
 /// Writes a number into a tracked file, as root. The file stays the same one, which keepalived watches.
 pub(super) fn set_number(path: &Clean, number: i64) -> Request {
     const SCRIPT: &str = r#"s=; [ -w "$1" ] || s="sudo -n"; printf "%s\n" "$2" | $s tee -- "$1" >/dev/null"#;
@@ -158,10 +149,10 @@ mod tests {
     #[test]
     fn only_plain_paths_are_written_to() {
         for path in ["/etc/keepalived/priority", "/run/vrrp-1.prio"] {
-            assert!(is_safe_path(path), "{path}");
+            assert!(is_plain_path(path), "{path}");
         }
         for path in ["priority", "", "/etc/../shadow", "/proc/sysrq-trigger", "/dev/sda", "/etc/a b", "/etc/$(id)"] {
-            assert!(!is_safe_path(path), "{path}");
+            assert!(!is_plain_path(path), "{path}");
         }
     }
 }
