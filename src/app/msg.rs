@@ -76,7 +76,7 @@ pub enum Event {
     },
     /// What is known about runs, the lock and wishes has changed.
     Standing(Box<Standing>),
-    /// What an operator noted was not written down, and why: it does not hold.
+    /// What an operator noted was not written down, or what one asked of a run was not heard, and why: it does not hold.
     NotKept(Clean),
     /// News of the run this console follows.
     Run {

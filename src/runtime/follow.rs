@@ -13,7 +13,7 @@ use crate::{
     plan::PlanId,
     run::{Entry, Record},
 };
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncWriteExt,
     net::unix::{OwnedReadHalf, OwnedWriteHalf},
@@ -107,7 +107,12 @@ impl Following {
             self.connect().await;
         }
         let Some((_, writer)) = &mut self.socket else { return false };
-        send(writer, ask).await
+        let is_sent = send(writer, ask).await;
+        // A socket that took nothing is no use: the next one may be.
+        if !is_sent {
+            self.socket = None;
+        }
+        is_sent
     }
 
     /// Without a socket: what the journal says, and whether its writer lives.
@@ -180,12 +185,24 @@ impl Following {
     }
 }
 
-/// Asks the executor of a run that is not followed; false when none listens.
+/// Asks the executor of a run that is not followed; false when it was not heard.
 pub async fn ask(state: &StateDir, run: &PlanId, ask: &Ask) -> bool {
-    match control::connect(&state.run_folder(run)).await {
-        Ok(mut stream) => send(&mut stream, ask).await,
-        Err(_) => false,
+    timeout(ASK_WAIT, ask_and_wait(state, run, ask)).await.is_ok_and(|is_heard| is_heard.unwrap_or(false))
+}
+
+/// The executor that has read everything answers once more and closes: one that has no place left closes at once.
+async fn ask_and_wait(state: &StateDir, run: &PlanId, ask: &Ask) -> io::Result<bool> {
+    let (reader, mut writer) = control::connect(&state.run_folder(run)).await?.into_split();
+    if !send(&mut writer, ask).await {
+        return Ok(false);
     }
+    writer.shutdown().await?;
+    let mut lines = Lines::new(reader, TOLD_BYTES_MAX);
+    let mut is_heard = false;
+    while let Some(line) = lines.next().await {
+        is_heard = serde_json::from_slice::<Told>(&line).is_ok_and(|told| !told.ended);
+    }
+    Ok(is_heard)
 }
 
 async fn send(writer: &mut (impl tokio::io::AsyncWrite + Unpin), ask: &Ask) -> bool {

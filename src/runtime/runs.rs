@@ -290,8 +290,19 @@ impl Shared {
                 Err(TrySendError::Full(ask) | TrySendError::Closed(ask)) => ask,
             },
         };
-        if let Ok(state) = self.desk.state() {
-            follow::ask(&state, &run, &ask).await;
+        self.ask_once(&run, &ask).await;
+    }
+
+    /// Asks over a connection of its own. An operator whose word was not heard is told so.
+    async fn ask_once(&self, run: &PlanId, ask: &Ask) {
+        let is_heard = match self.desk.state() {
+            Ok(state) => follow::ask(&state, run, ask).await,
+            Err(_) => false,
+        };
+        if !is_heard {
+            let why =
+                format!("the process of run {run} did not hear it; look at the run, and say it again if it goes on");
+            self.tell(Event::NotKept(Clean::line(&why))).await;
         }
     }
 
@@ -328,7 +339,9 @@ impl Shared {
             let news = tokio::select! {
                 news = following.next() => news,
                 Some(ask) = wanted.recv() => {
-                    following.ask(&ask).await;
+                    if !following.ask(&ask).await {
+                        self.ask_once(run, &ask).await;
+                    }
                     continue;
                 }
             };

@@ -229,32 +229,66 @@ async fn accept(listener: UnixListener, told: watch::Sender<Told>, asks: mpsc::S
 }
 
 /// One follower, until it goes, is too slow, or the run is over.
+///
+/// One that asks and goes at once is heard nevertheless: that it takes nothing any more does not end the reading. When
+/// it has said everything it is told the state once more, as a sign that all of it was read.
 async fn serve(stream: UnixStream, mut told: watch::Receiver<Told>, asks: mpsc::Sender<Ask>) {
     let (reader, mut writer) = stream.into_split();
     let mut lines = Lines::new(reader, ASK_BYTES_MAX);
     let mut asks_left = ASKS_PER_FOLLOWER_MAX;
+    let mut is_listening = true;
     told.mark_changed();
     loop {
         tokio::select! {
-            changed = told.changed() => {
+            changed = told.changed(), if is_listening => {
                 if changed.is_err() {
                     return;
                 }
                 let now = told.borrow_and_update().clone();
-                let Ok(mut line) = serde_json::to_vec(&now) else { return };
-                line.push(b'\n');
-                match timeout(PATIENCE, writer.write_all(&line)).await {
+                match timeout(PATIENCE, write(&mut writer, &now)).await {
                     Ok(Ok(())) if !now.ended => {}
+                    Ok(Err(_)) => is_listening = false,
                     _ => return,
                 }
             }
             line = lines.next() => {
-                let ask = line.and_then(|line| serde_json::from_slice(&line).ok());
-                let (Some(ask), Some(left)) = (ask, asks_left.checked_sub(1)) else { return };
+                let Some(line) = line else {
+                    let now = told.borrow().clone();
+                    // One that went without listening hears nothing.
+                    let _ = timeout(PATIENCE, write(&mut writer, &now)).await;
+                    return;
+                };
+                let (Ok(ask), Some(left)) = (serde_json::from_slice(&line), asks_left.checked_sub(1)) else { return };
                 asks_left = left;
                 // A run that has more requests than it can take has heard this one already.
                 drop(asks.try_send(ask));
             }
+        }
+    }
+}
+
+async fn write(writer: &mut (impl tokio::io::AsyncWrite + Unpin), told: &Told) -> io::Result<()> {
+    let mut line = serde_json::to_vec(told)?;
+    line.push(b'\n');
+    writer.write_all(&line).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever says one thing and goes away at once, while the run has something to tell, is heard.
+    #[tokio::test]
+    async fn one_that_asks_and_goes_is_heard() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut control = Control::listen(folder.path(), Sharing::Private).unwrap();
+        for round in 1..=200 {
+            let mut stream = connect(folder.path()).await.unwrap();
+            stream.write_all(b"\"abort\"\n").await.unwrap();
+            drop(stream);
+            control.tell(|told| told.records = round);
+            let ask = timeout(Duration::from_secs(5), control.next()).await;
+            assert!(matches!(ask, Ok(Ask::Abort)), "round {round}: {ask:?}");
         }
     }
 }
