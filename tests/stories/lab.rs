@@ -106,7 +106,8 @@ impl<'l> Played<'l> {
             other => {
                 let start = crate::program::now();
                 while let Err(seen) = self.look(other) {
-                    assert!(start.elapsed() < limit, "{what}: {seen}; the screen:\n{}", self.program.screen());
+                    // What was seen stands last: whoever reads only the end of a log reads that.
+                    assert!(start.elapsed() < limit, "the screen:\n{}\n{what}: {seen}", self.program.screen());
                     crate::program::pause();
                 }
             }
@@ -120,10 +121,8 @@ impl<'l> Played<'l> {
         match expectation {
             Expectation::Ending(word) | Expectation::Run(word) => {
                 let runs = self.json(&["runs", "list", "--json"]);
-                verdict(
-                    same(&runs["runs"][0]["state"], &word.replace(' ', "_")) || same(&runs["runs"][0]["state"], word),
-                    &runs,
-                )
+                let newest = &runs["runs"][0];
+                verdict(same(&newest["state"], &word.replace(' ', "_")) || same(&newest["state"], word), newest)
             }
             Expectation::Writes(_) => {
                 let runs = self.json(&["runs", "list", "--json"]);

@@ -4,8 +4,9 @@
 //! for the end of an answer, and noise of login files before the first answer is skipped. Standard error is
 //! discarded on the node. After any doubt the shell is dropped, never repaired.
 //!
-//! A shell reads its standard input byte by byte, which costs the node more than most scripts do. Scripts that come
-//! again are therefore sent once, into a variable of the shell, and run by its name.
+//! A shell reads its standard input byte by byte, which costs the node more than most scripts do, and reading a script
+//! as commands costs about as much again. Scripts that come again are therefore sent once, as a function or into a
+//! variable of the shell, and run by its name.
 
 use crate::wire::request::shell_word;
 use ring::{
@@ -62,14 +63,18 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Shell<S> {
     stream: S,
-    /// Which scripts its variables `vakt_0`, `vakt_1`, … hold.
+    /// Which scripts its functions and variables `vakt_0`, `vakt_1`, … hold.
     kept: Vec<ScriptId>,
     /// Which others it ran.
     recent: Vec<ScriptId>,
 }
 
-/// SHA-256 of a script: thousands of shells need not hold the same texts.
-type ScriptId = [u8; 32];
+/// SHA-256 of a script, for thousands of shells need not hold the same texts, and where it runs.
+type ScriptId = ([u8; 32], Place);
+
+/// Runs a kept function in the shell itself and frames its output: its arguments are the random number and the
+/// function's own number.
+const RUN_WITHIN: &str = r"vakt_w() { echo $1; vakt_$2 </dev/null 2>/dev/null; printf '\n%s %d\n' $1 $?; }";
 
 /// A complete answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,18 +116,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shell<S> {
 
 impl<S> Shell<S> {
     /// The lines that run a script. When it comes for the second time the shell is told to keep it, then its name is
-    /// enough.
+    /// enough. What runs in the shell itself becomes a function, which is read as commands only once; what runs apart
+    /// may be no commands at all, and stays a text until then.
     fn lines(&mut self, script: &str, place: Place, nonce: &str) -> String {
-        let by_name = |index| framed(&format!("\"$vakt_{index}\""), place, nonce);
-        let mut id = ScriptId::default();
-        id.copy_from_slice(digest::digest(&digest::SHA256, script.as_bytes()).as_ref());
+        let by_name = |index| match place {
+            Place::Within => format!("vakt_w {nonce} {index}\n"),
+            Place::Apart => framed(&format!("\"$vakt_{index}\""), place, nonce),
+        };
+        let mut id = ([0; 32], place);
+        id.0.copy_from_slice(digest::digest(&digest::SHA256, script.as_bytes()).as_ref());
         if let Some(index) = self.kept.iter().position(|kept| *kept == id) {
             return by_name(index);
         }
         if self.kept.len() < SCRIPTS_MAX && self.recent.contains(&id) {
             let index = self.kept.len();
             self.kept.push(id);
-            return format!("vakt_{index}={}\n{}", shell_word(script), by_name(index));
+            let keeping = match place {
+                Place::Within => format!("{RUN_WITHIN}\nvakt_{index}() {{ {script}\n}}"),
+                Place::Apart => format!("vakt_{index}={}", shell_word(script)),
+            };
+            return format!("{keeping}\n{}", by_name(index));
         }
         if self.recent.len() >= RECENT_MAX {
             self.recent.remove(0);
@@ -356,6 +369,9 @@ mod tests {
         assert!(shell.lines(script, Place::Apart, NONCE).contains("(eval 'echo a long script')"));
         assert!(shell.lines(script, Place::Apart, NONCE).starts_with("vakt_0='echo a long script'\n"));
         assert!(!shell.lines(script, Place::Apart, NONCE).contains("long"));
+        assert!(shell.lines(script, Place::Within, NONCE).contains("{ eval 'echo a long script'; }"));
+        assert!(shell.lines(script, Place::Within, NONCE).contains("vakt_1() { echo a long script\n}\n"));
+        assert_eq!(shell.lines(script, Place::Within, NONCE), format!("vakt_w {NONCE} 1\n"));
         shell.kept.clear();
         for number in 1..=SCRIPTS_MAX + 3 {
             for _ in 0..3 {
@@ -369,13 +385,13 @@ mod tests {
     #[tokio::test]
     async fn what_runs_within_makes_no_process_and_reads_no_command() {
         let (_child, mut shell) = local_shell();
-        for _ in 0..3 {
-            let script = "n=$((${n:-0} + 1)); echo $n; cat; echo x >&2; false";
+        for round in 1..=4 {
+            let script = "n=$((${n:-0} + 1)); set -- $n it\\'s; echo $1; cat; echo x >&2; false";
             let answer = shell.run(script, Place::Within, 100).await.unwrap();
-            assert_eq!(answer.exit, 1);
+            assert_eq!((answer.bytes, answer.exit), (format!("{round}\n").into_bytes(), 1));
         }
         let answer = shell.run("echo $n", Place::Within, 100).await.unwrap();
-        assert_eq!(answer.bytes, b"3\n", "the shell itself ran it");
+        assert_eq!(answer.bytes, b"4\n", "the shell itself ran it");
     }
 
     #[tokio::test]
