@@ -9,6 +9,10 @@ use std::net::IpAddr;
 pub struct ServicesSample {
     /// Sockets that wait to be spoken to, sorted by port.
     pub listeners: Figure<Vec<Listener>>,
+    /// UDP sockets that take packets of anybody on a port that the kernel lends: most of them ask a question and are gone
+    /// with its answer. One that stays serves.
+    #[serde(default)]
+    pub lent: Vec<Listener>,
     /// Services that the system starts at boot, of those that vakt knows: "memcached", "nginx".
     pub enabled: Vec<Clean>,
     /// Web servers that run.

@@ -14,6 +14,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 /// Findings of one node; a node with more is told by its first ones.
 const PORTS_TOLD_MAX: usize = 8;
+/// A UDP socket on a port that the kernel lends serves when it stays so long: a question waits seconds for its answer.
+const LENT_HOLD_MS: u64 = 60_000;
 
 /// What usually listens on a TCP port, for the sentence; data that nobody outside may touch is critical.
 const USUAL: [(u16, &str, Severity); 20] = [
@@ -40,7 +42,7 @@ const USUAL: [(u16, &str, Severity); 20] = [
 ];
 
 /// The same of UDP. What answers a small question with a large answer is used against others, too.
-const USUAL_UDP: [(u16, &str, Severity); 18] = [
+const USUAL_UDP: [(u16, &str, Severity); 19] = [
     (53, "a name server", Severity::Warning),
     (69, "TFTP", Severity::Critical),
     (111, "rpcbind", Severity::Warning),
@@ -59,11 +61,12 @@ const USUAL_UDP: [(u16, &str, Severity); 18] = [
     (5405, "Corosync", Severity::Critical),
     (6081, "Geneve, a tunnel without encryption,", Severity::Critical),
     (11211, "memcached", Severity::Critical),
+    (51820, "WireGuard", Severity::Warning),
 ];
 
 rules! {
     PUBLIC_LISTENER = "exposure.public_listener", 35, Critical, "A private service on a public address" {
-        meaning: "A socket waits for connections or packets on a public address, on a port that is not meant for the public.",
+        meaning: "A socket waits for connections or packets on a public address, on a port that is not meant for the public. A UDP socket on a port that the kernel lends to whoever asks a question counts once it has been there for a minute.",
         causes: "A service that listens on every address by default, or a changed bind address.",
         action: "bind the service to its private address; until then let the node's firewall drop the port",
     }
@@ -92,8 +95,9 @@ fn exposed(scene: &Scene<'_>, seen: &Seen<'_>) -> Vec<Condition> {
                 Protocol::Udp => DHCP_CLIENT.contains(&listener.port),
             }
     };
+    let lent = &services.value.sample.lent;
     let mut by_port: BTreeMap<(Protocol, u16), Vec<&Listener>> = BTreeMap::new();
-    for listener in listeners.iter().filter(|listener| !is_allowed(listener)) {
+    for listener in listeners.iter().chain(lent).filter(|listener| !is_allowed(listener)) {
         if reached(listener, &public).is_some() {
             by_port.entry((listener.protocol, listener.port)).or_default().push(listener);
         }
@@ -122,7 +126,9 @@ fn exposed(scene: &Scene<'_>, seen: &Seen<'_>) -> Vec<Condition> {
             format!("public addresses of the node: {}", words(&public)),
             "whether a firewall stands in front is not seen from here".to_owned(),
         ]);
-        Some(Condition { sample: Some(services.at), ..condition })
+        let is_lent = lent.iter().any(|one| (one.protocol, one.port) == (protocol, port));
+        let hold_ms = if is_lent { LENT_HOLD_MS } else { condition.hold_ms };
+        Some(Condition { sample: Some(services.at), hold_ms, ..condition })
     });
     conditions.collect()
 }

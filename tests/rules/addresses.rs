@@ -317,3 +317,37 @@ fn a_service_without_connections_is_as_public_as_one_with_them() {
     stage.second();
     assert_eq!(lines(&stage.findings()).len(), 2);
 }
+
+#[test]
+fn a_socket_on_a_lent_port_is_a_service_once_it_has_stayed_for_a_minute() {
+    let mut stage = Stage::new();
+    take(&mut stage, "lb01", look(&["10.10.0.1", "203.0.113.11"], ProcessState::Running));
+    let socket = |port| Listener { port, protocol: Protocol::Udp, address: "0.0.0.0".parse().unwrap() };
+    let mut told_after_s = None;
+    for second in 0..90 {
+        stage.second();
+        // One stays; each second another one asks its question, one of them twice.
+        let asking = 40_000 + second / 2;
+        let sample = ServicesSample {
+            lent: vec![socket(51_820), socket(asking)],
+            listeners: Figure::Known(Vec::new()),
+            ..ServicesSample::default()
+        };
+        let now = stage.now;
+        stage.facts("lb01").services.take(ServicesFacts { sample, nfs: Vec::new() }, now);
+        take(&mut stage, "lb01", look(&["10.10.0.1", "203.0.113.11"], ProcessState::Running));
+        let told = lines(&stage.findings());
+        if told.is_empty() {
+            assert!(told_after_s.is_none(), "it stays a finding: second {second}");
+            continue;
+        }
+        told_after_s.get_or_insert(second);
+        assert_eq!(
+            told,
+            [
+                "▲ lb01 UDP port 51820: WireGuard listens on UDP port 51820 of every address, the public 203.0.113.11 among them"
+            ]
+        );
+    }
+    assert!(matches!(told_after_s, Some(58..=62)), "{told_after_s:?}");
+}

@@ -14,6 +14,8 @@ use std::{
 
 /// Sockets kept of one node.
 const LISTENERS_MAX: usize = 1024;
+/// Sockets kept of those on ports that the kernel lends; a busy resolver has hundreds for a moment.
+const LENT_MAX: usize = 64;
 
 /// `ip_local_port_range` where the kernel's own value is not in the answer.
 const LENT: (u16, u16) = (32_768, 60_999);
@@ -22,12 +24,22 @@ const LISTENS: &str = "0A";
 /// `TCP_CLOSE` of `/proc/net/udp`: not connected to anybody.
 const UNCONNECTED: &str = "07";
 
-/// The sockets; unknown where neither source says anything.
-pub(super) fn of(sources: &Sources<'_>, complaints: &mut Complaints) -> Figure<Vec<Listener>> {
+/// What waits.
+pub(super) struct Found {
+    /// The sockets; unknown where neither source says anything.
+    pub(super) listeners: Figure<Vec<Listener>>,
+    /// UDP sockets on ports that the kernel lends, the first ones by port.
+    pub(super) lent: Vec<Listener>,
+}
+
+/// The sockets.
+pub(super) fn of(sources: &Sources<'_>, complaints: &mut Complaints) -> Found {
     let mut found: BTreeSet<Listener> = BTreeSet::new();
+    let mut borrowed: BTreeSet<Listener> = BTreeSet::new();
     let lent = sources.first("/proc/sys/net/ipv4/ip_local_port_range").and_then(range).unwrap_or(LENT);
     let mut keep = |listener: Listener, complaints: &mut Complaints| {
         if listener.protocol == Protocol::Udp && (lent.0..=lent.1).contains(&listener.port) {
+            borrowed.insert(listener);
             return;
         }
         if found.len() < LISTENERS_MAX {
@@ -71,12 +83,13 @@ pub(super) fn of(sources: &Sources<'_>, complaints: &mut Complaints) -> Figure<V
     }
     // The kernel's tables are there and hold no listening socket: that is an answer, too.
     is_told |= sources.first("tables").is_some();
-    if is_told {
+    let listeners = if is_told {
         Figure::Known(found.into_iter().collect())
     } else {
         complaints.add("sockets", "neither ss nor /proc/net/tcp says anything");
         Figure::Unknown(Unknown::Missing)
-    }
+    };
+    Found { listeners, lent: borrowed.into_iter().take(LENT_MAX).collect() }
 }
 
 /// Two numbers: the first and the last port.
@@ -148,22 +161,28 @@ mod tests {
             let mut complaints = Complaints::default();
             let found = super::of(&Sources::parse(text, &["tables"]), &mut complaints);
             assert!(complaints.finish().is_empty());
-            let found = found.known().unwrap();
-            found.iter().map(|listener| format!("{} {}", listener.address, listener.port_words())).collect::<Vec<_>>()
+            let words = |found: &[Listener]| -> Vec<String> {
+                found.iter().map(|listener| format!("{} {}", listener.address, listener.port_words())).collect()
+            };
+            (words(&found.listeners.known().unwrap()), words(&found.lent))
+        };
+        let told = |serve: &[&str], lent: &[&str]| {
+            let words = |of: &[&str]| of.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+            (words(serve), words(lent))
         };
         let printed = "Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n\
             udp   UNCONN 0      0            0.0.0.0:161        0.0.0.0:*\n\
             udp   UNCONN 0      0            0.0.0.0:40001      0.0.0.0:*\n\
             udp   ESTAB  0      0          10.0.0.1:123       10.0.0.2:123\n\
             tcp   LISTEN 0      128             [::]:22            [::]:*\n";
-        assert_eq!(of(printed), [":: 22", "0.0.0.0 161/udp"]);
+        assert_eq!(of(printed), told(&[":: 22", "0.0.0.0 161/udp"], &["0.0.0.0 40001/udp"]));
         let narrowed = format!("{printed}/proc/sys/net/ipv4/ip_local_port_range:50000\t60000\n");
-        assert_eq!(of(&narrowed), [":: 22", "0.0.0.0 161/udp", "0.0.0.0 40001/udp"]);
+        assert_eq!(of(&narrowed), told(&[":: 22", "0.0.0.0 161/udp", "0.0.0.0 40001/udp"], &[]));
         let tables = "tables:yes\n/proc/net/tcp:   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000\n\
             /proc/net/tcp:   1: 00000000:0017 00000000:0000 07 00000000:00000000 00:00000000\n\
             /proc/net/udp:  10: 00000000:00A1 00000000:0000 07 00000000:00000000 00:00000000\n\
             /proc/net/udp6:  11: 00000000000000000000000000000000:E29F 00000000000000000000000000000000:0000 07 0\n";
-        assert_eq!(of(tables), ["0.0.0.0 22", "0.0.0.0 161/udp"]);
+        assert_eq!(of(tables), told(&["0.0.0.0 22", "0.0.0.0 161/udp"], &[":: 58015/udp"]));
     }
 
     #[test]

@@ -28,13 +28,14 @@ pub(super) fn interpret(bytes: &[u8]) -> (Option<ServicesSample>, Vec<Complaint>
     if sources.cut {
         complaints.add("the answer", "too many lines; the rest is left out");
     }
-    let listeners = listeners::of(&sources, &mut complaints);
+    let listeners::Found { listeners, lent } = listeners::of(&sources, &mut complaints);
     if listeners.why().is_some() && sources.lines("master").is_empty() && sources.lines("enabled").is_empty() {
         complaints.add("the answer", "neither sockets nor services in it");
         return (None, complaints.finish());
     }
     let sample = ServicesSample {
         listeners,
+        lent,
         enabled: enabled(&sources),
         web: web::of(&sources, &mut complaints),
         nfs: nfs::of(&sources, &mut complaints),

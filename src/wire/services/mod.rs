@@ -1,8 +1,8 @@
 //! Services that need no client of their own: listening sockets, the workers of web servers, NFS mounts.
 //!
 //! A UDP socket that serves looks like one that waits for an answer; the latter gets its port from the range that the
-//! kernel lends (`ip_local_port_range`), and sockets in it are left out. A service that was put there on purpose
-//! (`WireGuard` on 51820) is therefore not seen.
+//! kernel lends (`ip_local_port_range`). Sockets in it are kept apart: only time tells a service that was put there on
+//! purpose (`WireGuard` on 51820) from a question.
 //!
 //! Deliberately absent: the names of processes behind sockets (only root may read them, and only by looking through
 //! every process).
