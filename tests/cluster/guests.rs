@@ -57,7 +57,7 @@ impl Scene {
     }
 
     fn start(&self, args: &[&str], fault: Option<&str>) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vakt"));
+        let mut command = Command::new(crate::program::path());
         command.env("VAKT_STATE", concat!(env!("CARGO_TARGET_TMPDIR"), "/lab-state"));
         if let Some(fault) = fault {
             command.env("VAKT_FAULT", fault);

@@ -40,7 +40,7 @@ impl Lab {
 
     /// Runs vakt to its end.
     pub(crate) fn vakt(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_vakt"))
+        Command::new(crate::program::path())
             .env("VAKT_STATE", concat!(env!("CARGO_TARGET_TMPDIR"), "/lab-state"))
             .arg("--config")
             .arg(&self.config)
@@ -58,7 +58,7 @@ impl Lab {
 
     /// `vakt status --json --watch`, one document after the other.
     pub(crate) fn watch(&self) -> Watch {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vakt"))
+        let mut child = Command::new(crate::program::path())
             .args(["--config", &self.config, "status", "--json", "--watch"])
             .stdout(Stdio::piped())
             .spawn()

@@ -60,6 +60,11 @@ impl Modes {
         Self { alternate_screen: false, mouse: false, bracketed_paste: false, cursor_hidden: false, cooked: true };
 }
 
+/// The program under test: the one of this build, or the one that is shipped where a long series measures it.
+pub(crate) fn path() -> PathBuf {
+    std::env::var_os("VAKT_SOAK_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_vakt").into(), PathBuf::from)
+}
+
 impl Program {
     /// Starts vakt with `args` at `columns` x `rows`.
     pub(crate) fn vakt(args: &[&str], columns: u16, rows: u16) -> Self {

@@ -1,6 +1,7 @@
 //! A switchover there and back while four programs write through HAProxy: how long nobody could, that no write that was
 //! acknowledged is lost, and that no two servers took writes at one moment.
 
+mod by_hand;
 pub(super) mod family;
 mod kills;
 mod refusals;
@@ -129,18 +130,24 @@ pub(super) fn of(values: &[f64], percent: usize) -> f64 {
 #[test]
 fn a_switchover_there_and_back_under_load_loses_no_acknowledged_write_and_never_has_two_writable_servers() {
     let Some(scene) = Scene::take() else { return };
-    let rounds: usize = std::env::var("VAKT_SOAK_ROUNDS").map_or(2, |rounds| rounds.parse().unwrap());
+    // A long series compares itself with what it takes by hand.
+    let wanted: Option<usize> = std::env::var("VAKT_SOAK_ROUNDS").ok().map(|rounds| rounds.parse().unwrap());
+    let (rounds, by_hand) = (wanted.unwrap_or(2), wanted.unwrap_or(0));
     let watch = Watch::start();
-    let seconds = rounds * SECONDS_PER_ROUND;
+    let seconds = (rounds + by_hand) * SECONDS_PER_ROUND;
     let writers = WRITERS.map(|(node, number)| Writer::start(node, number, seconds));
     let started = now();
     while writers.iter().any(|writer| writer.acknowledged().len() < 20) {
         assert!(started.elapsed() < Duration::from_secs(10), "the writers do not write");
         pause();
     }
-    for _ in 0..rounds {
-        for target in ["db02", "db01"] {
-            scene.switch_to(target);
+    for round in 0..rounds + by_hand {
+        for (from, target) in [("db01", "db02"), ("db02", "db01")] {
+            if round < rounds {
+                _ = scene.switch_to(target);
+            } else {
+                by_hand::switch(from, target);
+            }
             assert!(scene::is_settled(target), "{:?}", scene::state());
             let (before, at) = (writers[0].acknowledged().len(), now());
             while writers[0].acknowledged().len() < before + 30 {
@@ -152,13 +159,20 @@ fn a_switchover_there_and_back_under_load_loses_no_acknowledged_write_and_never_
     let seen = watch.writable();
     drop(watch);
     let moved = handovers(&seen);
-    assert_eq!(moved.len(), 2 * rounds, "each switchover is one hand-over, at no moment two: {moved:?}");
+    let count = 2 * (rounds + by_hand);
+    assert_eq!(moved.len(), count, "each switchover is one hand-over, at no moment two: {moved:?}");
     let mut acknowledged: Vec<(f64, u64)> = writers.iter().flat_map(Writer::acknowledged).collect();
     let failed: usize = writers.iter().map(Writer::failed).sum();
     drop(writers);
     acknowledged.sort_by(|one, other| one.0.total_cmp(&other.0));
     nothing_is_lost(&acknowledged);
-    told(&acknowledged, &moved, failed);
+    println!("{} writes acknowledged, 0 lost, {failed} not acknowledged", acknowledged.len());
+    let (ours, theirs) = moved.split_at(2 * rounds);
+    let gaps = told("vakt", &acknowledged, ours);
+    assert!(of(&gaps, 95) <= GAP_P95_MS, "{gaps:?}");
+    if !theirs.is_empty() {
+        told("by hand", &acknowledged, theirs);
+    }
 }
 
 /// Every write that was acknowledged is on every server.
@@ -177,8 +191,8 @@ fn nothing_is_lost(acknowledged: &[(f64, u64)]) {
     }
 }
 
-/// Prints how long no write was acknowledged around each switchover.
-fn told(acknowledged: &[(f64, u64)], moved: &[(f64, &'static str)], failed: usize) {
+/// Prints how long no write was acknowledged around each switchover; the gaps in order, milliseconds.
+fn told(who: &str, acknowledged: &[(f64, u64)], moved: &[(f64, &'static str)]) -> Vec<f64> {
     let gap = |(moment, _): &(f64, &'static str)| {
         let near = acknowledged.iter().map(|(at, _)| *at).filter(|at| (at - moment).abs() < 2_000.0);
         let near: Vec<f64> = near.collect();
@@ -188,16 +202,14 @@ fn told(acknowledged: &[(f64, u64)], moved: &[(f64, &'static str)], failed: usiz
     gaps.sort_by(f64::total_cmp);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     println!(
-        "{} switchovers, {} writes acknowledged, 0 lost, {failed} not acknowledged; no write for p50 {:.0} ms, p95 {:.0} \
-         ms, at most {:.0} ms; load {}",
+        "{who}: {} switchovers; no write for p50 {:.0} ms, p95 {:.0} ms, at most {:.0} ms; load {}",
         gaps.len(),
-        acknowledged.len(),
         of(&gaps, 50),
         of(&gaps, 95),
         of(&gaps, 100),
         load.split(' ').next().unwrap(),
     );
-    assert!(of(&gaps, 95) <= GAP_P95_MS, "{gaps:?}");
+    gaps
 }
 
 /// A verb of the lab that breaks something until the guard goes.

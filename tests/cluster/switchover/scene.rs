@@ -48,7 +48,7 @@ impl Scene {
     }
 
     pub(in crate::cluster) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vakt"));
+        let mut command = Command::new(crate::program::path());
         command.arg("--config").arg(self.folder.path().join("vakt.toml"));
         command.arg("--state").arg(self.folder.path().join("state")).args(args);
         command.stdin(Stdio::null()).env_remove("VAKT_FAULT");
@@ -101,6 +101,18 @@ pub(in crate::cluster) fn is_mariadb() -> bool {
 fn tell(balancer: &str, command: &str) -> String {
     let script = "echo \"$0\" | socat - UNIX-CONNECT:/run/haproxy/admin.sock";
     lab::answer(&["exec", balancer, "sh", "-c", script, command])
+}
+
+/// No load balancer sends writes to that server, and its sessions are closed.
+pub(super) fn send_nothing_to(node: &str) {
+    for balancer in BALANCERS {
+        tell(balancer, &format!("set server mysql_rw/{node} state maint; shutdown sessions server mysql_rw/{node}"));
+    }
+}
+
+/// That load balancer sends writes to that server.
+pub(super) fn send_to(balancer: &str, node: &str) {
+    tell(balancer, &format!("set server mysql_rw/{node} state ready"));
 }
 
 /// Who takes writes by its own word, and to whom each load balancer sends them.
