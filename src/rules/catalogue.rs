@@ -5,7 +5,7 @@
 
 use super::{
     Severity, addresses, certificates, databases, drained, exposure, fate, host, intents, lost_primary, machines, node,
-    private_network, replication, servers, services, settings, spike, switches, switches_fleet, traffic,
+    overdue, private_network, replication, servers, services, settings, spike, switches, switches_fleet, traffic,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{cmp::Ordering, fmt::Write, sync::LazyLock};
@@ -24,6 +24,7 @@ const TABLES: &[&[RuleId]] = &[
     lost_primary::TABLE,
     machines::TABLE,
     node::TABLE,
+    overdue::TABLE,
     private_network::TABLE,
     replication::TABLE,
     servers::TABLE,

@@ -27,11 +27,11 @@ use crate::{
 use std::collections::BTreeSet;
 
 /// One load balancer that was read after the wish arose.
-struct Side<'a> {
-    lb: &'a NodeName,
-    at: Now,
-    server: Option<&'a Server>,
-    held: Held,
+pub(super) struct Side<'a> {
+    pub(super) lb: &'a NodeName,
+    pub(super) at: Now,
+    pub(super) server: Option<&'a Server>,
+    pub(super) held: Held,
     uptime_s: Option<u64>,
 }
 
@@ -64,7 +64,7 @@ pub(super) fn judge(scene: &Scene<'_>, operators: Operators<'_>, conditions: &mu
 }
 
 /// Whether a run of vakt works on that server at this moment, of this bastion or of another: what is seen is on its way.
-fn is_being_changed(scene: &Scene<'_>, operators: Operators<'_>, server: &ServerPath) -> bool {
+pub(super) fn is_being_changed(scene: &Scene<'_>, operators: Operators<'_>, server: &ServerPath) -> bool {
     let node = machine_of(scene, server);
     let is_about = |change: &Change| match change {
         Change::Node { node: about, .. } => Some(about.as_str()) == node,
@@ -136,7 +136,7 @@ fn lost(scene: &Scene<'_>, wish: &Wish) -> Option<Condition> {
 
 /// What each load balancer says that has the backend and was read after the wish arose: older facts show what was
 /// before it.
-fn sides<'a>(scene: &Scene<'a>, wish: &Wish) -> Vec<Side<'a>> {
+pub(super) fn sides<'a>(scene: &Scene<'a>, wish: &Wish) -> Vec<Side<'a>> {
     let is_since = |at: Now| at.wall >= wish.since || wish.since > scene.now.wall;
     let fresh = scene.nodes.iter().filter_map(|seen| seen.haproxy.map(|facts| (&seen.node.name, facts)));
     let side = |(lb, facts): (&'a NodeName, Fresh<'a, HaproxyFacts>)| {
@@ -216,7 +216,7 @@ fn hint(wish: &Wish, lost: &[&Side<'_>]) -> Clean {
 }
 
 /// By the wall clock: it may have been before this program.
-fn age(now: Now, since: Wall) -> String {
+pub(super) fn age(now: Now, since: Wall) -> String {
     whole_duration(ms_between(since, now.wall) / 1000)
 }
 

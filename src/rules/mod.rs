@@ -20,6 +20,7 @@ mod lost_primary;
 mod machines;
 mod node;
 mod order;
+mod overdue;
 pub(crate) mod plugs;
 mod private_network;
 mod replication;
@@ -179,6 +180,7 @@ impl Rules {
         traffic::judge(&scene, &mut conditions);
         // Last: it takes back what others say less well.
         drained::judge(&scene, operators, &mut conditions);
+        overdue::judge(&scene, operators, &mut conditions);
         lost_primary::judge(&scene, operators, &mut conditions);
         intents::judge(&scene, operators, &mut conditions);
         let sees_all = scene.nodes.iter().all(Seen::is_seen);

@@ -23,7 +23,7 @@ use vakt::{
 };
 
 /// One illness each, of what this file knows.
-pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[|stage| wish(stage, Wanted::Drain, 60)];
+pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[|stage| wish(stage, Wanted::Drain, 60), busy];
 
 const RUN: &str = "20140513T165320Z-5f3a09c1";
 
@@ -40,6 +40,7 @@ fn wish(stage: &mut Stage, wanted: Wanted, seconds_ago: i64) {
 
 fn drained(server: &mut Server) {
     (server.operational, server.admin) = (OperationalState::Draining, Figure::Known(AdminState::Drain));
+    server.traffic.sessions_current = Figure::Known(0);
 }
 
 fn ready(server: &mut Server) {
@@ -54,6 +55,13 @@ fn drained_stage() -> Stage {
     wish(&mut stage, Wanted::Drain, 299);
     stage.second();
     stage
+}
+
+/// A drained server that is not empty on one load balancer.
+fn busy(stage: &mut Stage) {
+    (0..2).for_each(|lb| stage.server(lb, "web03", drained));
+    stage.server(1, "web03", |server| server.traffic.sessions_current = Figure::Known(12));
+    wish(stage, Wanted::Drain, 299);
 }
 
 /// HAProxy on that load balancer starts anew; what it keeps is up to the caller.
@@ -284,4 +292,39 @@ fn a_server_that_is_gone_from_its_file_is_no_finding() {
     stage.run(3);
     assert_eq!(lines(&stage.findings()), Vec::<String>::new());
     assert_eq!(stage.will.ledger.wishes.len(), 1, "it keeps its wish");
+}
+
+#[test]
+fn a_drained_server_that_is_not_empty_is_told_once_nobody_waits_for_it() {
+    let mut stage = Stage::new();
+    busy(&mut stage);
+    stage.second();
+    assert_eq!(lines(&stage.findings()), Vec::<String>::new(), "sessions may end this moment");
+    (0..6).for_each(|_| {
+        stage.second();
+        stage.findings();
+    });
+    let findings = stage.findings();
+    assert_eq!(
+        lines(&findings),
+        ["▲ web_cluster/web03: 12 sessions are left on lb02 although eva drained it 5 m 06 s ago (kernel update)"]
+    );
+    let evidence: Vec<&str> = findings[0].evidence.iter().map(Clean::as_str).collect();
+    assert_eq!(evidence[..2], ["lb01: told drain, 0 sessions", "lb02: told drain, 12 sessions"]);
+    assert!(
+        findings[0].hint.as_str().contains("vakt do haproxy.kill-sessions web_cluster/web03"),
+        "{}",
+        findings[0].hint
+    );
+
+    stage.will.runs.push(summary(&stage, "haproxy.drain web_cluster/web03", RunState::Running));
+    stage.second();
+    assert_eq!(lines(&stage.findings()), Vec::<String>::new(), "a run waits for it");
+    stage.will.runs.clear();
+    stage.server(1, "web03", |server| server.traffic.sessions_current = Figure::Known(0));
+    (0..10).for_each(|_| {
+        stage.second();
+        stage.findings();
+    });
+    assert_eq!(lines(&stage.findings()), Vec::<String>::new(), "it is empty");
 }
