@@ -33,7 +33,7 @@ pub(crate) fn of_run(app: &App, id: &PlanId) -> Vec<Detail> {
         lines.push(Detail::Pair("why", plain(reason.as_str())));
     }
     if let Some(until) = run.holds_until {
-        lines.push(Detail::Pair("held", plain(changes::held_until_words(seen, until))));
+        lines.push(Detail::Pair("held", plain(format!("goes {}", changes::held_until_words(seen, until)))));
     }
     let ago = figures::age(changes::wall_ms(run.opened_at, seen.now.wall));
     lines.push(Detail::Pair("begun", plain(format!("{ago} ago"))));

@@ -123,9 +123,9 @@ pub(crate) fn holding<'a>(seen: Seen<'a>, row: Option<&RowId>) -> Result<&'a Run
     Err("No run is chosen here.".to_owned())
 }
 
-/// "goes back in 41 s".
+/// "back in 41 s": as long as its column is at 80 columns.
 pub(crate) fn held_until_words(seen: Seen<'_>, until: Wall) -> String {
-    format!("goes back in {}", figures::age(wall_ms(seen.now.wall, until)))
+    format!("back in {}", figures::age(wall_ms(seen.now.wall, until)))
 }
 
 /// Why a run is as it is, in one sentence.
