@@ -5,6 +5,15 @@
 use crate::wire::file_edit::{FileEdit, FileWay, KEPT, sum_of};
 use std::{collections::BTreeMap, fmt::Write as _};
 
+/// Puts a line at its number.
+fn put(file: &mut Vec<u8>, number: &str, text: &str) {
+    let there = String::from_utf8_lossy(file).lines().count();
+    let before = number.parse::<usize>().unwrap_or(1).saturating_sub(1 + there);
+    file.extend(std::iter::repeat_n(b'\n', before));
+    file.extend_from_slice(text.as_bytes());
+    file.push(b'\n');
+}
+
 /// The files of one machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Files {
@@ -21,17 +30,17 @@ impl Files {
         let mut open: Vec<&str> = Vec::new();
         for line in capture.lines() {
             match line.split_once(':') {
-                Some(("sysctl", path)) => open = vec![path],
+                Some(("sysctl" | "haproxy", path)) => open = vec![path],
                 Some(("enter", path)) => open.push(path),
                 Some(("leave", _)) => drop(open.pop()),
                 Some(("line", rest)) => {
                     let (Some(path), Some((number, text))) = (open.last(), rest.split_once(' ')) else { continue };
-                    let file = contents.entry((*path).to_owned()).or_default();
-                    let there = String::from_utf8_lossy(file).lines().count();
-                    let before = number.parse::<usize>().unwrap_or(1).saturating_sub(1 + there);
-                    file.extend(std::iter::repeat_n(b'\n', before));
-                    file.extend_from_slice(text.as_bytes());
-                    file.push(b'\n');
+                    put(contents.entry((*path).to_owned()).or_default(), number, text);
+                }
+                // A line of HAProxy's, after the number of which a colon stands.
+                Some((number, text)) if number.parse::<usize>().is_ok() => {
+                    let Some(path) = open.last() else { continue };
+                    put(contents.entry((*path).to_owned()).or_default(), number, text);
                 }
                 _ => {}
             }
@@ -96,7 +105,8 @@ impl Files {
         for line in self.capture.lines() {
             let (word, rest) = line.split_once(':').unwrap_or((line, ""));
             match word {
-                "line" | "kept" | "sum" => continue,
+                "line" | "kept" | "haproxykept" | "sum" => continue,
+                number if number.parse::<u32>().is_ok() => continue,
                 "folder" => folder = rest,
                 // The first file ends behind all that it includes.
                 "leave" if told.first() == Some(&rest) => self.tell_new(folder, "enter", &mut text),
@@ -109,6 +119,9 @@ impl Files {
             }
             text.push_str(line);
             text.push('\n');
+            if word == "haproxy" {
+                self.tell_haproxy(rest, &mut text);
+            }
             if matches!(word, "enter" | "sysctl") {
                 if word == "enter" {
                     told.push(rest);
@@ -139,6 +152,22 @@ impl Files {
         let content = String::from_utf8_lossy(self.read(path).unwrap_or_default());
         for (line, number) in content.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
             let _ = writeln!(text, "line:{number} {line}");
+        }
+    }
+
+    /// A file of HAProxy, and what earlier changes kept beside it.
+    fn tell_haproxy(&self, path: &str, text: &mut String) {
+        let tell = |path: &str, text: &mut String| {
+            let content = String::from_utf8_lossy(self.read(path).unwrap_or_default()).into_owned();
+            for (line, number) in content.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
+                let _ = writeln!(text, "{number}:{line}");
+            }
+        };
+        tell(path, text);
+        let start = format!("{path}{KEPT}");
+        for kept in self.contents.keys().filter(|kept| kept.starts_with(&start)) {
+            let _ = writeln!(text, "haproxykept:{kept}");
+            tell(kept, text);
         }
     }
 

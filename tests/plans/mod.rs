@@ -20,6 +20,7 @@ use vakt::{
 
 pub(crate) mod failover;
 mod guests;
+mod haproxy_settings;
 mod lint;
 mod nodes;
 mod persist;
@@ -70,6 +71,9 @@ fn golden(name: &str, planned: &Result<Planned, Refusal>) {
                 "'migrate-",
                 "'set global ",
                 "systemctl",
+                "'set maxconn",
+                // A line of a file, as it stands.
+                "    default-server ",
             ]
             .iter()
             .any(|words| line.contains(words));
@@ -149,6 +153,7 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
     .chain(databases_corpus())
     .chain(guests::corpus())
     .chain(nodes::corpus())
+    .chain(haproxy_settings::corpus())
     .collect()
 }
 

@@ -4,7 +4,7 @@ use crate::{
     model::{
         figure::Figure,
         text::Clean,
-        tuning::{Unit, Variable, catalogue},
+        tuning::{Technology, Unit, Variable, catalogue},
     },
     plan::expect::{Verdict, verdict},
     wire::probe::Facts,
@@ -73,8 +73,11 @@ impl fmt::Display for SettingExpect {
 
 /// The setting in one line, for what is true after a run.
 pub(in crate::plan) fn words(key: &str, facts: &Facts) -> Clean {
-    let Facts::Tuning(sample) = facts else { return "the answer is about no settings".into() };
     let Some(setting) = catalogue().find(key) else { return "is in no catalogue".into() };
+    if setting.technology == Technology::Haproxy {
+        return super::haproxy::words(key, facts);
+    }
+    let Facts::Tuning(sample) = facts else { return "the answer is about no settings".into() };
     let reading = sample.reading(setting);
     match reading.running {
         Figure::Known(value) => Clean::line(&format!("is {}", setting.unit.words(value.as_str()))),
