@@ -186,7 +186,11 @@ impl Row {
     pub fn title(&self) -> String {
         match &self.object {
             // What tells rows apart comes first: a narrow column cuts the end.
-            Some(object) => format!("{object} {}", self.setting.key.rsplit('.').next().unwrap_or_default()),
+            Some(object) => {
+                let key = self.setting.key.trim_start_matches("haproxy.");
+                let key = ["frontend.", "server."].iter().find_map(|head| key.strip_prefix(head)).unwrap_or(key);
+                format!("{object} {}", key.replace('.', " "))
+            }
             None => self.setting.key.clone(),
         }
     }
