@@ -298,13 +298,14 @@ pub const ALL: [Action; ACTIONS.len()] = [
     },
     Action {
         id: "tune.set",
-        title: "Let a setting of databases or of HAProxy have another value",
+        title: "Let a setting of databases, of HAProxy or of the kernel have another value",
         usage: "tune.set NODE|ROLE SETTING[@PART] VALUE [--persist|--put-back] [--revert-after TIME] [--reason TEXT]",
         danger: Danger::Setting,
         confirmation: "Enter; the target's name where it reaches several servers, where HAProxy is reloaded, and where it cannot \
                        be undone; the cluster's name where a crash would lose more than before",
         refused: &[
-            "vakt does not know the setting, or it is one of the kernel",
+            "vakt does not know the setting; a setting of the kernel where the node has none of the roles that it is for, or a value that \
+             would stop a machine from serving",
             "the server does not have it, or needs a restart for it (without `--persist`)",
             "the value is outside of the range, or none of the words, that the server itself states",
             "`innodb_buffer_pool_size`: more than nine tenths of the machine's memory",

@@ -174,18 +174,10 @@ pub(crate) fn in_short(seen: Seen<'_>, node: &NodeName, title: &str) -> Vec<Line
 
 /// Whether vakt sets the setting of that row. Asked with every frame, so no other row is looked at.
 pub(crate) fn can_set(seen: Seen<'_>, node: &NodeName, title: &str) -> Result<(), String> {
-    let owned_elsewhere =
-        || Err(format!("{title} is changed on the node; vakt sets those of databases and of HAProxy."));
-    let Some(setting) = catalogue().find(title) else {
-        // Rows of parts of HAProxy have names of their own.
-        let has_haproxy = seen.inventory.node(node).is_some_and(|node| node.haproxy_socket.is_some());
-        return if has_haproxy { Ok(()) } else { owned_elsewhere() };
+    // Rows of parts of HAProxy have names of their own.
+    let Some(setting) = catalogue().find(title).filter(|setting| setting.technology == Technology::Database) else {
+        return Ok(());
     };
-    match setting.technology {
-        Technology::Haproxy => return Ok(()),
-        Technology::Kernel => return owned_elsewhere(),
-        Technology::Database => {}
-    }
     let sample = seen.world.node(node).and_then(|facts| facts.tuning.last());
     let Some(variable) = sample.and_then(|sample| sample.reading(setting).variable) else {
         return Err(format!("{title} has not been read on {node}."));

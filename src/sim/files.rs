@@ -19,6 +19,8 @@ fn put(file: &mut Vec<u8>, number: &str, text: &str) {
 pub struct Files {
     capture: &'static str,
     contents: BTreeMap<String, Vec<u8>>,
+    /// Values below `/proc/sys` that were set since.
+    kernel: BTreeMap<String, String>,
     /// The daemon that reads them says no to every change.
     pub refuses: bool,
 }
@@ -48,7 +50,7 @@ impl Files {
                 contents.entry((*path).to_owned()).or_default();
             }
         }
-        Self { capture, contents, refuses: false }
+        Self { capture, contents, kernel: BTreeMap::new(), refuses: false }
     }
 
     /// The bytes of a file.
@@ -64,6 +66,18 @@ impl Files {
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.contents.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+    }
+
+    /// Sets a value of the kernel, if it is what was seen; the exit status of the script.
+    pub fn set_kernel(&mut self, path: &str, from: &str, to: &str) -> u32 {
+        let start = format!("/proc/sys/{path}:");
+        let captured = self.capture.lines().find_map(|line| line.strip_prefix(&start));
+        let now = self.kernel.get(path).map(String::as_str).or(captured);
+        if now != Some(from) {
+            return 1;
+        }
+        self.kernel.insert(path.to_owned(), to.to_owned());
+        0
     }
 
     /// Does what the script does on a node.
@@ -117,7 +131,10 @@ impl Files {
             if word == "end" {
                 self.tell_kept(&mut text);
             }
-            text.push_str(line);
+            match word.strip_prefix("/proc/sys/").and_then(|path| self.kernel.get(path)) {
+                Some(value) => text.extend([word, ":", value]),
+                None => text.push_str(line),
+            }
             text.push('\n');
             if word == "haproxy" {
                 self.tell_haproxy(rest, &mut text);

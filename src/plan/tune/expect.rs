@@ -4,7 +4,7 @@ use crate::{
     model::{
         figure::Figure,
         text::Clean,
-        tuning::{Technology, Unit, Variable, catalogue},
+        tuning::{Technology, TuningSample, Unit, Variable, catalogue},
     },
     plan::expect::{Verdict, verdict},
     wire::probe::Facts,
@@ -35,6 +35,9 @@ impl SettingExpect {
         let Some(unit) = self.unit() else {
             return Verdict::Unknown(Clean::line(&format!("{} is in no catalogue", self.name)));
         };
+        if catalogue().find(self.name.as_str()).is_some_and(|setting| setting.technology == Technology::Kernel) {
+            return self.judge_kernel(sample, unit);
+        }
         if self.is_persisted {
             return self.judge_persisted(sample.variable(self.name.as_str()), unit);
         }
@@ -46,6 +49,17 @@ impl SettingExpect {
                 None => Verdict::Unknown(Clean::line(&format!("{} is {:?}", self.name, variable.value.as_str()))),
             },
             Figure::Unknown(why) => Verdict::Unknown(Clean::line(&format!("{} is unknown: {why}", self.name))),
+        }
+    }
+
+    fn judge_kernel(&self, sample: &TuningSample, unit: Unit) -> Verdict {
+        let running = catalogue().find(self.name.as_str()).map(|setting| sample.reading(setting).running);
+        match running {
+            Some(Figure::Known(value)) => {
+                verdict(value == self.value, format!("{} is {}", self.name, unit.words(value.as_str())))
+            }
+            Some(Figure::Unknown(why)) => Verdict::Unknown(Clean::line(&format!("{} is unknown: {why}", self.name))),
+            None => Verdict::Unknown("it is in no catalogue".into()),
         }
     }
 

@@ -16,6 +16,7 @@ mod file;
 mod haproxy;
 mod judge;
 mod keep;
+mod kernel;
 mod statements;
 
 pub use expect::SettingExpect;
@@ -65,10 +66,12 @@ const CAP_BYTES: usize = 64 * 1024;
 
 /// Plans it.
 pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, act: &TuneAct) -> Result<Planned, Refusal> {
-    if let Some(setting) = catalogue().find(act.key.as_str())
-        && setting.technology == Technology::Haproxy
-    {
-        return haproxy::plan(scene, intent, act, setting);
+    match catalogue().find(act.key.as_str()) {
+        Some(setting) if setting.technology == Technology::Haproxy => {
+            return haproxy::plan(scene, intent, act, setting);
+        }
+        Some(setting) if setting.technology == Technology::Kernel => return kernel::plan(scene, intent, act, setting),
+        _ => {}
     }
     let mut reasons = Vec::new();
     if scene.policy.read_only {

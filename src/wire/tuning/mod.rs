@@ -6,6 +6,7 @@
 
 mod files;
 mod haproxy_files;
+pub mod kernel;
 
 use super::{
     complaints::Complaints,
