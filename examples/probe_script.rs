@@ -5,6 +5,7 @@ use std::io::Write;
 use vakt::{
     cli::output,
     config::{self, FileMetadata},
+    model::inventory::Node,
     wire::{probe::ProbeId, request::Call},
 };
 
@@ -18,17 +19,19 @@ fn main() -> std::io::Result<()> {
         Some("profile") => ProbeId::HostProfile,
         Some("presence") => ProbeId::Presence,
         Some("services") => ProbeId::Services,
-        Some("settings") => ProbeId::Tuning,
+        Some("settings" | "balancer-settings") => ProbeId::Tuning,
         Some(other) => {
             output::note(&format!(
-                "probe_script: no probe `{other}`; say host, profile, presence, services or settings"
+                "probe_script: no probe `{other}`; say host, profile, presence, services, settings or balancer-settings"
             ));
             std::process::exit(2);
         }
     };
-    // Where there is a database, more files hold settings.
+    // Where there is a database, or HAProxy, more files hold settings.
     let nodes = &loaded.inventory.nodes;
-    let database = nodes.iter().find(|node| wanted == ProbeId::Tuning && node.database.is_some());
+    let is_balancers = std::env::args().nth(1).is_some_and(|word| word == "balancer-settings");
+    let has = |node: &&Node| if is_balancers { node.haproxy_socket.is_some() } else { node.database.is_some() };
+    let database = nodes.iter().find(|node| wanted == ProbeId::Tuning && has(node));
     for request in wanted.probe().requests(database.unwrap_or(&nodes[0]), 2_000) {
         let script = match &request.call {
             Call::Shell { script } | Call::ShellWithin { script } => script.to_string(),

@@ -298,21 +298,25 @@ pub const ALL: [Action; ACTIONS.len()] = [
     },
     Action {
         id: "tune.set",
-        title: "Let a setting of databases run with another value",
-        usage: "tune.set NODE|ROLE SETTING VALUE [--persist|--put-back] [--revert-after TIME] [--reason TEXT]",
+        title: "Let a setting of databases, of HAProxy or of the kernel have another value",
+        usage: "tune.set NODE|ROLE SETTING[@PART] VALUE [--persist|--put-back] [--revert-after TIME] [--reason TEXT]",
         danger: Danger::Setting,
-        confirmation: "Enter; the target's name where it reaches several servers; the cluster's name where a crash would lose \
-                       more than before",
+        confirmation: "Enter; the target's name where it reaches several servers, where HAProxy is reloaded, and where it cannot \
+                       be undone; the cluster's name where a crash would lose more than before",
         refused: &[
-            "vakt does not know the setting, or it is none of a database",
+            "vakt does not know the setting; a setting of the kernel where the node has none of the roles that it is for, or a value that \
+             would stop a machine from serving",
             "the server does not have it, or needs a restart for it (without `--persist`)",
             "the value is outside of the range, or none of the words, that the server itself states",
             "`innodb_buffer_pool_size`: more than nine tenths of the machine's memory",
             "`max_connections`: no more than are connected",
             "`innodb_io_capacity`, `innodb_io_capacity_max`: they would cross",
             "settings of appliers, on a server that replicates",
-            "`--persist`: what files say is not known; the file is a symbolic link, or its line no plain text; the command line \
-             of the server says it",
+            "`haproxy.frontend.maxconn`: clients wait for the frontend, on a HAProxy before 3.1; 0",
+            "settings that HAProxy takes from its file only, without `--persist`; with it, when a reload would forget what \
+             operators told HAProxy, or limits that were set while it ran",
+            "`--persist`: what files say is not known; the file is a symbolic link, or its line no plain text, or one between \
+             `.if` and `.endif`; the command line of the server says it",
             "`--put-back`: no earlier version of the file is kept, or the newest is of another change",
         ],
         back: "tune.set with the former value, and with `--put-back` where a file was changed",

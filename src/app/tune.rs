@@ -14,7 +14,7 @@ use crate::{
         ids::NodeName,
         inventory::Role,
         text::Clean,
-        tuning::{Advice, Technology, catalogue},
+        tuning::{Advice, How, Technology, catalogue},
     },
     rules::is_about_settings,
     wire::probe::ProbeId,
@@ -131,7 +131,11 @@ pub(crate) fn details(fold: &Fold) -> Vec<Detail> {
         let choices: Vec<&str> = row.limits.choices.iter().map(Clean::as_str).collect();
         lines.push(Detail::Pair("takes", text(choices.join(", "))));
     }
-    let counts = if row.limits.needs_restart { "when the server starts again" } else { "at once" };
+    let counts = match (row.limits.needs_restart, setting.change) {
+        (true, _) => "when the server starts again",
+        (false, How::Reload) => "when HAProxy is reloaded",
+        (false, _) => "at once",
+    };
     lines.push(Detail::Pair("counts", text(counts)));
     lines.extend(row.marks.iter().map(|mark| {
         let meaning = if mark.is_trouble() { Meaning::Warn } else { Meaning::Standby };
@@ -170,11 +174,10 @@ pub(crate) fn in_short(seen: Seen<'_>, node: &NodeName, title: &str) -> Vec<Line
 
 /// Whether vakt sets the setting of that row. Asked with every frame, so no other row is looked at.
 pub(crate) fn can_set(seen: Seen<'_>, node: &NodeName, title: &str) -> Result<(), String> {
-    let owned_elsewhere = || Err(format!("{title} is changed on the node; vakt sets those of databases."));
-    let Some(setting) = catalogue().find(title) else { return owned_elsewhere() };
-    if setting.technology != Technology::Database {
-        return owned_elsewhere();
-    }
+    // Rows of parts of HAProxy have names of their own.
+    let Some(setting) = catalogue().find(title).filter(|setting| setting.technology == Technology::Database) else {
+        return Ok(());
+    };
     let sample = seen.world.node(node).and_then(|facts| facts.tuning.last());
     let Some(variable) = sample.and_then(|sample| sample.reading(setting).variable) else {
         return Err(format!("{title} has not been read on {node}."));
@@ -186,18 +189,22 @@ pub(crate) fn can_set(seen: Seen<'_>, node: &NodeName, title: &str) -> Result<()
 }
 
 /// The words of the change that the advice, or the value as it runs, leads to: to be looked over and taken. A row of every
-/// database sets all of them.
+/// database, or of every load balancer, sets all of them.
 pub(crate) fn words(seen: Seen<'_>, fold: &Fold) -> String {
     let row = &fold.row;
-    let role = Role::Database.word();
+    let role = if row.setting.technology == Technology::Haproxy { Role::Edge } else { Role::Database }.word();
     let of_role: Vec<&NodeName> = called(seen.inventory, role).into_iter().map(|node| &node.name).collect();
     let is_everywhere = of_role.len() > 1 && fold.nodes.iter().eq(of_role);
     let target = if is_everywhere { role } else { row.node.as_str() };
-    let value = match (&row.advice, &row.running) {
-        (Advice::Value { value, is_met: Figure::Known(false), .. }, _) | (_, Figure::Known(value)) => value.as_str(),
+    let value = match (&row.advice, &row.running, &row.configured) {
+        (Advice::Value { value, is_met: Figure::Known(false), .. }, ..) | (_, Figure::Known(value), _) => {
+            value.as_str()
+        }
+        (_, _, Figure::Known(Some(found))) => found.value.as_str(),
         _ => "",
     };
-    format!("tune.set {target} {} {value}", row.setting.key)
+    let keep = if row.setting.change == How::Reload { " --persist" } else { "" };
+    format!("tune.set {target} {} {value}{keep}", row.key())
 }
 
 /// Settings are read again at once, on every node.

@@ -2,6 +2,10 @@
 //!
 //! One function ([`survey`]) for the command line, the screen and plans, so that they never say different things.
 
+mod haproxy;
+
+pub use haproxy::drifts;
+
 use crate::{
     history::mysql::device::carrier,
     model::{
@@ -11,7 +15,7 @@ use crate::{
         mysql::{MemoryBudget, MysqlFacts},
         text::Clean,
         tuning::{
-            Advice, Basis, How, Peak, Place, Reading, Rule, Setting, Technology, TuningSample, Variable, advise,
+            Advice, Basis, How, OF, Peak, Place, Reading, Rule, Setting, Technology, TuningSample, Variable, advise,
             catalogue,
         },
         world::{NodeFacts, World},
@@ -161,6 +165,14 @@ impl Mark {
 }
 
 impl Row {
+    /// What it is called in a change: "haproxy.server.maxconn@web_cluster/web01".
+    pub fn key(&self) -> String {
+        match &self.object {
+            Some(object) => format!("{}{OF}{object}", self.setting.key),
+            None => self.setting.key.clone(),
+        }
+    }
+
     fn says_the_same(&self, other: &Self) -> bool {
         self.object == other.object
             && self.running == other.running
@@ -174,7 +186,11 @@ impl Row {
     pub fn title(&self) -> String {
         match &self.object {
             // What tells rows apart comes first: a narrow column cuts the end.
-            Some(object) => format!("{object} {}", self.setting.key.rsplit('.').next().unwrap_or_default()),
+            Some(object) => {
+                let key = self.setting.key.trim_start_matches("haproxy.");
+                let key = ["frontend.", "server."].iter().find_map(|head| key.strip_prefix(head)).unwrap_or(key);
+                format!("{object} {}", key.replace('.', " "))
+            }
             None => self.setting.key.clone(),
         }
     }
@@ -217,7 +233,7 @@ fn rows_of(setting: &'static Setting, node: &Node, facts: &NodeFacts, samples: &
         return Vec::new();
     }
     if setting.technology == Technology::Haproxy {
-        return rows_of_haproxy(setting, node, facts);
+        return haproxy::rows(setting, node, facts);
     }
     let reading = match facts.tuning.last() {
         Some(sample) => sample.reading_among(setting, samples),
@@ -393,47 +409,4 @@ fn connections(facts: &MysqlFacts, memory_bytes: Figure<u64>) -> Figure<Peak> {
     };
     let count = facts.sample.server.connections_used_max;
     count.map(|count| Peak { count, room: facts.rates.memory.known().and_then(room) })
-}
-
-/// HAProxy tells its limits and the most that it had at once, and nothing of its file.
-fn rows_of_haproxy(setting: &'static Setting, node: &Node, facts: &NodeFacts) -> Vec<Row> {
-    let row = |object: Option<Clean>, limit: Figure<u64>, peak: Figure<u64>| {
-        let running = limit.map(|limit| Clean::line(&limit.to_string()));
-        let basis = Basis { peak: peak.map(|count| Peak { count, room: None }), ..Basis::default() };
-        let advice = advise(setting, &running, &basis);
-        let is_met = !matches!(advice, Advice::Value { is_met: Figure::Known(false), .. });
-        Row {
-            node: node.name.clone(),
-            setting,
-            object,
-            name: Figure::Known(Clean::line(&setting.key)),
-            running,
-            configured: Figure::Unknown(Unknown::NotOffered),
-            default: Figure::Unknown(Unknown::NotOffered),
-            limits: Limits::default(),
-            advice,
-            marks: if is_met { Vec::new() } else { vec![Mark::NotAsAdvised] },
-        }
-    };
-    let Some(haproxy) = facts.haproxy.last() else {
-        let unread = Figure::Unknown(Unknown::NotReadYet);
-        return vec![row(None, unread, unread)];
-    };
-    let sample = &haproxy.sample;
-    let of_traffic = |object: String, traffic: &crate::model::haproxy::Traffic| {
-        row(Some(Clean::line(&object)), traffic.sessions_limit, traffic.sessions_max_seen)
-    };
-    match setting.key.as_str() {
-        "haproxy.frontend.maxconn" => {
-            sample.frontends.iter().map(|frontend| of_traffic(frontend.name.to_string(), &frontend.traffic)).collect()
-        }
-        "haproxy.server.maxconn" => {
-            let servers =
-                sample.backends.iter().flat_map(|backend| backend.servers.iter().map(move |server| (backend, server)));
-            servers
-                .map(|(backend, server)| of_traffic(format!("{}/{}", backend.name, server.name), &server.traffic))
-                .collect()
-        }
-        _ => vec![row(None, sample.info.connections_max, sample.info.connections_current)],
-    }
 }

@@ -70,8 +70,20 @@ pub struct ProcessInfo {
     pub connections_current: Figure<u64>,
     /// Connection limit.
     pub connections_max: Figure<u64>,
+    /// The largest connection limit that it takes while it runs.
+    #[serde(default)]
+    pub connections_hard_max: Figure<u64>,
     /// Connections per second now.
     pub connections_per_s: Figure<u64>,
+    /// New connections a second that it takes at most; 0 for any number.
+    #[serde(default)]
+    pub connection_rate_limit: Figure<u64>,
+    /// New sessions per second now.
+    #[serde(default)]
+    pub sessions_per_s: Figure<u64>,
+    /// New sessions a second that it takes at most; 0 for any number.
+    #[serde(default)]
+    pub session_rate_limit: Figure<u64>,
     /// Share of time the process slept, percent.
     pub idle_percent: Figure<f64>,
     /// Whether it is stopping (an old worker after a reload).

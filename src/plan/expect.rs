@@ -9,7 +9,7 @@ use super::{
     node::NodeExpect,
     session::SessionExpect,
     switchover::DatabaseExpect,
-    tune::{FileExpect, SettingExpect},
+    tune::{FileExpect, KnobExpect, SettingExpect},
     vip::VipExpect,
 };
 use crate::{
@@ -73,6 +73,8 @@ pub enum Expect {
     Setting(SettingExpect),
     /// Of a file with settings.
     File(FileExpect),
+    /// Of a limit of HAProxy.
+    Knob(KnobExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -145,7 +147,8 @@ impl Check {
             | Expect::Guest(_)
             | Expect::Node(_)
             | Expect::Setting(_)
-            | Expect::File(_) => None,
+            | Expect::File(_)
+            | Expect::Knob(_) => None,
         }
     }
 
@@ -169,6 +172,7 @@ impl Check {
             Expect::Node(is) => is.judge(facts),
             Expect::Setting(is) => is.judge(facts),
             Expect::File(is) => is.judge(facts),
+            Expect::Knob(is) => is.judge(facts),
         }
     }
 
@@ -197,6 +201,7 @@ impl Expect {
             Self::Guest(is) => return is.tolerance(),
             Self::Daemon(is) => return is.tolerance(),
             Self::Setting(_) | Self::File(_) => return "exactly",
+            Self::Knob(is) => return is.tolerance(),
         };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
@@ -219,6 +224,7 @@ impl fmt::Display for Expect {
             Self::Node(is) => return is.fmt(f),
             Self::Setting(is) => return is.fmt(f),
             Self::File(is) => return is.fmt(f),
+            Self::Knob(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

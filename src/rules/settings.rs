@@ -11,7 +11,7 @@ use super::{
     words::counted,
 };
 use crate::{
-    history::tuning::{Mark, Trouble, troubles},
+    history::tuning::{Mark, Trouble, drifts, troubles},
     model::{
         figure::Figure,
         tuning::{Place, TuningSample},
@@ -54,7 +54,8 @@ pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
             facts.value.takes_writes().map(|takes| if takes { Place::Primary } else { Place::Replica })
         });
         let troubles = troubles(seen.node, sample.value, &all, place);
-        if troubles.is_empty() {
+        let of_haproxy = seen.haproxy.map(|facts| drifts(&facts.value.sample, sample.value)).unwrap_or_default();
+        if troubles.is_empty() && of_haproxy.is_empty() {
             continue;
         }
         // Semi-synchronous commits move with the primary, and have findings of their own.
@@ -65,7 +66,14 @@ pub(super) fn judge(scene: &Scene<'_>, conditions: &mut Vec<Condition>) {
         let relaxed: Vec<&Trouble<'_>> = troubles.iter().filter(relaxed).collect();
         let drifted: Vec<&Trouble<'_>> = troubles.iter().filter(drifted).collect();
         conditions.extend(durability(seen, &relaxed));
-        conditions.extend(drift(seen, &drifted));
+        let drifted = drifted.iter().map(|trouble| {
+            let place = match trouble.in_file() {
+                Some((value, place)) => format!("{}; {place} says {value}", trouble.words()),
+                None => format!("{}; no file names it", trouble.words()),
+            };
+            (trouble.setting.key.clone(), place)
+        });
+        conditions.extend(drift(seen, &drifted.chain(of_haproxy).collect::<Vec<_>>()));
     }
 }
 
@@ -88,21 +96,18 @@ fn durability(seen: &Seen<'_>, relaxed: &[&Trouble<'_>]) -> Option<Condition> {
     Some(Condition { hint: Some(hint.as_str().into()), ..condition })
 }
 
-fn drift(seen: &Seen<'_>, drifted: &[&Trouble<'_>]) -> Option<Condition> {
+/// `drifted` are settings, each with how it runs and what its file says.
+fn drift(seen: &Seen<'_>, drifted: &[(String, String)]) -> Option<Condition> {
     if drifted.is_empty() {
         return None;
     }
-    let mut names: Vec<String> = drifted.iter().take(NAMED_MAX).map(|trouble| trouble.setting.key.clone()).collect();
+    let mut names: Vec<String> = drifted.iter().take(NAMED_MAX).map(|(key, _)| key.clone()).collect();
     if drifted.len() > NAMED_MAX {
         names.push(counted((drifted.len() - NAMED_MAX) as u64, "more", "more"));
     }
     let verb = if drifted.len() == 1 { "runs" } else { "run" };
     let text = format!("{} {verb} unlike what the files say", names.join(", "));
-    let evidence = drifted.iter().take(EVIDENCE_MAX).map(|trouble| match trouble.in_file() {
-        Some((value, place)) => format!("{}; {place} says {value}", trouble.words()),
-        None => format!("{}; no file names it", trouble.words()),
-    });
-    let evidence: Vec<String> = evidence.collect();
+    let evidence: Vec<String> = drifted.iter().take(EVIDENCE_MAX).map(|(_, words)| words.clone()).collect();
     let condition = Condition::new(DRIFT, Severity::Warning, seen.node.name.as_str(), text);
     Some(condition.node(&seen.node.name).evidence(evidence))
 }

@@ -5,11 +5,22 @@
 use crate::wire::file_edit::{FileEdit, FileWay, KEPT, sum_of};
 use std::{collections::BTreeMap, fmt::Write as _};
 
+/// Puts a line at its number.
+fn put(file: &mut Vec<u8>, number: &str, text: &str) {
+    let there = String::from_utf8_lossy(file).lines().count();
+    let before = number.parse::<usize>().unwrap_or(1).saturating_sub(1 + there);
+    file.extend(std::iter::repeat_n(b'\n', before));
+    file.extend_from_slice(text.as_bytes());
+    file.push(b'\n');
+}
+
 /// The files of one machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Files {
     capture: &'static str,
     contents: BTreeMap<String, Vec<u8>>,
+    /// Values below `/proc/sys` that were set since.
+    kernel: BTreeMap<String, String>,
     /// The daemon that reads them says no to every change.
     pub refuses: bool,
 }
@@ -21,17 +32,17 @@ impl Files {
         let mut open: Vec<&str> = Vec::new();
         for line in capture.lines() {
             match line.split_once(':') {
-                Some(("sysctl", path)) => open = vec![path],
+                Some(("sysctl" | "haproxy", path)) => open = vec![path],
                 Some(("enter", path)) => open.push(path),
                 Some(("leave", _)) => drop(open.pop()),
                 Some(("line", rest)) => {
                     let (Some(path), Some((number, text))) = (open.last(), rest.split_once(' ')) else { continue };
-                    let file = contents.entry((*path).to_owned()).or_default();
-                    let there = String::from_utf8_lossy(file).lines().count();
-                    let before = number.parse::<usize>().unwrap_or(1).saturating_sub(1 + there);
-                    file.extend(std::iter::repeat_n(b'\n', before));
-                    file.extend_from_slice(text.as_bytes());
-                    file.push(b'\n');
+                    put(contents.entry((*path).to_owned()).or_default(), number, text);
+                }
+                // A line of HAProxy's, after the number of which a colon stands.
+                Some((number, text)) if number.parse::<usize>().is_ok() => {
+                    let Some(path) = open.last() else { continue };
+                    put(contents.entry((*path).to_owned()).or_default(), number, text);
                 }
                 _ => {}
             }
@@ -39,7 +50,7 @@ impl Files {
                 contents.entry((*path).to_owned()).or_default();
             }
         }
-        Self { capture, contents, refuses: false }
+        Self { capture, contents, kernel: BTreeMap::new(), refuses: false }
     }
 
     /// The bytes of a file.
@@ -55,6 +66,18 @@ impl Files {
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.contents.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+    }
+
+    /// Sets a value of the kernel, if it is what was seen; the exit status of the script.
+    pub fn set_kernel(&mut self, path: &str, from: &str, to: &str) -> u32 {
+        let start = format!("/proc/sys/{path}:");
+        let captured = self.capture.lines().find_map(|line| line.strip_prefix(&start));
+        let now = self.kernel.get(path).map(String::as_str).or(captured);
+        if now != Some(from) {
+            return 1;
+        }
+        self.kernel.insert(path.to_owned(), to.to_owned());
+        0
     }
 
     /// Does what the script does on a node.
@@ -96,7 +119,8 @@ impl Files {
         for line in self.capture.lines() {
             let (word, rest) = line.split_once(':').unwrap_or((line, ""));
             match word {
-                "line" | "kept" | "sum" => continue,
+                "line" | "kept" | "haproxykept" | "sum" => continue,
+                number if number.parse::<u32>().is_ok() => continue,
                 "folder" => folder = rest,
                 // The first file ends behind all that it includes.
                 "leave" if told.first() == Some(&rest) => self.tell_new(folder, "enter", &mut text),
@@ -107,8 +131,14 @@ impl Files {
             if word == "end" {
                 self.tell_kept(&mut text);
             }
-            text.push_str(line);
+            match word.strip_prefix("/proc/sys/").and_then(|path| self.kernel.get(path)) {
+                Some(value) => text.extend([word, ":", value]),
+                None => text.push_str(line),
+            }
             text.push('\n');
+            if word == "haproxy" {
+                self.tell_haproxy(rest, &mut text);
+            }
             if matches!(word, "enter" | "sysctl") {
                 if word == "enter" {
                     told.push(rest);
@@ -139,6 +169,22 @@ impl Files {
         let content = String::from_utf8_lossy(self.read(path).unwrap_or_default());
         for (line, number) in content.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
             let _ = writeln!(text, "line:{number} {line}");
+        }
+    }
+
+    /// A file of HAProxy, and what earlier changes kept beside it.
+    fn tell_haproxy(&self, path: &str, text: &mut String) {
+        let tell = |path: &str, text: &mut String| {
+            let content = String::from_utf8_lossy(self.read(path).unwrap_or_default()).into_owned();
+            for (line, number) in content.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
+                let _ = writeln!(text, "{number}:{line}");
+            }
+        };
+        tell(path, text);
+        let start = format!("{path}{KEPT}");
+        for kept in self.contents.keys().filter(|kept| kept.starts_with(&start)) {
+            let _ = writeln!(text, "haproxykept:{kept}");
+            tell(kept, text);
         }
     }
 

@@ -4,6 +4,7 @@
 //! lab, so they take turns, and each heals what it broke.
 
 pub(crate) mod addresses;
+mod balancer_settings;
 mod catalogue;
 mod databases;
 mod failover;

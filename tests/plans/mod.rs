@@ -20,6 +20,7 @@ use vakt::{
 
 pub(crate) mod failover;
 mod guests;
+mod haproxy_settings;
 mod lint;
 mod nodes;
 mod persist;
@@ -70,6 +71,12 @@ fn golden(name: &str, planned: &Result<Planned, Refusal>) {
                 "'migrate-",
                 "'set global ",
                 "systemctl",
+                "'set maxconn",
+                // A script is one word.
+                "'f=/proc/sys/",
+                "'if [ ",
+                // A line of a file, as it stands.
+                "    default-server ",
             ]
             .iter()
             .any(|words| line.contains(words));
@@ -149,6 +156,7 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
     .chain(databases_corpus())
     .chain(guests::corpus())
     .chain(nodes::corpus())
+    .chain(haproxy_settings::corpus())
     .collect()
 }
 
@@ -162,6 +170,9 @@ fn databases_corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("tune_persist_alone", Cluster::with_databases(), "tune.set db02 innodb_flush_method fsync --persist"),
         ("tune_put_back", persist::persisted(), "tune.set db01 max_connections 200 --put-back"),
         ("tune_put_back_new", persist::persisted(), "tune.set db01 innodb_io_capacity 200 --put-back"),
+        ("tune_kernel", Cluster::with_databases(), "tune.set db01 vm.swappiness 10"),
+        ("tune_kernel_persist", Cluster::with_databases(), "tune.set database vm.swappiness 10 --persist"),
+        ("tune_kernel_put_back", persist::kernel_persisted(), "tune.set database vm.swappiness 60 --put-back"),
         ("tune_relaxed", Cluster::with_databases(), "tune.set db01 innodb_flush_log_at_trx_commit 2"),
         ("switchover", Cluster::with_databases(), "mysql.switchover --to db02"),
         ("switchover_mysql", Cluster::with_databases().speaking_mysql(), "mysql.switchover --to db02"),

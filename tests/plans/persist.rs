@@ -36,6 +36,11 @@ pub(super) fn persisted() -> Cluster {
     done(first, "tune.set db01 innodb_io_capacity 400 --persist")
 }
 
+/// The kernel's value was persisted on every database before.
+pub(super) fn kernel_persisted() -> Cluster {
+    done(Cluster::with_databases(), "tune.set database vm.swappiness 10 --persist")
+}
+
 /// A cluster whose db01 has that text in that file.
 fn with(path: &str, text: &[u8]) -> Cluster {
     let mut cluster = Cluster::with_databases();
@@ -56,6 +61,25 @@ fn what_was_persisted_is_put_back_byte_for_byte() {
     let mut back = done(first, "tune.set db01 max_connections 200 --put-back");
     assert_eq!(files(&mut back), before);
     assert_eq!(back.database("db01").variable("max_connections").as_str(), "200");
+}
+
+#[test]
+fn a_value_of_the_kernel_stands_where_it_counts_and_goes_without_a_trace() {
+    const OWN: &str = "/etc/sysctl.d/99-zz-vakt.conf";
+    const LAST: &str = "/etc/sysctl.conf";
+    let before = files(&mut Cluster::with_databases());
+    let mut there = kernel_persisted();
+    let text = there.database("db01").files.read(OWN).unwrap().to_vec();
+    assert_eq!(String::from_utf8(text).unwrap(), "# Written by vakt tune.set --persist.\nvm.swappiness = 10\n");
+    let mut back = done(there, "tune.set database vm.swappiness 60 --put-back");
+    assert_eq!(files(&mut back), before);
+    // What is read last counts: the line is changed there, and nowhere else.
+    let named = with(LAST, b"# by hand\n vm.swappiness=30\n");
+    let mut named = done(named, "tune.set db01 vm.swappiness 5 --persist");
+    let database = named.database("db01");
+    assert!(database.files.read(OWN).is_none());
+    let text = String::from_utf8(database.files.read(LAST).unwrap().to_vec()).unwrap();
+    assert_eq!(text, "# by hand\n vm.swappiness=5\n");
 }
 
 #[test]

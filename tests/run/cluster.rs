@@ -1,6 +1,7 @@
 //! Two load balancers, and where it matters three databases, in memory that behave as HAProxy 2.6 was measured to: what plans are made of and runs act on.
 
 use super::{
+    balancer_limits::Limits,
     databases::{self, SimDatabase},
     guests::{self, SimGuest, SimHypervisor},
 };
@@ -58,6 +59,7 @@ pub(crate) struct Balancer {
     /// Whether anything can be read or written.
     pub(crate) reachable: bool,
     pub(crate) servers: Vec<SimServer>,
+    pub(crate) limits: Limits,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -164,7 +166,7 @@ impl SimServer {
 }
 
 impl Balancer {
-    fn sample(&self) -> HaproxySample {
+    pub(crate) fn sample(&self) -> HaproxySample {
         let mut backends: Vec<Backend> = Vec::new();
         for server in &self.servers {
             if backends.last().is_none_or(|backend| backend.name.as_str() != server.backend) {
@@ -181,7 +183,9 @@ impl Balancer {
             }
             backends.last_mut().unwrap().servers.push(server.server());
         }
-        HaproxySample { backends, ..HaproxySample::default() }
+        let mut sample = HaproxySample { backends, ..HaproxySample::default() };
+        self.limits.tell(&mut sample);
+        sample
     }
 
     pub(crate) fn server(&mut self, name: &str) -> &mut SimServer {
@@ -191,6 +195,9 @@ impl Balancer {
     /// Runs a command as HAProxy does; the answer is empty on success.
     pub(crate) fn command(&mut self, command: &str) -> String {
         let words: Vec<&str> = command.split(' ').collect();
+        if let Some(said) = self.limits.command(&words) {
+            return said;
+        }
         let find = |servers: &mut Vec<SimServer>, path: &str| {
             let (backend, name) = path.split_once('/').unwrap();
             servers.iter().position(|server| server.backend == backend && server.name == name)
@@ -253,6 +260,7 @@ impl Cluster {
                     db("db02", "10.10.0.32:3306", true),
                     db("db03", "10.10.0.33:3306", true),
                 ],
+                limits: Limits::of_lab(),
             }
         };
         let balancers = vec![balancer("lb01"), balancer("lb02")];
@@ -394,7 +402,10 @@ impl Cluster {
             };
         }
         let balancer = self.balancers.iter().find(|balancer| balancer.name == node.as_str())?;
-        balancer.reachable.then(|| Facts::Haproxy(Box::new(balancer.sample())))
+        balancer.reachable.then(|| match probe {
+            ProbeId::Tuning => Facts::Tuning(Box::new(balancer.limits.tuning())),
+            _ => Facts::Haproxy(Box::new(balancer.sample())),
+        })
     }
 
     /// Sends a write; `None` when the node cannot be reached.
@@ -407,8 +418,11 @@ impl Cluster {
         if let Some(hypervisor) = self.hypervisor(node.as_str()) {
             return hypervisor.send(request);
         }
-        let Call::Haproxy { command, .. } = &request.call else { panic!("{request}") };
         let balancer = self.on(node.as_str());
+        if let Call::FileEdit { edit, way } = &request.call {
+            return balancer.reachable.then(|| balancer.edit(edit, *way));
+        }
+        let Call::Haproxy { command, .. } = &request.call else { panic!("{request}") };
         balancer.reachable.then(|| Reply { bytes: balancer.command(command).into(), ..Reply::default() })
     }
 
@@ -443,6 +457,7 @@ impl Cluster {
             let node = world.node_mut(&NodeName::from(balancer.name)).unwrap();
             if balancer.reachable {
                 node.haproxy.take(facts, at);
+                node.tuning.take(balancer.limits.tuning(), at);
             }
         }
         (world, inventory)
@@ -472,6 +487,11 @@ impl Cluster {
             .flat_map(|balancer| {
                 balancer.servers.iter().map(|server| (balancer.name, server.name, server.told, server.weight))
             })
+            .chain(
+                self.balancers
+                    .iter()
+                    .map(|balancer| (balancer.name, "limits", AdminState::Ready, balancer.limits.number())),
+            )
             .chain(self.databases.iter().map(|database| {
                 let (name, source, read_only, bits) = database.setting();
                 (name, source, if read_only { AdminState::Maint } else { AdminState::Ready }, bits)

@@ -14,7 +14,10 @@ use vakt::{
         tuning::{TuningSample, catalogue},
     },
     sim::files::Files,
-    wire::request::{Call, Reply, Request, SqlSession},
+    wire::{
+        request::{Call, Reply, Request, SqlSession},
+        tuning::kernel,
+    },
 };
 
 const PRIMARY_FILES: &str = include_str!("../captures/tuning/debian-12-lab/primary.files.txt");
@@ -199,6 +202,15 @@ impl SimDatabase {
     }
 
     /// The script that fences it, or lets it go again: as systemd was seen to.
+    fn set_kernel(&mut self, (path, from, to): (&str, &str, &str)) -> Option<Reply> {
+        if !self.reachable {
+            return None;
+        }
+        let exit = self.files.set_kernel(path, from, to);
+        self.read_files();
+        Some(Reply { exit: Some(exit), ..Reply::default() })
+    }
+
     fn run_script(&mut self, argv: &[String]) -> Option<Reply> {
         assert_eq!(argv.last().map(String::as_str), Some(self.unit()));
         if !self.reachable {
@@ -281,6 +293,9 @@ impl SimDatabase {
 
     /// Carries statements out; `None` when the server cannot be reached.
     pub(crate) fn send(&mut self, request: &Request) -> Option<Reply> {
+        if let Some(asked) = kernel::asked(&request.call) {
+            return self.set_kernel(asked);
+        }
         if let Call::Exec { argv } = &request.call {
             return self.run_script(argv);
         }
@@ -375,6 +390,7 @@ impl SimDatabase {
     pub(crate) fn read_files(&mut self) {
         let read = crate::mysql::tuning::of_files(self.files.answer().as_bytes());
         (self.tuning.option_files, self.tuning.files) = (read.option_files, read.files);
+        (self.tuning.kernel, self.tuning.kernel_files) = (read.kernel, read.kernel_files);
         self.tuning.option_folder = read.option_folder;
     }
 
@@ -389,9 +405,12 @@ impl SimDatabase {
         let Figure::Known(variables) = &self.tuning.variables else { panic!("no variables") };
         let texts = variables.iter().map(|variable| format!("{}={}", variable.name, variable.value));
         let files = self.files.all().flat_map(|(path, bytes)| [path.as_bytes(), bytes].concat()).collect::<Vec<_>>();
+        let kernel = self.tuning.kernel.as_ref().known().into_iter().flatten();
+        let kernel = kernel.flat_map(|(name, value)| format!("{name}={value}").into_bytes());
         texts
             .flat_map(String::into_bytes)
             .chain(files)
+            .chain(kernel)
             .fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
     }
 

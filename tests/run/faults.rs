@@ -132,9 +132,8 @@ fn without_faults_every_plan_ends_as_it_says() {
         let expected = match case.name {
             "drain_pooled_keep" | "vm_shutdown_deaf" | "node_drain_waits" => EndingKind::Stopped,
             // Nobody says that it stays.
-            "ready_dead" | "vm_migrate_never" | "node_drain_aborts" | "maint_held" | "weight_held" | "tune_held" => {
-                EndingKind::RolledBack
-            }
+            "ready_dead" | "vm_migrate_never" | "node_drain_aborts" | "maint_held" | "weight_held" | "tune_held"
+            | "limit_rate_held" => EndingKind::RolledBack,
             _ => EndingKind::Reached,
         };
         assert_eq!(case.ending.kind, expected, "{}: {:?}", case.name, case.ending);

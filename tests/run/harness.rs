@@ -1,7 +1,10 @@
 //! An executor in memory: it drives a machine against a [`Cluster`], injects faults, and checks at every write what must
 //! always hold: its record was durable before, and it is not sent twice.
 
-use super::cluster::{Cluster, START};
+use super::{
+    balancer_limits::CONFIG,
+    cluster::{Cluster, START},
+};
 use std::collections::{BTreeSet, VecDeque};
 use vakt::{
     model::{
@@ -327,6 +330,17 @@ impl Harness {
                 self.cluster.vanish(node.as_str());
                 lost("connection reset")
             }
+            Some(Fault::WrongState) if request.to_string().contains("maxconn") => {
+                let Call::Haproxy { command, .. } = &request.call else { return lost("connection reset") };
+                let other = command.rsplit_once(' ').map(|(words, _)| format!("{words} 77")).unwrap_or_default();
+                self.cluster.on(node.as_str()).command(&other);
+                replied("\n")
+            }
+            Some(Fault::WrongState) if request.to_string().contains("rate-limit") => {
+                self.cluster.on(node.as_str()).limits.connection_rate = 77;
+                self.cluster.on(node.as_str()).limits.session_rate = 77;
+                replied("\n")
+            }
             Some(Fault::WrongState) => {
                 let words = request.to_string();
                 for name in ["web03", "db01", "db02"].into_iter().filter(|name| words.contains(name)) {
@@ -401,10 +415,11 @@ impl Harness {
         let has_effect =
             !matches!(fault, Some(Fault::NotSent | Fault::Objection | Fault::NoEffect | Fault::LostBeforeEffect));
         let answer = if has_effect { Some(self.cluster.send(node, request)) } else { None };
-        let database = self.cluster.database(node.as_str());
+        let is_database = self.cluster.databases.iter().any(|database| database.name == node.as_str());
         match fault {
             None | Some(Fault::NotSent | Fault::NoEffect | Fault::WrongState) => {}
-            Some(_) => database.session_ends(),
+            Some(_) if is_database => self.cluster.database(node.as_str()).session_ends(),
+            Some(_) => {}
         }
         match fault {
             None => match answer.flatten() {
@@ -420,8 +435,12 @@ impl Harness {
                 self.cluster.vanish(node.as_str());
                 lost
             }
+            Some(Fault::WrongState) if !is_database => {
+                self.cluster.on(node.as_str()).limits.files.write(CONFIG, b"global\n    maxconn 7\n");
+                good()
+            }
             Some(Fault::WrongState) => {
-                let words = request.to_string();
+                let (words, database) = (request.to_string(), self.cluster.database(node.as_str()));
                 if words.contains("change master") {
                     (database.source, database.receives, database.applies) = (Some("10.10.0.99"), false, false);
                 } else if words.contains("start slave") {

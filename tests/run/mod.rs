@@ -1,5 +1,6 @@
 //! Runs: the machine against every fault, the journal against every flipped bit.
 
+pub(crate) mod balancer_limits;
 pub(crate) mod cluster;
 pub(crate) mod databases;
 mod failover;

@@ -14,7 +14,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[Command {
     title: "Give this setting another value",
     hint: "set",
     doc: "Shows the words of the change with the advised value, to be changed; Enter opens the plan. A row of every \
-          database sets all of them.",
+          database, or of every load balancer, sets all of them.",
     scope: Scope::Screens(&[ScreenId::Tune]),
     danger: Danger::Setting,
     available: |here| {

@@ -1,6 +1,6 @@
 //! The catalogue of settings: `assets/tuning.toml`, embedded.
 
-use super::value::Unit;
+use super::{knob::key_and_part, value::Unit};
 use crate::model::{inventory::Role, mysql::Dialect};
 use serde::Deserialize;
 use std::{collections::BTreeSet, sync::LazyLock};
@@ -89,6 +89,8 @@ pub enum How {
     Dynamic,
     /// When the daemon starts again.
     Restart,
+    /// When the daemon reads its file again.
+    Reload,
 }
 
 /// Where in replication a rule holds.
@@ -217,8 +219,9 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// The setting that is called that, by operators or by a server.
+    /// The setting that is called that, by operators or by a server; the part that it is about does not matter.
     pub fn find(&self, name: &str) -> Option<&Setting> {
+        let (name, _) = key_and_part(name);
         self.settings.iter().find(|setting| setting.is_called(name))
     }
 

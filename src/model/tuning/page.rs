@@ -49,6 +49,7 @@ fn entry(setting: &Setting) -> String {
     let change = match setting.change {
         How::Dynamic => "at once",
         How::Restart => "with a restart of the daemon",
+        How::Reload => "with a reload of the daemon",
     };
     let since = setting.since.as_ref().map(|since| format!(" ({since})")).unwrap_or_default();
     line("A new value counts", &format!("{change}{since}."));

@@ -1,6 +1,9 @@
 //! What the settings of the catalogue are on one node: as it runs, and as its files say.
 
-use super::catalogue::{Setting, Technology};
+use super::{
+    catalogue::{Setting, Technology},
+    config::HaproxyConfig,
+};
 use crate::model::{
     figure::{Figure, Unknown},
     mysql::Dialect,
@@ -24,6 +27,9 @@ pub struct TuningSample {
     /// The files themselves: those of the kernel, of the database server, and what earlier changes kept beside them.
     #[serde(default)]
     pub files: Figure<Vec<SettingsFile>>,
+    /// What the files of HAProxy say.
+    #[serde(default)]
+    pub haproxy: Figure<HaproxyConfig>,
     /// The folder that the database server reads last of those that its first file names.
     #[serde(default)]
     pub option_folder: Option<Clean>,

@@ -4,7 +4,7 @@ use crate::{
     model::{
         figure::Figure,
         text::Clean,
-        tuning::{Unit, Variable, catalogue},
+        tuning::{Technology, TuningSample, Unit, Variable, catalogue},
     },
     plan::expect::{Verdict, verdict},
     wire::probe::Facts,
@@ -35,6 +35,9 @@ impl SettingExpect {
         let Some(unit) = self.unit() else {
             return Verdict::Unknown(Clean::line(&format!("{} is in no catalogue", self.name)));
         };
+        if catalogue().find(self.name.as_str()).is_some_and(|setting| setting.technology == Technology::Kernel) {
+            return self.judge_kernel(sample, unit);
+        }
         if self.is_persisted {
             return self.judge_persisted(sample.variable(self.name.as_str()), unit);
         }
@@ -46,6 +49,17 @@ impl SettingExpect {
                 None => Verdict::Unknown(Clean::line(&format!("{} is {:?}", self.name, variable.value.as_str()))),
             },
             Figure::Unknown(why) => Verdict::Unknown(Clean::line(&format!("{} is unknown: {why}", self.name))),
+        }
+    }
+
+    fn judge_kernel(&self, sample: &TuningSample, unit: Unit) -> Verdict {
+        let running = catalogue().find(self.name.as_str()).map(|setting| sample.reading(setting).running);
+        match running {
+            Some(Figure::Known(value)) => {
+                verdict(value == self.value, format!("{} is {}", self.name, unit.words(value.as_str())))
+            }
+            Some(Figure::Unknown(why)) => Verdict::Unknown(Clean::line(&format!("{} is unknown: {why}", self.name))),
+            None => Verdict::Unknown("it is in no catalogue".into()),
         }
     }
 
@@ -73,8 +87,11 @@ impl fmt::Display for SettingExpect {
 
 /// The setting in one line, for what is true after a run.
 pub(in crate::plan) fn words(key: &str, facts: &Facts) -> Clean {
-    let Facts::Tuning(sample) = facts else { return "the answer is about no settings".into() };
     let Some(setting) = catalogue().find(key) else { return "is in no catalogue".into() };
+    if setting.technology == Technology::Haproxy {
+        return super::haproxy::words(key, facts);
+    }
+    let Facts::Tuning(sample) = facts else { return "the answer is about no settings".into() };
     let reading = sample.reading(setting);
     match reading.running {
         Figure::Known(value) => Clean::line(&format!("is {}", setting.unit.words(value.as_str()))),

@@ -167,7 +167,7 @@ fn setting(act: &TuneAct, reasons: &mut Vec<Reason>) -> Option<&'static Setting>
     if setting.technology != Technology::Database {
         reasons.push(Reason::new(
             ReasonKind::NoWay,
-            format!("{} is a setting of {}; only those of databases are set.", setting.key, owner(setting)),
+            format!("{} is a setting of {}, not of a database.", setting.key, owner(setting)),
             Vec::new(),
             "Change it on the node, where it is kept; vakt tune shows whether it counts.",
         ));

@@ -4,13 +4,13 @@ use crate::{
     model::{
         figure::Figure,
         text::Clean,
-        tuning::{FileValue, SettingsFile, Technology, TuningSample, catalogue},
+        tuning::{FileValue, HaproxyConfig, SettingsFile, Technology, TuningSample, catalogue, value_in_file},
     },
     plan::expect::{Verdict, verdict},
     wire::probe::Facts,
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Digits of a checksum that are shown.
 const SHOWN: usize = 12;
@@ -74,19 +74,30 @@ impl FileExpect {
             Figure::Known(None) => return verdict(false, format!("no file names {}", self.name)),
             Figure::Unknown(why) => return unknown(&format!("what files say is unknown: {why}")),
         };
-        let unit = catalogue().find(self.name.as_str()).map(|setting| setting.unit);
-        let says = unit.and_then(|unit| unit.canonical(found.value.as_str()));
+        let setting = catalogue().find(self.name.as_str());
+        let says = setting.and_then(|setting| match setting.technology {
+            Technology::Haproxy => value_in_file(setting.unit, found.value.as_str()),
+            _ => setting.unit.canonical(found.value.as_str()),
+        });
         let holds = found.file == self.path && says.as_deref() == Some(value.as_str());
         verdict(holds, format!("{}:{} says {}", found.file, found.line, found.value))
     }
 }
 
 /// The line of a file that counts for a setting.
-fn winner<'s>(sample: &'s TuningSample, name: &str) -> Figure<Option<&'s FileValue>> {
-    let is_kernels = catalogue().find(name).is_some_and(|setting| setting.technology == Technology::Kernel);
-    let files = if is_kernels { &sample.kernel_files } else { &sample.option_files };
+fn winner<'s>(sample: &'s TuningSample, name: &str) -> Figure<Option<Cow<'s, FileValue>>> {
+    let setting = catalogue().find(name);
+    let files = match setting.map(|setting| setting.technology) {
+        Some(Technology::Haproxy) => {
+            // A part that is in no file says nothing.
+            let standing = |config: &HaproxyConfig| config.standing(name).ok()?.counts().cloned();
+            return sample.haproxy.as_ref().map(|config| standing(config).map(Cow::Owned));
+        }
+        Some(Technology::Kernel) => &sample.kernel_files,
+        _ => &sample.option_files,
+    };
     match files {
-        Figure::Known(all) => Figure::Known(all.iter().find(|value| value.name.as_str() == name)),
+        Figure::Known(all) => Figure::Known(all.iter().find(|value| value.name.as_str() == name).map(Cow::Borrowed)),
         Figure::Unknown(why) => Figure::Unknown(*why),
     }
 }

@@ -95,7 +95,11 @@ impl<'a> Stand<'a> {
     }
 
     /// The file, if it may be changed at all.
-    fn usable(&self, path: &Clean, files: &'a [SettingsFile]) -> Result<(&'a SettingsFile, &'a Clean), Reason> {
+    pub(super) fn usable<'f>(
+        &self,
+        path: &Clean,
+        files: &'f [SettingsFile],
+    ) -> Result<(&'f SettingsFile, &'f Clean), Reason> {
         let node = self.node;
         let line = |words: &str| vec![Clean::line(&format!("{node}: {path} {words}"))];
         let refuse = |words: &str, cure: String| {
@@ -121,7 +125,7 @@ impl<'a> Stand<'a> {
         Ok((file, sum))
     }
 
-    fn kept(&self, path: &str) -> String {
+    pub(super) fn kept(&self, path: &str) -> String {
         let when = jiff::Timestamp::from_millisecond(self.now.wall.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         format!("{path}{KEPT}{}", when.strftime("%Y%m%dT%H%M%SZ"))
     }
@@ -216,16 +220,16 @@ impl<'a> Stand<'a> {
     fn judge(&self, value: &str) -> FileJudge {
         match self.setting.technology {
             Technology::Database => FileJudge::Database { option: self.name.to_string(), value: value.to_owned() },
-            Technology::Haproxy => FileJudge::Haproxy,
+            Technology::Haproxy => FileJudge::Haproxy { reload: None },
             Technology::Kernel => FileJudge::Nobody,
         }
     }
 
-    fn expect(&self, path: &str, is: FileIs) -> FileExpect {
+    pub(super) fn expect(&self, path: &str, is: FileIs) -> FileExpect {
         FileExpect { path: Clean::line(path), name: self.name.clone(), is }
     }
 
-    fn make(&self, edit: FileEdit) -> Keeping {
+    pub(super) fn make(&self, edit: FileEdit) -> Keeping {
         let brings = self.expect(&edit.path, FileIs::Brings(Clean::line(self.value)));
         let judged = self.expect(&edit.judging(), FileIs::Absent);
         let (before, mut done) = match (&edit.change, edit.change.sum()) {

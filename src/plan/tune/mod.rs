@@ -13,13 +13,16 @@ mod effect;
 mod expect;
 mod field;
 mod file;
+mod haproxy;
 mod judge;
 mod keep;
+mod kernel;
 mod statements;
 
 pub use expect::SettingExpect;
 pub(super) use expect::words;
 pub use file::{FileExpect, FileIs};
+pub use haproxy::{KnobExpect, KnobIs};
 
 use super::{
     expect::{Check, Expect},
@@ -34,10 +37,12 @@ use super::{
 use crate::{
     history::tuning::is_relaxed_at,
     model::{
+        ids::NodeName,
         intent::Intent,
         inventory::Confirm,
         text::Clean,
         tune_act::{Keep, TuneAct},
+        tuning::{Technology, catalogue},
     },
     wire::{
         file_edit::FileWay,
@@ -61,6 +66,13 @@ const CAP_BYTES: usize = 64 * 1024;
 
 /// Plans it.
 pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, act: &TuneAct) -> Result<Planned, Refusal> {
+    match catalogue().find(act.key.as_str()) {
+        Some(setting) if setting.technology == Technology::Haproxy => {
+            return haproxy::plan(scene, intent, act, setting);
+        }
+        Some(setting) if setting.technology == Technology::Kernel => return kernel::plan(scene, intent, act, setting),
+        _ => {}
+    }
     let mut reasons = Vec::new();
     if scene.policy.read_only {
         reasons.push(Reason::read_only());
@@ -102,7 +114,13 @@ fn on(seat: &Seat<'_>, expect: Expect) -> Check {
 }
 
 fn checks_of(seat: &Seat<'_>, files: &[FileExpect]) -> Vec<Check> {
-    files.iter().map(|file| on(seat, Expect::File(file.clone()))).collect()
+    checks_at(&seat.node.name, files)
+}
+
+fn checks_at(node: &NodeName, files: &[FileExpect]) -> Vec<Check> {
+    let check =
+        |file: &FileExpect| Check { node: node.clone(), probe: ProbeId::Tuning, expect: Expect::File(file.clone()) };
+    files.iter().map(check).collect()
 }
 
 /// What holds on a server before.
@@ -211,6 +229,12 @@ fn steps_of(field: &Field<'_>, seat: &Seat<'_>) -> Vec<Step> {
 }
 
 fn change_file(field: &Field<'_>, seat: &Seat<'_>, keeping: &Keeping) -> Step {
+    let title = format!("{}: {}", seat.node.name, keeping.words(&seat.name, field.setting.unit));
+    change_file_step(&title, &seat.node.name, keeping)
+}
+
+/// The change of one file of a node.
+fn change_file_step(title: &str, node: &NodeName, keeping: &Keeping) -> Step {
     let back = if keeping.way == FileWay::Make { FileWay::TakeBack } else { FileWay::Make };
     let request = |way: FileWay| Request {
         access: Access::Write,
@@ -218,20 +242,19 @@ fn change_file(field: &Field<'_>, seat: &Seat<'_>, keeping: &Keeping) -> Step {
         deadline_ms: FILE_MS,
         cap_bytes: CAP_BYTES,
     };
-    let done = checks_of(seat, &keeping.done);
+    let done = checks_at(node, &keeping.done);
     let write = Write {
-        node: seat.node.name.clone(),
+        node: node.clone(),
         request: request(keeping.way),
         binds: Vec::new(),
-        before: checks_of(seat, &keeping.before),
+        before: checks_at(node, &keeping.before),
         guards: Vec::new(),
         done: done.clone(),
         after: until(done, 1),
         undo: Undo::Send { label: "the file as it was".into(), request: request(back) },
         rests: None,
     };
-    let title = format!("{}: {}", seat.node.name, keeping.words(&seat.name, field.setting.unit));
-    step(&title, Action::Write(Box::new(write)))
+    step(title, Action::Write(Box::new(write)))
 }
 
 /// The server keeps the value itself, and runs with it.

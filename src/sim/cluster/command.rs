@@ -62,6 +62,23 @@ fn one(process: &mut Process, node: &str, command: &str, now_us: u64, wall_ms: i
             server.drop_sessions(now_us);
             String::new()
         }),
+        ["set", "maxconn", "server", path, number] => on_server(process, path, |server| match number.parse() {
+            Ok(number) => {
+                server.file.sessions_max = number;
+                String::new()
+            }
+            Err(_) => "maxconn string empty or preceded by garbage".into(),
+        }),
+        ["set", "maxconn", "frontend", name, number] => {
+            match (process.services.iter_mut().find(|service| service.file.frontend == name), number.parse()) {
+                (Some(service), Ok(number)) => {
+                    service.file.sessions_max = number;
+                    String::new()
+                }
+                (None, _) => "No such frontend.\n".into(),
+                (_, Err(_)) => "Integer value expected.\n".into(),
+            }
+        }
         ["clear", "counters", "all"] => {
             process.clear_counters();
             String::new()

@@ -44,7 +44,7 @@ use crate::{
         private_network::PrivateNetworkProbe,
         request::{Access, Call, Reply, Request, TCP_REFUSED},
         services::ServicesProbe,
-        tuning::TuningProbe,
+        tuning::{TuningProbe, kernel},
     },
 };
 use database::Databases;
@@ -468,6 +468,10 @@ impl Cluster {
             call if self.tell_keepalived(index, call) => Some(Text { bytes: String::new(), exit: Some(0) }),
             call if ServicesProbe::asks(call) => Some(Text { bytes: self.hosts[index].services(), exit: Some(0) }),
             call if TuningProbe::asks(call) => Some(Text { bytes: self.files[index].answer(), exit: Some(0) }),
+            call if kernel::asked(call).is_some() => {
+                let (path, from, to) = kernel::asked(call)?;
+                Some(Text { bytes: String::new(), exit: Some(self.files[index].set_kernel(path, from, to)) })
+            }
             Call::FileEdit { edit, way } => {
                 let done = self.files[index].carry_out(edit, *way);
                 Some(Text { bytes: String::new(), exit: Some(u32::from(done.is_err())) })

@@ -1,24 +1,10 @@
 //! `haproxy.cfg`: its sections, and each line in the light of its section.
 
 use super::{Explanation, FileKind, Line, Meaning, Remark, catalogue, haproxy_lines, haproxy_remarks};
-use crate::model::text::Clean;
-
-/// Words that begin a section.
-pub(super) const SECTIONS: [&str; 13] = [
-    "global",
-    "defaults",
-    "frontend",
-    "backend",
-    "listen",
-    "userlist",
-    "peers",
-    "resolvers",
-    "mailers",
-    "program",
-    "cache",
-    "ring",
-    "http-errors",
-];
+use crate::model::{
+    text::Clean,
+    tuning::{self, SECTIONS},
+};
 
 /// A section with its lines.
 #[derive(Debug, Default)]
@@ -123,27 +109,9 @@ fn head(words: &[String]) -> String {
     }
 }
 
-/// Words of a line: quotes hold them together, a backslash takes the next character as it is, `#` ends the line.
+/// Words of a line, as HAProxy reads them.
 fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match (letter, quote) {
-            ('\\', None | Some('"')) => word.get_or_insert_default().extend(letters.next()),
-            ('"' | '\'', None) => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            (end, Some(begun)) if end == begun => quote = None,
-            ('#', None) => break,
-            (blank, None) if blank.is_whitespace() => words.extend(word.take()),
-            (other, _) => word.get_or_insert_default().push(other),
-        }
-    }
-    words.extend(word);
-    words
+    tuning::words(text).into_iter().map(|word| word.text).collect()
 }
 
 /// A password is nobody's business who looks over a shoulder.

@@ -1,6 +1,7 @@
 //! Lines of `haproxy.cfg` whose words depend on each other: servers, addresses that are bound, stats sockets.
 
 use super::haproxy::Section;
+use crate::model::tuning::time_ms;
 use std::fmt::Write as _;
 
 /// HAProxy's own values where a server says nothing.
@@ -135,22 +136,7 @@ fn stats_socket(words: &[String]) -> String {
     format!("The control socket {path}: whoever opens it {may}.{who}")
 }
 
-/// A time as HAProxy writes it: milliseconds without a unit.
-pub(super) fn time_ms(word: &str) -> Option<u64> {
-    let digits = word.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(word.len());
-    let number: u64 = word[..digits].parse().ok()?;
-    match &word[digits..] {
-        "us" => Some(number / 1_000),
-        "" | "ms" => Some(number),
-        "s" => number.checked_mul(1_000),
-        "m" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        "d" => number.checked_mul(86_400_000),
-        _ => None,
-    }
-}
-
-/// The same in words; the word itself where it is none.
+/// A time in words; the word itself where it is none.
 pub(super) fn time_words(word: &str) -> String {
     time_ms(word).map_or_else(|| word.to_owned(), ms_words)
 }

@@ -11,7 +11,7 @@ mod haproxy_lines;
 mod haproxy_remarks;
 mod option_file;
 
-use crate::model::text::Clean;
+use crate::model::{text::Clean, tuning::SECTIONS};
 use serde::Serialize;
 
 /// Longest file that is explained, bytes.
@@ -117,7 +117,7 @@ fn kind(lines: &[Clean]) -> Option<FileKind> {
     lines.iter().find_map(|line| {
         let text = line.as_str().trim();
         let first = text.split_whitespace().next()?;
-        if haproxy::SECTIONS.contains(&first) {
+        if SECTIONS.contains(&first) {
             return Some(FileKind::Haproxy);
         }
         let is_group = first.starts_with('[') && text.trim_end_matches([' ', '\t']).contains(']');

@@ -84,10 +84,23 @@ pub enum FileJudge {
         /// Its value, as it stands in the file.
         value: String,
     },
-    /// HAProxy reads the configuration as at its start.
-    Haproxy,
+    /// HAProxy reads all its files as at its start.
+    Haproxy {
+        /// How it is then reloaded; nothing where what runs does not change by it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reload: Option<HaproxyReload>,
+    },
     /// Nobody: whoever reads it takes each line for itself.
     Nobody,
+}
+
+/// A reload of HAProxy, which ends when another process answers; both ways of a change end with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HaproxyReload {
+    /// The socket by which it is asked.
+    pub socket: String,
+    /// The file that it takes states of servers over from: written just before, and afterwards as it was.
+    pub state_file: Option<String>,
 }
 
 /// Which way.
@@ -198,7 +211,10 @@ impl FileEdit {
         };
         let judge = match &self.judge {
             FileJudge::Database { option, value } => one_line(option) && one_line(value),
-            FileJudge::Haproxy | FileJudge::Nobody => true,
+            FileJudge::Haproxy { reload: Some(reload) } => {
+                is_plain_path(&reload.socket) && reload.state_file.as_deref().is_none_or(is_plain_path)
+            }
+            FileJudge::Haproxy { reload: None } | FileJudge::Nobody => true,
         };
         let is_sum = |sum: &Clean| sum.as_str().len() == 64 && sum.as_str().bytes().all(|b| b.is_ascii_hexdigit());
         let beside = self.kept.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.starts_with(KEPT));
@@ -213,7 +229,15 @@ impl FileEdit {
     pub(super) fn tell(&self, way: FileWay, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, kept, .. } = self;
         let short = |sum: &Clean| sum.as_str().chars().take(12).collect::<String>();
+        let is_reloaded = matches!(self.judge, FileJudge::Haproxy { reload: Some(_) });
+        let then = if is_reloaded { " && systemctl reload haproxy" } else { "" };
         match (way, self.change.sum()) {
+            (FileWay::Make, Some(sum)) if is_reloaded => {
+                write!(f, "edit {path}{then} # if its SHA-256 is {}…, kept as {kept}", short(sum))
+            }
+            (FileWay::TakeBack, Some(_)) if is_reloaded => {
+                write!(f, "mv {kept} {path}{then} # if only this change was made to it")
+            }
             (FileWay::Make, Some(sum)) => write!(f, "edit {path} # if its SHA-256 is {}…, kept as {kept}", short(sum)),
             (FileWay::Make, None) => write!(f, "create {path} # if there is no such file"),
             (FileWay::TakeBack, Some(_)) => write!(f, "mv {kept} {path} # if only this change was made to it"),

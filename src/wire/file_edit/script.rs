@@ -4,7 +4,7 @@
 //! back. Its words on standard error are read by operators.
 //!
 //! While the daemon judges, a file says so (`FileEdit::judging`): a change that was cut off there is neither done nor not
-//! done, and nobody takes it for either. A database server is only asked for what it is known to answer without starting: one
+//! done, and nobody takes it for either; the same holds while HAProxy is reloaded. A database server is only asked for what it is known to answer without starting: one
 //! that does not know `--validate-config` would open its data first.
 
 use super::{FileChange, FileEdit, FileJudge, FileWay};
@@ -40,8 +40,26 @@ case $bad:$r in 1:*|*'[ERROR]'*) printf '%s\n' "$r" | grep -F '[ERROR]' || print
 w=; o=$(printf '%s' "$opt" | tr - _); for a in $("$x" "$@" --print-defaults 2>/dev/null); do case $a in --*=*) k=${a%%=*}; k=$(printf '%s' "${k#--}" | tr - _); k=${k#loose_}; [ "$k" != "$o" ] || w=${a#*=};; esac; done
 [ "$w" = "$val" ] || { echo "the server would start with $opt = ${w:-its default}"; return 1; };;
 haproxy) p=; for d in /proc/[0-9]*; do c=; { read -r c <$d/comm; } 2>/dev/null; [ "$c" != haproxy ] || [ -n "$p" ] || p=${d#/proc/}; done
-x=/usr/sbin/haproxy; [ -z "$p" ] || x=$(readlink /proc/$p/exe); x=${x% (deleted)}; r=$("$x" -c -q -f "$f" 2>&1) || { printf '%s\n' "$r" | tail -n 3; return 1; };;
+x=/usr/sbin/haproxy; [ -z "$p" ] || x=$(readlink /proc/$p/exe); x=${x% (deleted)}; set --; k=; i=$IFS; IFS='
+'; set -f; for a in $(tr '\0' '\n' 2>/dev/null </proc/${p:-self}/cmdline); do case $k:$a in f:*) set -- "$@" -f "$a"; k=;; all:*) set -- "$@" -f "$a";; :-f) k=f;; :--) k=all;; esac; done; set +f; IFS=$i
+[ -n "$p" ] && [ $# -gt 0 ] || set -- -f "$f"; r=$("$x" -c -q "$@" 2>&1) || { printf '%s\n' "$r" | grep -F ALERT || printf '%s\n' "$r" | tail -n 3; return 1; };;
 esac; return 0; }
+"#;
+
+/// Reloads HAProxy, and waits for the new process; `opt` is its socket, `val` the file by which states are carried over.
+const RELOAD: &str = r#"ask() { printf '%s\n' "$1" | socat -t 5 - "UNIX-CONNECT:$opt" 2>/dev/null; }
+serves() { ask 'show info' | sed -n 's/^Pid: *//p'; }
+reloaded() { [ "$judge" = haproxy ] && [ -n "$opt" ] || return 0
+command -v socat >/dev/null 2>&1 || { echo "socat is not installed here, so that HAProxy cannot be asked"; return 1; }
+w=$(serves); [ -n "$w" ] || { echo "HAProxy does not answer at $opt"; return 1; }
+u=$(sed -n 's|.*/\([^/]*\.service\).*|\1|p' /proc/$w/cgroup 2>/dev/null | head -n 1); u=${u:-haproxy.service}; g=
+if [ -n "$val" ]; then ask 'show servers state' >"$val.vakt-new"
+[ "$(head -n 1 "$val.vakt-new")" = 1 ] || { rm -f -- "$val.vakt-new"; echo "HAProxy does not tell the states of its servers"; return 1; }
+[ ! -e "$val" ] || { mv -f -- "$val" "$val.vakt-former" && g=1; }; mv -f -- "$val.vakt-new" "$val"; fi
+bad=; r=$(systemctl reload "$u" 2>&1) || bad="it could not be reloaded: $r"
+t=0; while [ -z "$bad" ]; do v=$(serves); [ -z "$v" ] || [ "$v" = "$w" ] || break; t=$((t + 1)); [ $t -lt 50 ] || bad="no new process of HAProxy answers"; sleep 0.2; done
+[ -z "$val" ] || if [ -n "$g" ]; then mv -f -- "$val.vakt-former" "$val"; else rm -f -- "$val"; fi
+[ -z "$bad" ] || { echo "$bad"; return 1; }; }
 "#;
 
 const MAKE: &str = r#"make() {
@@ -61,6 +79,7 @@ on_disk "$n"
 mv -f -- "$n" "$f" || { [ $kind = create ] || rm -f -- "$b"; die "$f could not be replaced"; }
 on_disk "${f%/*}"
 why=$(judged) || { if [ $kind = create ]; then rm -f -- "$f"; else mv -f -- "$b" "$f"; fi; on_disk "${f%/*}"; die "the new file is not accepted, the old one is back: $why"; }
+why=$(reloaded) || { mv -f -- "$b" "$f"; on_disk "${f%/*}"; again=$(reloaded) || { trap 'rm -f -- "$n"' EXIT; die "$why; the old file is back, and HAProxy was not reloaded with it: $again"; }; die "$why; the old file is back, and HAProxy runs with it"; }
 }
 "#;
 
@@ -68,8 +87,11 @@ const TAKE_BACK: &str = r#"take_back() { trap 'rm -f -- "$n"' EXIT; trap '' HUP;
 [ ! -L "$f" ] && [ -f "$f" ] || die "$f is no plain file"
 if [ $kind = create ]; then printf '%s' "$text" >"$n"; else [ -f "$b" ] && [ "$(sum_of "$b")" = "$sum" ] || die "$b is not the file as it was"; made "$b" >"$n"; fi
 cmp -s -- "$n" "$f" || die "$f was edited since: it is left as it is"
+[ "$judge" != haproxy ] || [ -z "$opt" ] || { [ ! -e "$m" ] || die "another change of $f is at work, or was cut off: look at it, then remove $m"; : >"$m" || die "$m could not be written"; }
 if [ $kind = create ]; then rm -f -- "$f"; else mv -f -- "$b" "$f"; fi || die "$f could not be put back"
 on_disk "${f%/*}"
+why=$(reloaded) || die "$f is back, and HAProxy was not reloaded with it: $why"
+[ "$judge" != haproxy ] || [ -z "$opt" ] || rm -f -- "$m"
 }
 "#;
 
@@ -77,7 +99,7 @@ const RUN: &str = "case $way in make) make;; *) take_back;; esac";
 
 /// The words of the process.
 pub(super) fn argv(edit: &FileEdit, way: FileWay) -> Vec<String> {
-    let script = [HEAD, JUDGE, MAKE, TAKE_BACK, RUN].concat();
+    let script = [HEAD, JUDGE, RELOAD, MAKE, TAKE_BACK, RUN].concat();
     let (kind, sum, line, column, length, text) = match &edit.change {
         FileChange::Splice { sum, line, column, length, text, .. } => {
             ("splice", sum.as_str(), *line, *column, *length, text.as_str())
@@ -90,7 +112,10 @@ pub(super) fn argv(edit: &FileEdit, way: FileWay) -> Vec<String> {
     };
     let (judge, option, value) = match &edit.judge {
         FileJudge::Database { option, value } => ("database", option.as_str(), value.as_str()),
-        FileJudge::Haproxy => ("haproxy", "", ""),
+        FileJudge::Haproxy { reload: None } => ("haproxy", "", ""),
+        FileJudge::Haproxy { reload: Some(reload) } => {
+            ("haproxy", reload.socket.as_str(), reload.state_file.as_deref().unwrap_or_default())
+        }
         FileJudge::Nobody => ("nobody", "", ""),
     };
     let way = match way {

@@ -3,8 +3,7 @@
 //! HAProxy splits a line at `;` and at line breaks, therefore a name that is not `[A-Za-z0-9_.:-]` is refused, never
 //! escaped: [`ServerCommands::new`] is the only way to a write, and it checks.
 //!
-//! Deliberately absent: commands with payload, and anything that changes a process as a whole (`set maxconn`, which
-//! deadlocks 2.6 while clients queue).
+//! Deliberately absent: commands with payload. Limits of a process, its frontends and servers are in `knobs`.
 
 use crate::{
     model::{
@@ -65,12 +64,17 @@ impl<'a> ServerCommands<'a> {
     }
 
     fn write(&self, command: String) -> Request {
-        Request {
-            access: Access::Write,
-            call: Call::Haproxy { socket: self.socket.to_owned(), command },
-            deadline_ms: WRITE_DEADLINE_MS,
-            cap_bytes: WRITE_CAP_BYTES,
-        }
+        write(self.socket, command)
+    }
+}
+
+/// A write on a socket.
+pub(super) fn write(socket: &str, command: String) -> Request {
+    Request {
+        access: Access::Write,
+        call: Call::Haproxy { socket: socket.to_owned(), command },
+        deadline_ms: WRITE_DEADLINE_MS,
+        cap_bytes: WRITE_CAP_BYTES,
     }
 }
 

@@ -6,11 +6,14 @@
 
 pub mod commands;
 mod info;
+mod knobs;
 mod servers_state;
 mod stat;
 mod stat_columns;
 mod status;
 mod table;
+
+pub use knobs::set_knob;
 
 use super::{
     complaints::Complaints,

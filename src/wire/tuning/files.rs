@@ -4,6 +4,7 @@
 //! Files of a database may hold secrets: only heads of groups, and lines that name a setting of the catalogue, leave the
 //! node.
 
+use super::haproxy_files;
 use crate::{
     model::{
         figure::{Figure, Unknown},
@@ -32,7 +33,7 @@ const SYSCTL_LAST: &str = "/etc/sysctl.conf";
 /// The script. Almost all of it is done by the shell itself. Values of the kernel are read by a `grep`: such a file is
 /// at its end behind the first read, and some shells read byte by byte. A database costs one process more, for its command
 /// line.
-pub(super) fn script(has_database: bool) -> String {
+pub(super) fn script(has_database: bool, has_haproxy: bool) -> String {
     let kernel: Vec<&str> = catalogue().of(Technology::Kernel).map(|setting| setting.key.as_str()).collect();
     let paths: Vec<String> = kernel.iter().map(|key| format!("/proc/sys/{}", key.replace('.', "/"))).collect();
     let folders: Vec<String> = SYSCTL_FOLDERS.iter().map(|folder| format!("{folder}/*.conf")).collect();
@@ -46,6 +47,9 @@ pub(super) fn script(has_database: bool) -> String {
         lines = kernel_names(),
         folders = folders.join(" "),
     );
+    if has_haproxy {
+        script.push_str(&haproxy_files::script());
+    }
     if has_database {
         script.push_str("; ");
         script.push_str(&script_of_options());
@@ -127,6 +131,7 @@ pub(super) fn read(bytes: &[u8], version: &Figure<Clean>, sample: &mut TuningSam
         let cut = Figure::Unknown(Unknown::Malformed);
         (sample.kernel_files, sample.option_files) = (cut.clone(), cut);
         sample.files = Figure::Unknown(Unknown::Malformed);
+        sample.haproxy = Figure::Unknown(Unknown::Malformed);
         sample.kernel = Figure::Known(reader.kernel);
         return;
     }
@@ -136,6 +141,11 @@ pub(super) fn read(bytes: &[u8], version: &Figure<Clean>, sample: &mut TuningSam
     sample.kernel_files = closed(reader.is_sysctl_closed, reader.sysctl_winners());
     sample.option_folder = reader.folder.take().map(|folder| Clean::line(&folder));
     sample.files = Figure::Known(std::mem::take(&mut reader.files));
+    sample.haproxy = match std::mem::take(&mut reader.haproxy).finish() {
+        Some(Ok(config)) => Figure::Known(config),
+        Some(Err(())) => Figure::Unknown(Unknown::NotPermitted),
+        None => Figure::Unknown(Unknown::Missing),
+    };
     sample.option_files = closed(reader.is_option_closed, reader.options.into_values().collect());
     sample.kernel = Figure::Known(reader.kernel);
 }
@@ -159,6 +169,7 @@ struct Reader<'v> {
     /// Whether lines are those of a file that an earlier change kept.
     is_kept: bool,
     folder: Option<String>,
+    haproxy: haproxy_files::Files,
     /// Of the present line: how it ends, and whether it is shown as it stands.
     with_cr: bool,
     is_exact: bool,
@@ -172,12 +183,22 @@ impl Reader<'_> {
         if let Some(path) = word.strip_prefix("/proc/sys/") {
             return self.take_kernel(&path.replace('/', "."), rest);
         }
+        if let Ok(number) = word.parse::<u32>() {
+            return self.haproxy.line(number, rest, self.is_exact, self.with_cr);
+        }
         match word {
+            "haproxy" => {
+                self.file(rest);
+                self.haproxy.open(rest, false);
+            }
+            "haproxykept" => self.haproxy.open(rest, true),
+            "closed" if self.haproxy.close() => {}
             "folder" if self.open.len() == 1 => self.folder = Some(rest.to_owned()),
             "settings" | "server" | "folder" => {}
             "end" => self.is_whole = true,
             "sysctl" => {
                 self.open.clear();
+                self.haproxy.leave();
                 self.file(rest);
                 self.sysctl.push((rest.to_owned(), Vec::new()));
             }
@@ -187,6 +208,7 @@ impl Reader<'_> {
                 self.open.pop();
             }
             "enter" if self.open.len() <= DEPTH_MAX => {
+                self.haproxy.leave();
                 self.file(rest);
                 self.open.push((Clean::line(rest), false));
             }
@@ -195,6 +217,7 @@ impl Reader<'_> {
             }
             "kept" => {
                 self.is_kept = true;
+                self.haproxy.leave();
                 self.file(rest);
             }
             "link" => {

@@ -1,8 +1,12 @@
-//! Settings of a node: the kernel's values and files, the option files of a database server, and the server's own word.
+//! Settings of a node: the kernel's values and files, the option files of a database server, the server's own word, and the
+//! files of HAProxy.
 //!
-//! Nothing of it moves by itself, so it is asked rarely, and at once when somebody looks. `haproxy` tells HAProxy's.
+//! Nothing of it moves by itself, so it is asked rarely, and at once when somebody looks. By which limits HAProxy runs `haproxy`
+//! tells.
 
 mod files;
+mod haproxy_files;
+pub mod kernel;
 
 use super::{
     complaints::Complaints,
@@ -22,10 +26,15 @@ const CAP_BYTES: usize = 128 * 1024;
 /// How an answer of the script begins.
 const HEAD: &[u8] = b"settings:";
 
-/// Of a node without a database.
-static SCRIPT: LazyLock<String> = LazyLock::new(|| files::script(false));
-/// Of a node with one.
-static SCRIPT_OF_DATABASE: LazyLock<String> = LazyLock::new(|| files::script(true));
+/// By what a node has: neither, a database, HAProxy, both.
+static SCRIPTS: LazyLock<[String; 4]> = LazyLock::new(|| {
+    [(false, false), (true, false), (false, true), (true, true)]
+        .map(|(has_database, has_haproxy)| files::script(has_database, has_haproxy))
+});
+
+fn script(node: &Node) -> &'static str {
+    &SCRIPTS[usize::from(node.database.is_some()) + 2 * usize::from(node.haproxy_socket.is_some())]
+}
 
 /// The settings of the catalogue.
 #[derive(Debug)]
@@ -34,15 +43,13 @@ pub struct TuningProbe;
 impl TuningProbe {
     /// Whether `call` is the script that this probe sends: how a simulated node recognises it.
     pub fn asks(call: &Call) -> bool {
-        let own = [SCRIPT.as_str(), SCRIPT_OF_DATABASE.as_str()];
-        matches!(call, Call::Shell { script } if own.contains(&script.as_ref()))
+        matches!(call, Call::Shell { script } if SCRIPTS.iter().any(|own| own == script.as_ref()))
     }
 }
 
 impl Probe for TuningProbe {
     fn requests(&self, node: &Node, deadline_ms: u64) -> Vec<Request> {
-        let script = if node.database.is_some() { SCRIPT_OF_DATABASE.as_str() } else { SCRIPT.as_str() };
-        let files = Request::read(Call::Shell { script: Cow::Borrowed(script) }, deadline_ms, CAP_BYTES);
+        let files = Request::read(Call::Shell { script: Cow::Borrowed(script(node)) }, deadline_ms, CAP_BYTES);
         std::iter::once(files).chain(mysql::tuning::values(node, deadline_ms)).collect()
     }
 
@@ -72,6 +79,7 @@ impl Probe for TuningProbe {
             let unread = Figure::Unknown(Unknown::NotReadYet);
             sample.kernel = Figure::Unknown(Unknown::NotReadYet);
             (sample.kernel_files, sample.option_files) = (unread.clone(), unread);
+            sample.haproxy = Figure::Unknown(Unknown::NotReadYet);
         }
         let nothing = of_script.is_empty() && sample.variables.why().is_some();
         let mut complaints = complaints.finish();
