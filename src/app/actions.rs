@@ -298,13 +298,13 @@ pub const ALL: [Action; ACTIONS.len()] = [
     },
     Action {
         id: "tune.set",
-        title: "Let a setting of databases run with another value",
-        usage: "tune.set NODE|ROLE SETTING VALUE [--persist|--put-back] [--revert-after TIME] [--reason TEXT]",
+        title: "Let a setting of databases, or of a port of Open vSwitch, run with another value",
+        usage: "tune.set NODE|ROLE|NODE/PORT SETTING VALUE [--persist|--put-back] [--revert-after TIME] [--reason TEXT]",
         danger: Danger::Setting,
-        confirmation: "Enter; the target's name where it reaches several servers; the cluster's name where a crash would lose \
-                       more than before",
+        confirmation: "Enter; the target's name where it reaches several servers, or a port; the cluster's name where a crash \
+                       would lose more than before",
         refused: &[
-            "vakt does not know the setting, or it is none of a database",
+            "vakt does not know the setting, or it is none of a database or of a port",
             "the server does not have it, or needs a restart for it (without `--persist`)",
             "the value is outside of the range, or none of the words, that the server itself states",
             "`innodb_buffer_pool_size`: more than nine tenths of the machine's memory",
@@ -313,9 +313,13 @@ pub const ALL: [Action; ACTIONS.len()] = [
             "settings of appliers, on a server that replicates",
             "`--persist`: what files say is not known; the file is a symbolic link, or its line no plain text; the command line \
              of the server says it",
+            "`ovs.…`: the node has no such port or no switch, or vakt has not read it lately; the value is none of the setting; \
+             `ovs.link` of a cable to another bridge, or of a tunnel",
+            "`ovs.…`, before anything is sent: systemd does not run on the node, or a timer of another change runs there",
             "`--put-back`: no earlier version of the file is kept, or the newest is of another change",
         ],
-        back: "tune.set with the former value, and with `--put-back` where a file was changed",
+        back: "tune.set with the former value, and with `--put-back` where a file was changed; a port by itself, on the node, unless \
+               somebody says that it stays",
         runbook: include_str!("../../assets/runbooks/tune.set.md"),
     },
 ];

@@ -9,7 +9,7 @@ use super::{
     node::NodeExpect,
     session::SessionExpect,
     switchover::DatabaseExpect,
-    tune::{FileExpect, SettingExpect},
+    tune::{CountdownExpect, FileExpect, SettingExpect},
     vip::VipExpect,
 };
 use crate::{
@@ -73,6 +73,8 @@ pub enum Expect {
     Setting(SettingExpect),
     /// Of a file with settings.
     File(FileExpect),
+    /// Of a port of a switch, and the timer that takes a change of it back.
+    Countdown(CountdownExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -145,7 +147,8 @@ impl Check {
             | Expect::Guest(_)
             | Expect::Node(_)
             | Expect::Setting(_)
-            | Expect::File(_) => None,
+            | Expect::File(_)
+            | Expect::Countdown(_) => None,
         }
     }
 
@@ -169,6 +172,7 @@ impl Check {
             Expect::Node(is) => is.judge(facts),
             Expect::Setting(is) => is.judge(facts),
             Expect::File(is) => is.judge(facts),
+            Expect::Countdown(is) => is.judge(facts),
         }
     }
 
@@ -196,7 +200,7 @@ impl Expect {
             Self::Session { .. } | Self::Node(_) => return "as told",
             Self::Guest(is) => return is.tolerance(),
             Self::Daemon(is) => return is.tolerance(),
-            Self::Setting(_) | Self::File(_) => return "exactly",
+            Self::Setting(_) | Self::File(_) | Self::Countdown(_) => return "exactly",
         };
         match is {
             ServerExpect::Told(_) | ServerExpect::Weight(_) | ServerExpect::WeightInFile(_) => "exactly",
@@ -219,6 +223,7 @@ impl fmt::Display for Expect {
             Self::Node(is) => return is.fmt(f),
             Self::Setting(is) => return is.fmt(f),
             Self::File(is) => return is.fmt(f),
+            Self::Countdown(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

@@ -23,6 +23,7 @@ mod guests;
 mod lint;
 mod nodes;
 mod persist;
+mod ports;
 pub(crate) mod rejoin;
 mod switchover;
 mod tune;

@@ -1,6 +1,7 @@
 //! Runs: the machine against every fault, the journal against every flipped bit.
 
 pub(crate) mod cluster;
+mod countdown;
 pub(crate) mod databases;
 mod failover;
 mod faults;

@@ -73,6 +73,9 @@ impl fmt::Display for SettingExpect {
 
 /// The setting in one line, for what is true after a run.
 pub(in crate::plan) fn words(key: &str, facts: &Facts) -> Clean {
+    if let Facts::Countdown(sample) = facts {
+        return super::port::words(sample);
+    }
     let Facts::Tuning(sample) = facts else { return "the answer is about no settings".into() };
     let Some(setting) = catalogue().find(key) else { return "is in no catalogue".into() };
     let reading = sample.reading(setting);

@@ -15,11 +15,13 @@ mod field;
 mod file;
 mod judge;
 mod keep;
+mod port;
 mod statements;
 
 pub use expect::SettingExpect;
 pub(super) use expect::words;
 pub use file::{FileExpect, FileIs};
+pub use port::CountdownExpect;
 
 use super::{
     expect::{Check, Expect},
@@ -38,6 +40,7 @@ use crate::{
         inventory::Confirm,
         text::Clean,
         tune_act::{Keep, TuneAct},
+        tuning::{Technology, catalogue},
     },
     wire::{
         file_edit::FileWay,
@@ -61,6 +64,9 @@ const CAP_BYTES: usize = 64 * 1024;
 
 /// Plans it.
 pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, act: &TuneAct) -> Result<Planned, Refusal> {
+    if let Some(entry) = catalogue().find(act.key.as_str()).filter(|entry| entry.technology == Technology::Ovs) {
+        return port::plan(scene, intent, act, entry);
+    }
     let mut reasons = Vec::new();
     if scene.policy.read_only {
         reasons.push(Reason::read_only());

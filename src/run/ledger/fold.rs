@@ -348,6 +348,7 @@ fn expected(check: &Check) -> Option<ServerExpect> {
         | Expect::Daemon(_)
         | Expect::Node(_)
         | Expect::Setting(_)
-        | Expect::File(_) => None,
+        | Expect::File(_)
+        | Expect::Countdown(_) => None,
     }
 }
