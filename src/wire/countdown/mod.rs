@@ -148,21 +148,17 @@ impl Countdown {
         };
         match task {
             CountdownTask::Look => {
-                write!(f, "systemctl status vakt-countdown.timer; ovs-vsctl get {table} {row} {column}")
+                write!(f, "systemctl status vakt-countdown.service; ovs-vsctl get {table} {row} {column}")
             }
             CountdownTask::Arm => write!(
                 f,
-                "systemctl enable vakt-countdown.service; systemctl start vakt-countdown.timer # timer {id}: {} after {after_s} s, \
-                 and at a start of the node",
+                "systemctl enable --now vakt-countdown.service # timer {id}: {} after {after_s} s, and at a start of the node",
                 set(from)
             ),
             CountdownTask::Set => write!(f, "{} # if it is {from}, and the timer runs", set(to)),
             CountdownTask::SetBack => write!(f, "{} # if it is {to}", set(from)),
             CountdownTask::Disarm => {
-                write!(
-                    f,
-                    "systemctl disable --now vakt-countdown.timer vakt-countdown.service # timer {id}; removes them"
-                )
+                write!(f, "systemctl disable --now vakt-countdown.service # timer {id}; removes them")
             }
         }
     }

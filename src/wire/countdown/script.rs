@@ -1,11 +1,12 @@
 //! The script that arms, uses and disarms the timer on its node. POSIX shell, systemd, `flock`; run as root, by `sudo` where
 //! the login is not. Every text that is not fixed is a positional argument.
 //!
-//! On the node: `/var/lib/vakt-countdown/armed` is a folder with what the way back needs. It appears whole and last, when units
-//! and timer are there already, and whoever renames it first has it: the timer (`firing`) or who calls it off (`off`). A
-//! systemd timer counts down while the node runs; the same service is enabled, so that a start of the node takes the change
-//! back at once. Both end with `take-back`, which knows nothing of SSH or vakt, and asks the database until it answers.
-//! What is left afterwards is a line in `/run`, which the next start of the node removes.
+//! On the node: `/var/lib/vakt-countdown/armed` is a folder with what the way back needs. It appears whole and last, when the
+//! unit is enabled and runs already, and whoever renames it first has it: the timer (`firing`) or who calls it off (`off`). The
+//! service counts down; a start of the node takes the change back at once. It knows nothing of SSH or vakt, is started again
+//! when it is killed, and asks the database until it answers. A timer of systemd would begin anew whenever somebody lets
+//! systemd read its units again (seen with 262). What is left afterwards is a line in `/run`, which the next start of the
+//! node removes.
 
 use super::{Countdown, CountdownTask};
 use crate::wire::file_edit::AS_ROOT;
@@ -25,13 +26,16 @@ link() { f=; read -r f 2>/dev/null </sys/class/net/$2/flags || { echo '[{"rows":
 if [ $# = 2 ]; then echo "[{\"rows\":[{\"admin_state\":\"$s\"}]}]"
 elif [ $s = "$3" ] && ip link set dev "$2" "$4"; then echo '[{},{"count":1},{}]'; else echo '"timed out"'; fi; }
 ask() { case $1 in 'link '*) set -f; link $1;; *) timeout 5 ovsdb-client transact "unix:$socket" "$1" 2>&1;; esac; }
-sweep() { { systemctl stop $n.timer; systemctl disable $n.service; rm -f $u/$n.timer $u/$n.service $d/take-back
-rm -rf $d/new $d/off $d/firing; rmdir $d; systemctl daemon-reload; } >/dev/null 2>&1; }
+on_disk() { sync -f $d $u 2>/dev/null || sync; }
+sweep() { { rm -f $u/multi-user.target.wants/$n.service $u/$n.service $d/take-back; rm -rf $d/new $d/off $d/firing; rmdir $d; systemctl daemon-reload; systemctl reset-failed $n.service; } >/dev/null 2>&1; }
 "#;
 
 /// What the node runs by itself when nobody called the timer off; written there as a file. Also where the disk takes no more
 /// writes the change is taken back.
-const TAKE_BACK: &str = r#"exec 9>/run/$n.lock; flock 9
+const TAKE_BACK: &str = r#"trap '' HUP INT TERM
+exec 9>/run/$n.lock; flock 9; find; [ -n "$is" ] || { sweep; exit 0; }; exec 9>&-
+while find; [ "$is" = armed ] && [ $left -gt 0 ] && [ "$1" != now ]; do sleep $((left > 5 ? 5 : 1)); done
+exec 9>/run/$n.lock; flock 9
 p=$d/firing; if [ ! -d $p ]; then [ -d $d/armed ] || { sweep; exit 0; }; mv $d/armed $p || p=$d/armed; fi
 read -r id <$p/id; read -r socket <$p/socket; read -r back <$p/back; i=0
 while :; do r=$(ask "$back")
@@ -44,16 +48,15 @@ sweep
 
 const SERVICE: &str = "[Unit]\nDescription=vakt: take back a change of Open vSwitch that nobody confirmed in time\n\
     After=openvswitch-switch.service openvswitch.service ovs-vswitchd.service ovsdb-server.service\n\
-    RequiresMountsFor=/var/lib/vakt-countdown\n\n[Service]\nType=oneshot\nExecStart=/bin/sh /var/lib/vakt-countdown/take-back\n\n\
+    RequiresMountsFor=/var/lib/vakt-countdown\n\n[Service]\nExecStart=/bin/sh /var/lib/vakt-countdown/take-back\n\
+    Restart=on-failure\nRestartSec=100ms\nStartLimitInterval=0\nOOMScoreAdjust=-1000\nKillSignal=SIGKILL\n\n\
     [Install]\nWantedBy=multi-user.target\n";
 
-const TIMER: &str = "[Unit]\nDescription=vakt: when a change of Open vSwitch is taken back\n\n\
-    [Timer]\nAccuracySec=100ms\nOnActiveSec=";
-
-/// The parts of the script; words: task, id, seconds, socket, transaction, question, take-back, service, timer, least.
-const TASKS: &str = r#"task=$1 id=$2 after=$3 socket=$4 json=$5 look=$6 take_back=$7 service=$8; shift 8; timer=$1 least=$2
+/// The parts of the script; words: task, id, seconds, socket, transaction, question, take-back, service, least.
+const TASKS: &str = r#"task=$1 id=$2 after=$3 socket=$4 json=$5 look=$6 take_back=$7 service=$8; shift 8; least=$1
 die() { echo "$1" >&2; exit 1; }
 locked() { exec 9>/run/$n.lock; flock -w 5 9 || die "the timer on this node is busy"; find; }
+sure() { [ "$(systemctl is-active $n.service 2>/dev/null)" = active ] && [ "$(systemctl is-enabled $n.service 2>/dev/null)" = enabled ]; }
 mine() { [ "$is" = armed ] && [ "$of" = "$id" ] || die "the timer of this run does not run any more"; }
 change() { r=$(ask "$json"); case $r in '[{},{"count":1},{}]') ;;
 *'"timed out"'*) die "it is not as it was seen: somebody changed it, the database says $(ask "$look")";;
@@ -65,14 +68,13 @@ rm -rf $d/new; mkdir -p $d/new || die "$d cannot be written"
 w() { printf '%s\n' "$2" >$d/new/$1 || die "$d cannot be written"; }
 read -r now </proc/sys/kernel/random/boot_id
 w id "$id"; w socket "$socket"; w back "$json"; w boot "$now"; w until $(($(up) + after))
-printf '%s' "$take_back" >$d/take-back && printf '%s' "$service" >$u/$n.service && printf '%s' "$timer" >$u/$n.timer && sync &&
-systemctl daemon-reload && systemctl enable $n.service >/dev/null 2>&1 && systemctl start $n.timer &&
-[ "$(systemctl is-enabled $n.service)" = enabled ] && [ "$(systemctl is-active $n.timer)" = active ] || { sweep; die "systemd did not take the timer"; }
-rm -f $note; mv $d/new $d/armed && sync || { sweep; die "$d cannot be written"; }; }
+printf '%s' "$take_back" >$d/take-back && printf '%s' "$service" >$u/$n.service && systemctl enable $n.service >/dev/null 2>&1 &&
+systemctl start $n.service && sure || { systemctl stop $n.service; sweep; die "systemd did not take the timer"; }
+rm -f $note; on_disk && mv $d/new $d/armed && on_disk && return
+mv $d/armed $d/off 2>/dev/null; systemctl stop $n.service; sweep; die "$d cannot be written"; }
 look() { [ -d /run/systemd/system ] || echo system:other; find; case $is in
 '') echo state:idle;; firing) echo "state:working $of";;
-armed) sure=no; [ "$(systemctl is-active $n.timer 2>/dev/null)" = active ] && [ "$(systemctl is-enabled $n.service 2>/dev/null)" = enabled ] && sure=yes
-echo "state:armed $of $left $sure";; esac
+armed) if sure; then s=yes; else s=no; fi; echo "state:armed $of $left $s";; esac
 [ ! -r $note ] || { read -r l <$note; echo "ran:$l"; }
 r=$(ask "$look") && echo "value:$r"; echo end:; }
 case $task in
@@ -80,7 +82,7 @@ look) look;;
 arm) arm;;
 set) locked; mine; [ $left -ge $least ] || die "only $left s are left until the timer runs out"; change;;
 back) change;;
-disarm) locked; mine; mv $d/armed $d/off || die "the timer cannot be called off"; sync; sweep;;
+disarm) locked; mine; mv $d/armed $d/off || die "the timer cannot be called off"; on_disk; systemctl stop $n.service; sweep;;
 esac
 "#;
 
@@ -88,7 +90,6 @@ esac
 pub(super) fn argv(countdown: &Countdown, task: CountdownTask) -> Vec<String> {
     let script = [COMMON, TASKS].concat();
     let take_back = [COMMON, TAKE_BACK].concat();
-    let timer = format!("{TIMER}{}s\n", countdown.after_s);
     let (word, json) = match task {
         CountdownTask::Look => ("look", String::new()),
         CountdownTask::Arm => ("arm", countdown.transaction(false)),
@@ -110,7 +111,6 @@ pub(super) fn argv(countdown: &Countdown, task: CountdownTask) -> Vec<String> {
         countdown.question(),
         of_arm(&take_back),
         of_arm(SERVICE),
-        of_arm(&timer),
         LEFT_S_MIN.to_string(),
     ];
     head.into_iter().chain(words).collect()
