@@ -66,10 +66,17 @@ impl Scene {
         self.newest()["id"].as_str().unwrap().to_owned()
     }
 
-    /// When the way to the node was cut; a run that ends before has something to say.
+    /// When the way to the node was cut; a run that ends before has something to say. A switch that takes a change in may lose a
+    /// packet before: only a second of silence counts.
     fn cut(&self, mut vakt: Child) -> (Child, Instant) {
         let start = now();
-        while self.is_reachable() {
+        let mut silent_since = None;
+        loop {
+            if self.is_reachable() {
+                silent_since = None;
+            } else if silent_since.get_or_insert_with(now).elapsed() > Duration::from_secs(1) {
+                return (vakt, silent_since.unwrap());
+            }
             let is_over = vakt.try_wait().unwrap().is_some();
             if is_over || start.elapsed() > Duration::from_secs(60) {
                 let _ = vakt.kill();
@@ -77,7 +84,6 @@ impl Scene {
             }
             pause();
         }
-        (vakt, now())
     }
 
     /// Whether it refuses a port on which nobody listens: an sshd of today turns away whoever knocks again and again without
