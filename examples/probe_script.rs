@@ -42,6 +42,7 @@ fn main() -> std::io::Result<()> {
             | Call::OvsDaemon { .. }
             | Call::SqlWrite { .. }
             | Call::FileEdit { .. }
+            | Call::Countdown { .. }
             | Call::LibvirtWrite { .. }) => format!("{other:?}"),
             Call::Tcp { send, .. } => send.to_string(),
             Call::Sql { sql, .. } => sql.to_string(),

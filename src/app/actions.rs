@@ -298,11 +298,11 @@ pub const ALL: [Action; ACTIONS.len()] = [
     },
     Action {
         id: "tune.set",
-        title: "Let a setting of databases, of HAProxy or of the kernel have another value",
-        usage: "tune.set NODE|ROLE SETTING[@PART] VALUE [--persist|--put-back] [--revert-after TIME] [--reason TEXT]",
+        title: "Let a setting of databases, of HAProxy, of the kernel or of a port of Open vSwitch have another value",
+        usage: "tune.set NODE|ROLE|NODE/PORT SETTING[@PART] VALUE [--persist|--put-back] [--revert-after TIME] [--reason TEXT]",
         danger: Danger::Setting,
-        confirmation: "Enter; the target's name where it reaches several servers, where HAProxy is reloaded, and where it cannot \
-                       be undone; the cluster's name where a crash would lose more than before",
+        confirmation: "Enter; the target's name where it reaches several servers, or a port, where HAProxy is reloaded, and where it \
+                       cannot be undone; the cluster's name where a crash would lose more than before",
         refused: &[
             "vakt does not know the setting; a setting of the kernel where the node has none of the roles that it is for, or a value that \
              would stop a machine from serving",
@@ -317,9 +317,13 @@ pub const ALL: [Action; ACTIONS.len()] = [
              operators told HAProxy, or limits that were set while it ran",
             "`--persist`: what files say is not known; the file is a symbolic link, or its line no plain text, or one between \
              `.if` and `.endif`; the command line of the server says it",
+            "`ovs.…`: the node has no such port or no switch, or vakt has not read it lately; the value is none of the setting; \
+             `ovs.link` of a cable to another bridge, or of a tunnel",
+            "`ovs.…`, before anything is sent: systemd does not run on the node, or a timer of another change runs there",
             "`--put-back`: no earlier version of the file is kept, or the newest is of another change",
         ],
-        back: "tune.set with the former value, and with `--put-back` where a file was changed",
+        back: "tune.set with the former value, and with `--put-back` where a file was changed; a port by itself, on the node, unless \
+               somebody says that it stays",
         runbook: include_str!("../../assets/runbooks/tune.set.md"),
     },
 ];

@@ -13,6 +13,7 @@ use crate::{
         figure::{Figure, Unknown},
         ids::NodeName,
         inventory::Role,
+        port_setting::PortSetting,
         text::Clean,
         tuning::{Advice, How, Technology, catalogue},
     },
@@ -174,7 +175,10 @@ pub(crate) fn in_short(seen: Seen<'_>, node: &NodeName, title: &str) -> Vec<Line
 
 /// Whether vakt sets the setting of that row. Asked with every frame, so no other row is looked at.
 pub(crate) fn can_set(seen: Seen<'_>, node: &NodeName, title: &str) -> Result<(), String> {
-    // Rows of parts of HAProxy have names of their own.
+    // Rows of parts of HAProxy, and of ports, have names of their own.
+    if of_port(title).is_some() {
+        return Ok(());
+    }
     let Some(setting) = catalogue().find(title).filter(|setting| setting.technology == Technology::Database) else {
         return Ok(());
     };
@@ -188,10 +192,20 @@ pub(crate) fn can_set(seen: Seen<'_>, node: &NodeName, title: &str) -> Result<()
     Ok(())
 }
 
+/// The setting of a port that a row is about; its title names the port first.
+fn of_port(title: &str) -> Option<PortSetting> {
+    let (_, name) = title.rsplit_once(' ')?;
+    PortSetting::ALL.into_iter().find(|setting| setting.key().strip_prefix("ovs.") == Some(name))
+}
+
 /// The words of the change that the advice, or the value as it runs, leads to: to be looked over and taken. A row of every
 /// database, or of every load balancer, sets all of them.
 pub(crate) fn words(seen: Seen<'_>, fold: &Fold) -> String {
     let row = &fold.row;
+    if let (Technology::Ovs, Some(port)) = (row.setting.technology, &row.object) {
+        let value = row.running.as_ref().known().map_or("", Clean::as_str);
+        return format!("tune.set {}/{port} {} {value}", row.node, row.setting.key);
+    }
     let role = if row.setting.technology == Technology::Haproxy { Role::Edge } else { Role::Database }.word();
     let of_role: Vec<&NodeName> = called(seen.inventory, role).into_iter().map(|node| &node.name).collect();
     let is_everywhere = of_role.len() > 1 && fold.nodes.iter().eq(of_role);

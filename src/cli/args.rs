@@ -115,7 +115,8 @@ pub(super) enum Command {
     /// haproxy.kill-sessions, whose TARGET is backend/server; vip.move, whose TARGET is an address;
     /// mysql.switchover and mysql.failover, which have none; mysql.rejoin, whose TARGET is a node; mysql.kill, whose TARGET
     /// is node/number of a session; vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, whose TARGET is
-    /// a guest of a hypervisor; or tune.set, whose TARGET is a node or role, followed by a setting and its value.
+    /// a guest of a hypervisor; or tune.set, whose TARGET is a node or role (of a setting
+    /// of a port, NODE/PORT), followed by a setting and its value.
     Do(DoWanted),
     /// Look at runs: changes that were made, are being made, or were interrupted; take them up again
     Runs {

@@ -14,6 +14,7 @@ use crate::{
         link::LinkState,
         mysql::MysqlFacts,
         observation::Observed,
+        port_setting::PortSetting,
         time::{Clock, Mono},
         world::NodeFacts,
     },
@@ -203,7 +204,7 @@ fn concerned(inventory: &Inventory, change: &Change) -> BTreeSet<NodeName> {
         return BTreeSet::from([session.node.clone()]);
     }
     if let Change::Tune(act) = change {
-        return called(inventory, act.target.as_str()).into_iter().map(|node| node.name.clone()).collect();
+        return called(inventory, act.node_or_role()).into_iter().map(|node| node.name.clone()).collect();
     }
     let mut names: BTreeSet<NodeName> =
         inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()).map(|node| node.name.clone()).collect();
@@ -255,8 +256,8 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
         LinkState::Down { .. } | LinkState::Asking => true,
         LinkState::Up => ProbeId::ALL.into_iter().filter(|probe| probe.applies_to(node)).all(|probe| match probe {
             // A round takes seconds where packets get lost; an answer that is given once does not wait for it.
-            // A binary log is read by runs only.
-            ProbeId::PrivateNetwork | ProbeId::Binlog => true,
+            // A binary log and a timer are read by runs only.
+            ProbeId::PrivateNetwork | ProbeId::Binlog | ProbeId::Countdown => true,
             ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
             ProbeId::Host if facts.host.failure().is_some() => true,
             ProbeId::Guests if facts.hypervisor.failure().is_some() => true,
@@ -291,7 +292,7 @@ fn was_asked(facts: &NodeFacts, probe: ProbeId) -> bool {
         ProbeId::Mysql => told(&facts.mysql),
         ProbeId::Tuning => told(&facts.tuning),
         // Read by runs only.
-        ProbeId::Binlog => false,
+        ProbeId::Binlog | ProbeId::Countdown => false,
     }
 }
 
@@ -317,6 +318,7 @@ fn rests_on(change: &Change) -> &'static [ProbeId] {
             ProbeId::LinuxBridges,
         ],
         Change::MysqlKill { .. } => &[ProbeId::Mysql],
+        Change::Tune(act) if PortSetting::find(act.key.as_str()).is_some() => &[ProbeId::Ovs],
         Change::Tune(_) => tune::RESTS_ON,
         change if change.is_about_primary() => &[ProbeId::Switchover, ProbeId::Daemon],
         _ => &[],

@@ -25,7 +25,8 @@ use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Duration};
 /// Longest wait for all nodes together.
 const WAIT: Duration = Duration::from_secs(10);
 /// What is looked at of each node.
-pub(super) const RESTS_ON: &[ProbeId] = &[ProbeId::Tuning, ProbeId::Host, ProbeId::HostProfile, ProbeId::Mysql];
+pub(super) const RESTS_ON: &[ProbeId] =
+    &[ProbeId::Tuning, ProbeId::Host, ProbeId::HostProfile, ProbeId::Mysql, ProbeId::Ovs];
 
 /// Prints the settings; well when nodes, files and daemons agree, and nothing puts data at risk.
 pub(super) async fn run(cluster: Cluster, options: Options, wanted: Vec<String>, json: bool) -> Result<Exit, Stop> {

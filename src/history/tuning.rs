@@ -3,6 +3,7 @@
 //! One function ([`survey`]) for the command line, the screen and plans, so that they never say different things.
 
 mod haproxy;
+mod ports;
 
 pub use haproxy::drifts;
 
@@ -224,6 +225,7 @@ pub fn has(setting: &Setting, node: &Node) -> bool {
         Technology::Database => node.database.is_some(),
         Technology::Haproxy => node.haproxy_socket.is_some(),
         Technology::Kernel => true,
+        Technology::Ovs => node.ovs.is_some(),
     };
     is_there && (setting.roles.is_empty() || setting.roles.iter().any(|role| node.roles.contains(role)))
 }
@@ -234,6 +236,9 @@ fn rows_of(setting: &'static Setting, node: &Node, facts: &NodeFacts, samples: &
     }
     if setting.technology == Technology::Haproxy {
         return haproxy::rows(setting, node, facts);
+    }
+    if setting.technology == Technology::Ovs {
+        return ports::rows(setting, node, facts);
     }
     let reading = match facts.tuning.last() {
         Some(sample) => sample.reading_among(setting, samples),
@@ -280,7 +285,8 @@ pub fn troubles<'a>(
     others: &[&TuningSample],
     place: Figure<Place>,
 ) -> Vec<Trouble<'a>> {
-    let settings = catalogue().settings.iter().filter(|setting| setting.technology != Technology::Haproxy);
+    let is_elsewhere = |technology| matches!(technology, Technology::Haproxy | Technology::Ovs);
+    let settings = catalogue().settings.iter().filter(|setting| !is_elsewhere(setting.technology));
     let judged = settings.filter(|setting| has(setting, node)).map(|setting| {
         let reading = sample.reading_among(setting, others);
         let marks = marks(setting, &reading, &Advice::Nothing, place);

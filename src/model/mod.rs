@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod certificates;
+pub mod countdown;
 pub mod figure;
 pub mod guest_act;
 pub mod haproxy;
@@ -23,6 +24,7 @@ pub mod observation;
 pub mod ovs;
 pub mod ovs_daemon;
 pub mod policy;
+pub mod port_setting;
 pub mod presence;
 pub mod private_network;
 pub mod services;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Another value for a setting. Where it is and what it may be, `plan::tune` finds out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TuneAct {
-    /// A node, or a role: every node that has it.
+    /// A node, or a role: every node that has it. Of a setting of a port, `NODE/PORT`.
     pub target: Clean,
     /// The setting, by the name of the catalogue or of a server.
     pub key: Clean,
@@ -64,6 +64,11 @@ impl TuneAct {
         let mut word =
             || words.next().map(Clean::line).filter(|word| !word.is_empty() && !word.as_str().starts_with("--"));
         Some(Self { target: word()?, key: word()?, value: word()?, keep: Keep::No })
+    }
+
+    /// The node or role of the target.
+    pub fn node_or_role(&self) -> &str {
+        self.target.as_str().split('/').next().unwrap_or_default()
     }
 
     /// The change that takes this one back, where the value was `former` before.

@@ -9,7 +9,7 @@ use super::{
     node::NodeExpect,
     session::SessionExpect,
     switchover::DatabaseExpect,
-    tune::{FileExpect, KnobExpect, SettingExpect},
+    tune::{CountdownExpect, FileExpect, KnobExpect, SettingExpect},
     vip::VipExpect,
 };
 use crate::{
@@ -75,6 +75,8 @@ pub enum Expect {
     File(FileExpect),
     /// Of a limit of HAProxy.
     Knob(KnobExpect),
+    /// Of a port of a switch, and the timer that takes a change of it back.
+    Countdown(CountdownExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -148,7 +150,8 @@ impl Check {
             | Expect::Node(_)
             | Expect::Setting(_)
             | Expect::File(_)
-            | Expect::Knob(_) => None,
+            | Expect::Knob(_)
+            | Expect::Countdown(_) => None,
         }
     }
 
@@ -173,6 +176,7 @@ impl Check {
             Expect::Setting(is) => is.judge(facts),
             Expect::File(is) => is.judge(facts),
             Expect::Knob(is) => is.judge(facts),
+            Expect::Countdown(is) => is.judge(facts),
         }
     }
 
@@ -200,7 +204,7 @@ impl Expect {
             Self::Session { .. } | Self::Node(_) => return "as told",
             Self::Guest(is) => return is.tolerance(),
             Self::Daemon(is) => return is.tolerance(),
-            Self::Setting(_) | Self::File(_) => return "exactly",
+            Self::Setting(_) | Self::File(_) | Self::Countdown(_) => return "exactly",
             Self::Knob(is) => return is.tolerance(),
         };
         match is {
@@ -225,6 +229,7 @@ impl fmt::Display for Expect {
             Self::Setting(is) => return is.fmt(f),
             Self::File(is) => return is.fmt(f),
             Self::Knob(is) => return is.fmt(f),
+            Self::Countdown(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

@@ -83,10 +83,11 @@ impl Bindings {
             Call::Tcp { .. } | Call::ShellWithin { .. } => request.call.clone(),
             Call::Haproxy { socket, command } => Call::Haproxy { socket: socket.clone(), command: fill(command)? },
             // They only read, or are calls with names and no text.
-            call
-            @ (Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::LibvirtWrite { .. } | Call::FileEdit { .. }) => {
-                call.clone()
-            }
+            call @ (Call::Ovsdb { .. }
+            | Call::OvsDaemon { .. }
+            | Call::LibvirtWrite { .. }
+            | Call::FileEdit { .. }
+            | Call::Countdown { .. }) => call.clone(),
             Call::Sql { socket, login, statement, sql, repeat } => Call::Sql {
                 socket: socket.clone(),
                 login: login.clone(),
@@ -123,7 +124,8 @@ pub fn holes_in(request: &Request) -> Vec<&str> {
         | Call::OvsDaemon { .. }
         | Call::Libvirt { .. }
         | Call::LibvirtWrite { .. }
-        | Call::FileEdit { .. } => Vec::new(),
+        | Call::FileEdit { .. }
+        | Call::Countdown { .. } => Vec::new(),
     };
     let mut names = Vec::new();
     for mut rest in texts {

@@ -127,7 +127,8 @@ pub fn lint(plan: &Plan, inventory: &Inventory) -> Vec<Fault> {
         check(Rule::Words, !step.title.is_empty());
         check(Rule::Source, step.checks().all(|check| has_source(plan, check)));
         check(Rule::Branch, branch_is_sound(&body.steps, index));
-        check(Rule::Hold, step.hold().is_none_or(|wait| hold_is_sound(step, wait, first)));
+        let is_followed = body.steps[index + 1..].iter().any(|later| later.write().is_some());
+        check(Rule::Hold, step.hold().is_none_or(|wait| hold_is_sound(step, wait, first, is_followed)));
         check(Rule::AtOnce, !step.at_once || follows_at_once(&body.steps, index));
         match &step.action {
             Action::Write(write) => lint_write(write, &body.steps[..=index], inventory, &mut check),
@@ -169,6 +170,9 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
                 node.and_then(libvirt::writing_socket).is_some_and(|known| known == socket)
             }
             Call::Shell { .. } | Call::Exec { .. } | Call::FileEdit { .. } => node.is_some(),
+            Call::Countdown { countdown, .. } => {
+                node.and_then(|node| node.ovs.as_ref()).is_some_and(|switch| switch.path == countdown.socket)
+            }
             // They only read.
             Call::ShellWithin { .. }
             | Call::Ovsdb { .. }
@@ -188,9 +192,10 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
     lint_until(&write.after, check);
 }
 
-fn hold_is_sound(step: &Step, wait: &Wait, irreversible: Option<usize>) -> bool {
+/// Where a write follows that makes it stay, the word alone does not.
+fn hold_is_sound(step: &Step, wait: &Wait, irreversible: Option<usize>, is_followed: bool) -> bool {
     let goes_back = wait.on_late == OnLate::Fail && irreversible.is_none();
-    goes_back && wait.keeps && step.when == When::Always && !wait.guards.is_empty()
+    goes_back && (wait.keeps || is_followed) && step.when == When::Always && !wait.guards.is_empty()
 }
 
 fn lint_wait(wait: &Wait, check: &mut impl FnMut(Rule, bool)) {
@@ -213,7 +218,7 @@ fn lint_until(until: &Until, check: &mut impl FnMut(Rule, bool)) {
 
 fn undo_of(write: &Write) -> Option<&Request> {
     match &write.undo {
-        Undo::Send { request, .. } => Some(request),
+        Undo::Send { request, .. } | Undo::Returns { request, .. } => Some(request),
         Undo::Irreversible { .. } => None,
     }
 }
@@ -243,6 +248,7 @@ fn is_one_command(request: &Request) -> bool {
             sound(socket, &one_line) && sound(&guest.name, &one_line) && sound(&guest.uuid, &one_line)
         }
         Call::FileEdit { edit, .. } => edit.is_sound(),
+        Call::Countdown { countdown, .. } => countdown.is_sound(),
         Call::Shell { script } | Call::ShellWithin { script } => sound(script, &['\n', '\r', '\0']),
         Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Tcp { .. } => false,
         // One process: its words are quoted one by one, so anything but NUL is one word.

@@ -69,7 +69,11 @@ pub fn plan(
         Change::Node { node, act } => node::plan(&scene, intent, node, *act)?,
         Change::Guest { guest, act } => guest::plan(&scene, intent, guest, act)?,
     };
-    if let (Planned::Plan(plan), Some(after_ms)) = (&mut planned, intent.revert_after_ms) {
+    // A change of the network has a timer of its own, on the node.
+    let has_timer = |plan: &Plan| plan.body.steps.iter().any(|step| step.hold().is_some());
+    if let (Planned::Plan(plan), Some(after_ms)) = (&mut planned, intent.revert_after_ms)
+        && !has_timer(plan)
+    {
         revert::hold(plan, u64::from(after_ms.get()))?;
     }
     if let Planned::Plan(plan) = &planned {

@@ -320,6 +320,17 @@ pub enum Undo {
         /// What is sent.
         request: Request,
     },
+    /// This request; and the node takes that way by itself, whether vakt lives and the node can be reached or not.
+    Returns {
+        /// The word on the screen: "ready".
+        label: Clean,
+        /// What is sent.
+        request: Request,
+        /// After how long at most, from the moment at which the change was made, milliseconds.
+        after_ms: u64,
+        /// What holds once the node has done so.
+        seen: Check,
+    },
     /// None.
     Irreversible {
         /// Why.
@@ -426,7 +437,8 @@ impl Step {
         };
         let of_write = write.into_iter().flat_map(|write| {
             let lists = [&write.before, &write.guards, &write.done, &write.after.checks];
-            lists.into_iter().flatten().chain(write.binds.iter().map(|bind| &bind.from))
+            let bound = write.binds.iter().map(|bind| &bind.from);
+            lists.into_iter().flatten().chain(bound).chain(write.undo.returns().map(|(_, seen)| seen))
         });
         let of_wait = wait.into_iter().flat_map(|wait| wait.until.checks.iter().chain(&wait.guards));
         of_write.chain(of_wait)
@@ -448,9 +460,24 @@ impl Step {
         }
     }
 
+    /// After how long at most the node takes the write back by itself, and what is seen then.
+    pub fn returns(&self) -> Option<(u64, &Check)> {
+        self.write().and_then(|write| write.undo.returns())
+    }
+
     /// Whether it is a write that cannot be undone.
     pub fn is_irreversible(&self) -> bool {
         self.write().is_some_and(|write| matches!(write.undo, Undo::Irreversible { .. }))
+    }
+}
+
+impl Undo {
+    /// After how long at most the node takes that way by itself, and what is seen then.
+    pub fn returns(&self) -> Option<(u64, &Check)> {
+        match self {
+            Self::Returns { after_ms, seen, .. } => Some((*after_ms, seen)),
+            Self::Send { .. } | Self::Irreversible { .. } => None,
+        }
     }
 }
 

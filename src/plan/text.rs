@@ -113,9 +113,9 @@ pub fn already_there(already: &AlreadyThere, width: usize) -> String {
 /// The line under the effect: age of the facts, how far back is possible.
 fn summary(plan: &Plan) -> String {
     let age = plan.body.facts_age_ms as f64 / 1000.0;
-    let is_kept = |step: &&Step| matches!(&step.action, Action::Wait(wait) if wait.keeps);
-    if plan.body.steps.iter().any(|step| is_kept(&step)) {
-        let is_held = plan.body.steps.iter().any(|step| step.hold().is_some());
+    let is_kept = |step: &Step| matches!(&step.action, Action::Wait(wait) if wait.keeps);
+    let is_held = plan.body.steps.iter().any(|step| step.hold().is_some());
+    if is_held || plan.body.steps.iter().any(is_kept) {
         let stays = if is_held {
             "every step can be undone, until somebody says that it stays"
         } else {
@@ -172,6 +172,10 @@ fn write_write(page: &mut Page, write: &Write) {
     page.row(7, "after ", &format!("{}, {}", expects(&write.after.checks), within(&write.after)));
     match &write.undo {
         Undo::Send { request, .. } => page.request(7, "undo", request),
+        Undo::Returns { request, after_ms, .. } => {
+            page.request(7, "undo", request);
+            page.row(7, "alone ", &format!("the node does so by itself, within {}", time_words(*after_ms)));
+        }
         Undo::Irreversible { why, .. } => page.row(7, "undo  ", &format!("none: {why}")),
     }
     if let Some(words) = &write.rests {

@@ -69,6 +69,7 @@ pub(super) fn deadline_missed(node: &NodeName, request: &Request) -> Trouble {
         Call::Ovsdb { .. } => " of the switch's database".to_owned(),
         Call::OvsDaemon { .. } => " of the switch's daemon".to_owned(),
         Call::FileEdit { edit, .. } => format!(" to the change of {}", edit.path),
+        Call::Countdown { countdown, .. } => format!(" to the change of {}", countdown.row),
         Call::Tcp { port, .. } => format!(" on port {port}"),
         Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
         Call::SqlWrite { .. } => " to statements for the database".to_owned(),

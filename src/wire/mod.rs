@@ -5,6 +5,7 @@
 
 pub mod certificates;
 mod complaints;
+pub mod countdown;
 pub mod explain;
 pub mod feed;
 pub mod file_edit;

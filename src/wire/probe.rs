@@ -1,12 +1,13 @@
 //! What is asked regularly: a probe names its requests and turns the replies into facts.
 
 use super::{
-    certificates, haproxy, host, libvirt, linux_bridge, memcached, mysql, ovs, presence, private_network,
+    certificates, countdown, haproxy, host, libvirt, linux_bridge, memcached, mysql, ovs, presence, private_network,
     request::{Reply, Request},
     services, tuning,
 };
 use crate::model::{
     certificates::CertificatesFacts,
+    countdown::CountdownSample,
     haproxy::HaproxySample,
     host::{HostProfile, HostSample},
     hypervisor::{HypervisorProfile, HypervisorSample},
@@ -80,12 +81,14 @@ pub enum ProbeId {
     Binlog,
     /// Settings of kernel and database, and what files say of them.
     Tuning,
+    /// The timer on a node that takes a change of its switch back. Only a run asks for it.
+    Countdown,
 }
 
 impl ProbeId {
     /// Every probe. Of those that are due at the same moment the earlier one comes first. A recording knows probes by
     /// their place: a new one is added at the end.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Host,
         Self::Haproxy,
         Self::HostProfile,
@@ -105,6 +108,7 @@ impl ProbeId {
         Self::Daemon,
         Self::Binlog,
         Self::Tuning,
+        Self::Countdown,
     ];
 
     /// Whether `node` has what this probe asks.
@@ -120,7 +124,7 @@ impl ProbeId {
             Self::PrivateNetwork => node.private.is_some(),
             Self::Mysql | Self::Switchover | Self::Daemon => node.database.is_some(),
             Self::Guests | Self::GuestProfile => node.libvirt_socket.is_some(),
-            Self::Binlog => false,
+            Self::Binlog | Self::Countdown => false,
         }
     }
 
@@ -142,7 +146,7 @@ impl ProbeId {
             Self::Memcached => poll.memcached_ms,
             Self::Certificates => poll.certificates_ms,
             Self::PrivateNetwork => poll.private_network_ms,
-            Self::Switchover | Self::Daemon | Self::Binlog => SWITCHOVER_MS,
+            Self::Switchover | Self::Daemon | Self::Binlog | Self::Countdown => SWITCHOVER_MS,
             Self::Tuning => TUNING_MS,
         }
     }
@@ -180,6 +184,7 @@ impl ProbeId {
             Self::Daemon => &mysql::DaemonProbe,
             Self::Binlog => &mysql::BinlogProbe,
             Self::Tuning => &tuning::TuningProbe,
+            Self::Countdown => &countdown::CountdownProbe,
         }
     }
 }
@@ -206,6 +211,7 @@ impl fmt::Display for ProbeId {
             Self::Daemon => "database daemon",
             Self::Binlog => "binary log",
             Self::Tuning => "settings",
+            Self::Countdown => "timer",
         })
     }
 }
@@ -275,6 +281,8 @@ pub enum Facts {
     Binlog(Box<BinlogSample>),
     /// Of [`ProbeId::Tuning`].
     Tuning(Box<TuningSample>),
+    /// Of [`ProbeId::Countdown`].
+    Countdown(Box<CountdownSample>),
 }
 
 /// Something in an answer that was not understood; the rest was.

@@ -1,6 +1,7 @@
 //! What is sent to a node, as a value: previewed, journalled, logged and sent from the same text.
 
 use super::{
+    countdown::{Countdown, CountdownTask},
     file_edit::{FileEdit, FileWay},
     libvirt::{
         self,
@@ -124,6 +125,14 @@ pub enum Call {
         edit: Box<FileEdit>,
         /// There or back.
         way: FileWay,
+    },
+    /// A change of a port of a switch, with a timer on the node that takes it back (`wire::countdown`), as root, on a
+    /// connection that is made for it.
+    Countdown {
+        /// Which.
+        countdown: Box<Countdown>,
+        /// What is done.
+        task: CountdownTask,
     },
     /// What the database of a switch tells on a kept conversation: everything when something changed since the last
     /// answer, else only that nothing did, after `hold_ms`.
@@ -288,6 +297,7 @@ impl fmt::Display for Request {
                 if notes.is_empty() { Ok(()) } else { write!(f, " # {}", notes.join("; ")) }
             }
             Call::FileEdit { edit, way } => edit.tell(*way, f),
+            Call::Countdown { countdown, task } => countdown.tell(*task, f),
             Call::Libvirt { socket, question } => {
                 let address = format!("qemu+unix:///system?socket={socket}");
                 write!(f, "virsh -r -c {} {}", shell_word(&address), question.words())

@@ -18,6 +18,7 @@ pub(crate) mod lab;
 mod lasting;
 mod machines;
 mod nodes;
+mod ports;
 mod services;
 mod switches;
 mod switchover;

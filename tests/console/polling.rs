@@ -50,7 +50,7 @@ fn answer(app: &mut App, ms: u64, effects: Vec<Effect>, silent: &[&str]) -> usiz
             ProbeId::Switchover => Facts::Switchover(Box::default()),
             ProbeId::Daemon => Facts::Daemon(Box::default()),
             ProbeId::Tuning => Facts::Tuning(Box::default()),
-            ProbeId::Binlog => panic!("only runs ask for a binary log"),
+            ProbeId::Binlog | ProbeId::Countdown => panic!("only runs ask for it"),
         };
         let report = Report { node, probe, outcome: Ok(facts), complaints: Vec::new(), round_trip_ms: 4 };
         happens(app, ms + 10, Event::Report(report));

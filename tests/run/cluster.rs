@@ -2,6 +2,7 @@
 
 use super::{
     balancer_limits::Limits,
+    countdown::SimTimer,
     databases::{self, SimDatabase},
     guests::{self, SimGuest, SimHypervisor},
 };
@@ -47,6 +48,8 @@ pub(crate) struct Cluster {
     pub(crate) balancers: Vec<Balancer>,
     pub(crate) databases: Vec<SimDatabase>,
     pub(crate) hypervisors: Vec<SimHypervisor>,
+    /// The timer of kvm01, and the port that it is about.
+    pub(crate) timer: SimTimer,
     /// Writes that clients were told are done: the server, and its number.
     pub(crate) acknowledged: Vec<(u32, u64)>,
     /// Whether commits of db01 waited for an acknowledgement when it was last read, and how long before it fell silent.
@@ -265,7 +268,8 @@ impl Cluster {
         };
         let balancers = vec![balancer("lb01"), balancer("lb02")];
         let (databases, hypervisors, acknowledged) = (Vec::new(), Vec::new(), Vec::new());
-        let mut cluster = Self { balancers, databases, hypervisors, acknowledged, last_word: None };
+        let timer = SimTimer::default();
+        let mut cluster = Self { balancers, databases, hypervisors, timer, acknowledged, last_word: None };
         cluster.on("lb01").server("web03").sessions = 3;
         cluster.on("lb02").server("web03").sessions = 1;
         cluster
@@ -386,6 +390,9 @@ impl Cluster {
 
     pub(crate) fn facts(&self, node: &NodeName, probe: ProbeId) -> Option<Facts> {
         if let Some(hypervisor) = self.hypervisors.iter().find(|hypervisor| hypervisor.name == node.as_str()) {
+            if probe == ProbeId::Countdown {
+                return self.timer.facts().filter(|_| hypervisor.reachable);
+            }
             return hypervisor.reachable.then(|| match probe {
                 ProbeId::GuestProfile => Facts::GuestProfile(Box::new(hypervisor.profile())),
                 ProbeId::OvsDetail => Facts::OvsDetail(Box::new(hypervisor.learned())),
@@ -415,7 +422,12 @@ impl Cluster {
             databases::one_takes_writes(&self.databases);
             return reply;
         }
-        if let Some(hypervisor) = self.hypervisor(node.as_str()) {
+        let timer = &mut self.timer;
+        let mut hypervisors = self.hypervisors.iter_mut();
+        if let Some(hypervisor) = hypervisors.find(|hypervisor| hypervisor.name == node.as_str()) {
+            if let Call::Countdown { countdown, task } = &request.call {
+                return if hypervisor.reachable { timer.send(countdown, *task) } else { None };
+            }
             return hypervisor.send(request);
         }
         let balancer = self.on(node.as_str());
@@ -499,6 +511,11 @@ impl Cluster {
             .chain(self.hypervisors.iter().flat_map(|hypervisor| {
                 hypervisor.guests.iter().map(|guest| (hypervisor.name, guest.name, AdminState::Ready, guest.setting()))
             }))
+            .chain(
+                self.hypervisors
+                    .first()
+                    .map(|hypervisor| (hypervisor.name, "phy-int", AdminState::Ready, self.timer.setting())),
+            )
             .collect()
     }
 }

@@ -8,7 +8,7 @@ use vakt::{
             DiskDefinition, DomainDefinition, DomainJob, DomainMemory, DomainRates, DomainSample, DomainState,
             HypervisorFacts, HypervisorProfile, HypervisorSample, InterfaceDefinition, StoragePool, Version,
         },
-        ovs::{Bridge, Interface, Ofport, OvsFacts, Port, Trunks, Vlan},
+        ovs::{Bridge, Interface, InterfaceKind, LinkState, Ofport, OvsFacts, Port, Trunks, Vlan},
         ovs_daemon::{BridgeAddresses, LearnedAddress, OvsDetail, PortReference},
         text::Clean,
     },
@@ -222,8 +222,15 @@ impl SimHypervisor {
             interfaces: vec![uplink],
             ..Port::default()
         };
+        let cable = Interface {
+            name: "patch0".into(),
+            kind: Figure::Known(InterfaceKind::Patch(None)),
+            admin: Figure::Known(LinkState::Up),
+            ..Interface::default()
+        };
+        let other = Port { name: "patch0".into(), interfaces: vec![cable], ..Port::default() };
         let mut facts = OvsFacts::default();
-        facts.sample.bridges.push(Bridge { name: self.bridge.into(), ports: vec![port], ..Bridge::default() });
+        facts.sample.bridges.push(Bridge { name: self.bridge.into(), ports: vec![port, other], ..Bridge::default() });
         facts
     }
 

@@ -160,6 +160,7 @@ impl Harness {
     }
 
     fn pass_ms(&mut self, ms: u64) {
+        self.cluster.timer.pass_ms(ms);
         self.now = Now { mono: self.now.mono.plus_ms(ms), wall: Wall(self.now.wall.0.saturating_add_unsigned(ms)) };
     }
 
@@ -302,7 +303,7 @@ impl Harness {
         fault: Option<Fault>,
     ) -> Option<RunEvent> {
         let lost = |why: &str| Some(RunEvent::ReplyLost { ticket, why: why.into() });
-        if let Call::LibvirtWrite { .. } = &request.call {
+        if let Call::LibvirtWrite { .. } | Call::Countdown { .. } = &request.call {
             return self.deliver_operation(ticket, node, request, fault);
         }
         if matches!(request.call, Call::SqlWrite { .. } | Call::Exec { .. } | Call::FileEdit { .. }) {
@@ -387,7 +388,10 @@ impl Harness {
                 lost
             }
             Some(Fault::WrongState) => {
-                let Call::LibvirtWrite { guest, operation, .. } = &request.call else { return lost };
+                let Call::LibvirtWrite { guest, operation, .. } = &request.call else {
+                    self.cluster.timer.meddle();
+                    return said(0);
+                };
                 // Whoever is asked to shut down, or is reset, has no other state to end up in that could be told.
                 if !matches!(operation, Operation::Shutdown | Operation::Reset) {
                     let guest = self.cluster.guest(&guest.name);

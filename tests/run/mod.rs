@@ -2,6 +2,7 @@
 
 pub(crate) mod balancer_limits;
 pub(crate) mod cluster;
+mod countdown;
 pub(crate) mod databases;
 mod failover;
 mod faults;

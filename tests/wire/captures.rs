@@ -76,6 +76,11 @@ fn presence_captures() {
 }
 
 #[test]
+fn timer_captures() {
+    check("timer", ".txt", ProbeId::Countdown);
+}
+
+#[test]
 fn daemon_captures() {
     check("daemon", ".txt", ProbeId::Daemon);
 }

@@ -77,7 +77,7 @@ pub(super) fn report(app: &mut App, report: Report) {
         Ok(Facts::Daemon(sample)) => node.daemon.take(*sample, now),
         Ok(Facts::Tuning(sample)) => node.tuning.take(*sample, now),
         // Only runs ask for it.
-        Ok(Facts::Binlog(_)) => {}
+        Ok(Facts::Binlog(_) | Facts::Countdown(_)) => {}
         Err(trouble) => failed(app, &name, probe, &trouble),
     }
     complaints.truncate(COMPLAINTS_MAX);
@@ -170,7 +170,7 @@ fn failed(app: &mut App, name: &NodeName, probe: ProbeId, trouble: &Trouble) {
         ProbeId::Switchover => node.switchover.fail(reason, now),
         ProbeId::Daemon => node.daemon.fail(reason, now),
         ProbeId::Tuning => node.tuning.fail(reason, now),
-        ProbeId::Binlog => {}
+        ProbeId::Binlog | ProbeId::Countdown => {}
         ProbeId::Haproxy => {
             node.haproxy.fail(reason, now);
             app.history.push_haproxy_gap(name, now.mono);

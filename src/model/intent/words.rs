@@ -411,6 +411,7 @@ mod tests {
             "node.drain web03 --deadline 5m --on-deadline force --reason kernel",
             "node.undrain web03 --deadline 90s",
             "tune.set db01 max_connections 300",
+            "tune.set kvm02/eth0 ovs.tag 20 --revert-after 60s",
             "tune.set database innodb_io_capacity -1 --reason slow",
             "tune.set db01 max_connections 300 --persist",
             "tune.set db01 max_connections 200 --put-back --reason slow",

@@ -79,6 +79,8 @@ pub enum Technology {
     Haproxy,
     /// The kernel.
     Kernel,
+    /// Open vSwitch; one setting for each port.
+    Ovs,
 }
 
 /// How a new value comes to count.
@@ -175,6 +177,7 @@ impl Technology {
             Self::Database => "database",
             Self::Haproxy => "haproxy",
             Self::Kernel => "kernel",
+            Self::Ovs => "ovs",
         }
     }
 }

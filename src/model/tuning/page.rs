@@ -11,11 +11,12 @@ pub fn page(catalogue: &Catalogue) -> String {
          figures that the advice rests on. What is not known is not advised.\n\n\
          This page is generated from `assets/tuning.toml`; a test compares it.\n",
     );
-    for technology in [Technology::Database, Technology::Haproxy, Technology::Kernel] {
+    for technology in [Technology::Database, Technology::Haproxy, Technology::Kernel, Technology::Ovs] {
         let title = match technology {
             Technology::Database => "MariaDB and MySQL",
             Technology::Haproxy => "HAProxy",
             Technology::Kernel => "The kernel",
+            Technology::Ovs => "Open vSwitch",
         };
         // Writing into a String cannot fail.
         let _ = writeln!(page, "\n## {title}");

@@ -153,7 +153,7 @@ impl TuningSample {
         match setting.technology {
             Technology::Kernel => self.of_kernel(setting),
             Technology::Database => self.of_server(setting),
-            Technology::Haproxy => Reading::default(),
+            Technology::Haproxy | Technology::Ovs => Reading::default(),
         }
     }
 

@@ -87,6 +87,9 @@ impl fmt::Display for SettingExpect {
 
 /// The setting in one line, for what is true after a run.
 pub(in crate::plan) fn words(key: &str, facts: &Facts) -> Clean {
+    if let Facts::Countdown(sample) = facts {
+        return super::port::words(sample);
+    }
     let Some(setting) = catalogue().find(key) else { return "is in no catalogue".into() };
     if setting.technology == Technology::Haproxy {
         return super::haproxy::words(key, facts);

@@ -181,6 +181,7 @@ fn owner(setting: &Setting) -> &'static str {
         Technology::Database => "a database",
         Technology::Haproxy => "HAProxy",
         Technology::Kernel => "the kernel",
+        Technology::Ovs => "Open vSwitch",
     }
 }
 

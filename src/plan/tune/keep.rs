@@ -221,7 +221,7 @@ impl<'a> Stand<'a> {
         match self.setting.technology {
             Technology::Database => FileJudge::Database { option: self.name.to_string(), value: value.to_owned() },
             Technology::Haproxy => FileJudge::Haproxy { reload: None },
-            Technology::Kernel => FileJudge::Nobody,
+            Technology::Kernel | Technology::Ovs => FileJudge::Nobody,
         }
     }
 

@@ -17,12 +17,14 @@ mod haproxy;
 mod judge;
 mod keep;
 mod kernel;
+mod port;
 mod statements;
 
 pub use expect::SettingExpect;
 pub(super) use expect::words;
 pub use file::{FileExpect, FileIs};
 pub use haproxy::{KnobExpect, KnobIs};
+pub use port::CountdownExpect;
 
 use super::{
     expect::{Check, Expect},
@@ -71,6 +73,7 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, act: &TuneAct) -> Result<
             return haproxy::plan(scene, intent, act, setting);
         }
         Some(setting) if setting.technology == Technology::Kernel => return kernel::plan(scene, intent, act, setting),
+        Some(setting) if setting.technology == Technology::Ovs => return port::plan(scene, intent, act, setting),
         _ => {}
     }
     let mut reasons = Vec::new();

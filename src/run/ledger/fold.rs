@@ -349,6 +349,7 @@ fn expected(check: &Check) -> Option<ServerExpect> {
         | Expect::Node(_)
         | Expect::Setting(_)
         | Expect::File(_)
-        | Expect::Knob(_) => None,
+        | Expect::Knob(_)
+        | Expect::Countdown(_) => None,
     }
 }

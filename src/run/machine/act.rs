@@ -4,14 +4,14 @@
 //! Doing and undoing are the same but for two things: which state is the target, and what a failure means.
 
 use super::{
-    Breath, Direction, Entry, Machine, Mono, Outcome, Phase, Poll, SETTLE_DEADLINE_MS, SETTLE_LOOKS, SETTLE_POLL_MS,
-    StepState, YOUNG_MS, sources_of,
+    Breath, Direction, Entry, Machine, Mono, Outcome, Phase, Poll, RETURN_GRACE_MS, SETTLE_DEADLINE_MS, SETTLE_LOOKS,
+    SETTLE_POLL_MS, StepState, YOUNG_MS, sources_of,
 };
 use crate::{
     model::text::Clean,
     plan::{
         expect::Check,
-        parts::{Need, Undo},
+        parts::{Need, Undo, Write},
     },
     run::{
         ending::EndingKind,
@@ -62,7 +62,11 @@ impl Machine {
     /// Begins a step in that direction.
     pub(super) fn look_before(&mut self, step: usize, direction: Direction) {
         let Some(write) = self.write(step) else { return self.give_up("A step is no write.") };
-        let (poll_ms, deadline_ms) = (write.after.poll_ms, write.after.deadline_ms);
+        let mut deadline_ms = write.after.deadline_ms;
+        let poll_ms = write.after.poll_ms;
+        if direction == Direction::Back {
+            deadline_ms = deadline_ms.max(back_within_ms(write));
+        }
         let breath = match direction {
             Direction::Forward => self.breath_of(step),
             Direction::Back => Breath::default(),
@@ -95,7 +99,7 @@ impl Machine {
         let Some(write) = self.write(act.step) else { return self.give_up("A step is no write.") };
         let request = match (act.direction, &write.undo) {
             (Direction::Forward, _) => &write.request,
-            (Direction::Back, Undo::Send { request, .. }) => request,
+            (Direction::Back, Undo::Send { request, .. } | Undo::Returns { request, .. }) => request,
             (Direction::Back, Undo::Irreversible { why, .. }) => {
                 let why = format!("Step {} cannot be undone: {why}.", act.step + 1);
                 return self.needs_operator(&why);
@@ -259,7 +263,8 @@ impl Machine {
         self.break_off(&mut act, why);
         let Some(write) = self.write(act.step) else { return self.give_up("A step is no write.") };
         let sources = sources_of(write.before.iter().chain(&write.done));
-        let poll = self.look(sources, SETTLE_POLL_MS, SETTLE_DEADLINE_MS);
+        let deadline_ms = SETTLE_DEADLINE_MS.max(back_within_ms(write));
+        let poll = self.look(sources, SETTLE_POLL_MS, deadline_ms);
         act.stage = Stage::Settle { poll, then, why: Clean::line(why) };
         self.phase = Phase::Act(act);
     }
@@ -280,6 +285,10 @@ impl Machine {
         let is_certain = origin.verdict == Tri::Holds && !may_be_partly;
         poll.held = if is_certain { poll.held + 1 } else { 0 };
         if poll.held >= SETTLE_LOOKS {
+            if let Some(seen) = self.went_back(act.step) {
+                let how = format!("Step {} does not stand: {why}; {seen}.", act.step + 1);
+                return self.refrain(&act, &how);
+            }
             let how = Clean::line(&format!("{why}; the world shows no effect"));
             return self.had_no_effect(&act, &how);
         }
@@ -289,6 +298,14 @@ impl Machine {
         }
         act.stage = Stage::Settle { poll: self.pause(poll), then, why: why.clone() };
         self.phase = Phase::Act(act);
+    }
+
+    /// What was seen of it, if the node has taken the write of that step back by itself.
+    pub(super) fn went_back(&self, step: usize) -> Option<Clean> {
+        let (_, seen) = self.plan.body.steps.get(step)?.returns()?;
+        let judged = self.readings.judge(std::slice::from_ref(seen), Need::All);
+        let words = || judged.seen.iter().map(Clean::as_str).collect::<Vec<_>>().join("; ");
+        (judged.verdict == Tri::Holds).then(|| Clean::line(&words()))
     }
 
     fn took_effect(&mut self, mut act: Act, then: Then, why: &Clean) {
@@ -349,6 +366,11 @@ impl Machine {
             Stage::Announced { .. } | Stage::Sent { .. } | Stage::Settle { .. } => self.phase = Phase::Act(act),
         }
     }
+}
+
+/// How long a node that takes a write back by itself may be out of reach until it is known whether it did.
+pub(super) fn back_within_ms(write: &Write) -> u64 {
+    write.undo.returns().map_or(0, |(after_ms, _)| after_ms.saturating_add(RETURN_GRACE_MS))
 }
 
 /// What is wrong with these, in one line.

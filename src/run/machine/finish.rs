@@ -67,7 +67,7 @@ impl Machine {
         for (index, state) in self.steps.iter().enumerate().rev() {
             let is_open = matches!(state, StepState::Done | StepState::Unknown | StepState::InDoubt(_));
             let Some(write) = self.write(index).filter(|_| is_open) else { continue };
-            if let Undo::Send { request, .. } = &write.undo {
+            if let Undo::Send { request, .. } | Undo::Returns { request, .. } = &write.undo {
                 let request = self.bindings.fill(request).unwrap_or_else(|_| request.clone());
                 lines.push(format!("on {}, to undo step {}: {request}", write.node, index + 1));
             }

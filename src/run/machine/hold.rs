@@ -100,7 +100,7 @@ impl Machine {
 
     /// Why a run that is taken up goes back instead of waiting on: its time has passed, or what it did is gone.
     pub(super) fn hold_is_over(&self) -> Option<&'static str> {
-        let (_, deadline_ms) = self.hold_step().filter(|_| self.sent && !self.held.is_kept)?;
+        let (hold, deadline_ms) = self.hold_step().filter(|_| self.sent && !self.held.is_kept)?;
         let is_counted = self.held.until.is_some() || self.held.last_step_at.is_some();
         if is_counted && self.hold_left_ms(deadline_ms) == 0 {
             return Some(NO_WORD);
@@ -109,7 +109,7 @@ impl Machine {
             let is_sure = step.when == When::Always && step.write().is_some();
             is_sure && !matches!(state, StepState::Done | StepState::Found | StepState::Skipped)
         };
-        let is_any_gone = self.steps.iter().zip(&self.plan.body.steps).any(is_gone);
+        let is_any_gone = self.steps.iter().zip(&self.plan.body.steps).take(hold).any(is_gone);
         (self.held.until.is_some() && is_any_gone).then_some("What was done is not so any more.")
     }
 }

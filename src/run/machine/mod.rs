@@ -40,6 +40,9 @@ use std::collections::BTreeSet;
 const GRACE_MS: u64 = 1_000;
 /// Longest time to find out whether a write took effect.
 const SETTLE_DEADLINE_MS: u64 = 10_000;
+/// Added to the time after which a node takes a change back by itself: it may start anew meanwhile, and connections come up
+/// again one after the other.
+const RETURN_GRACE_MS: u64 = 60_000;
 /// Between two looks while finding out.
 const SETTLE_POLL_MS: u64 = 200;
 /// Why it stops when the operator asked.
@@ -222,7 +225,10 @@ impl Machine {
     fn opened(&mut self) {
         if matches!(self.opening, Opened::Again(_)) {
             let sources = self.all_sources();
-            let poll = self.look(sources, SETTLE_POLL_MS, SETTLE_DEADLINE_MS);
+            // A node that takes its part back by itself may be out of reach until then.
+            let writes = self.plan.body.steps.iter().filter_map(crate::plan::parts::Step::write);
+            let back_ms = writes.map(act::back_within_ms).max().unwrap_or(0);
+            let poll = self.look(sources, SETTLE_POLL_MS, SETTLE_DEADLINE_MS.max(back_ms));
             self.phase = Phase::Recovering(poll);
         } else if let Some(why) = self.why_abort() {
             self.fail(&why);

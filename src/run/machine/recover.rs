@@ -215,6 +215,9 @@ impl Machine {
             let doubted = if let StepState::InDoubt(direction) = was { direction } else { Direction::Forward };
             let (outcome, how) = match (doubted, now) {
                 _ if was == *now => continue,
+                (Direction::Forward, StepState::Pending) if self.went_back(step).is_some() => {
+                    (Outcome::NotDone, "after the interruption, the node has taken it back by itself")
+                }
                 (Direction::Forward, StepState::Done) => {
                     (Outcome::Done, "after the interruption, the world shows its effect")
                 }

@@ -4,6 +4,7 @@
 //! daemon behind it would, [`Cluster::fault`] breaks something. The same seed, moments and requests give the same bytes.
 
 mod command;
+mod countdown;
 mod daemon;
 mod database;
 mod faults;
@@ -431,7 +432,11 @@ impl Cluster {
                 let bytes = command::run(&mut balancer.process, name, command, now_us, now.wall.0);
                 Some(Text { bytes, exit: None })
             }
-            Call::Ovsdb { .. } => Some(Text::of(self.switches.get(&index)?.database(now_us))),
+            Call::Ovsdb { .. } => Some(Text::of(self.switches.get_mut(&index)?.database(now_us))),
+            Call::Countdown { countdown, task } => {
+                let (bytes, exit) = self.switches.get_mut(&index)?.carry_out(countdown, *task, now_us);
+                Some(Text { bytes, exit: Some(exit) })
+            }
             Call::OvsDaemon { talk, .. } => {
                 let guests = self.guests.iter().filter(|guest| guest.host == index);
                 let macs: Vec<String> = guests.filter_map(Guest::heard).collect();

@@ -1,10 +1,11 @@
 //! One Open vSwitch: its database, its daemon, its ports. It says what the captured switch of the lab said, with the
 //! node's own addresses, counters that follow the time, and what faults have done to it.
 
-use super::super::fault::DaemonFault;
+use super::{super::fault::DaemonFault, countdown::Timer};
 use crate::{
-    model::time::Mono,
+    model::{port_setting::PortSetting, time::Mono},
     wire::{
+        countdown::{Countdown, CountdownTask},
         feed::{Feed as _, FeedOutput},
         ovs::{
             OvsFeed, Told,
@@ -45,7 +46,9 @@ pub(super) struct Switch {
     stopped_us: Option<u64>,
     started_us: u64,
     off: BTreeSet<String>,
-    tags: BTreeMap<String, u16>,
+    /// Values that were set, by row and setting.
+    values: BTreeMap<(String, &'static str), (PortSetting, Value)>,
+    timer: Timer,
     /// Packets that a port drops per second, and since when.
     dropping: BTreeMap<String, (u64, u64)>,
 }
@@ -59,7 +62,8 @@ impl Switch {
             stopped_us: None,
             started_us: now_us,
             off: BTreeSet::new(),
-            tags: BTreeMap::new(),
+            values: BTreeMap::new(),
+            timer: Timer::default(),
             dropping: BTreeMap::new(),
         }
     }
@@ -87,7 +91,19 @@ impl Switch {
     }
 
     pub(super) fn tag(&mut self, port: &str, tag: u16) {
-        self.tags.insert(port.to_owned(), tag);
+        self.set(PortSetting::Tag, port, json!(tag));
+    }
+
+    pub(super) fn set(&mut self, setting: PortSetting, row: &str, datum: Value) {
+        self.values.insert((row.to_owned(), setting.column()), (setting, datum));
+    }
+
+    /// What its database says of a setting; nothing where it has no such row.
+    pub(super) fn datum(&self, setting: PortSetting, row: &str) -> Option<Value> {
+        let rows = self.rows(0);
+        let mut rows = rows["result"][2][setting.table()].as_object()?.values().map(|row| &row["initial"]);
+        let found = rows.find(|found| found["name"] == row)?;
+        Some(found.get(setting.column()).cloned().unwrap_or_else(|| setting.datum(setting.default())))
     }
 
     pub(super) fn drop_packets(&mut self, port: &str, per_s: u64, now_us: u64) {
@@ -108,8 +124,21 @@ impl Switch {
         self.stopped_us.unwrap_or(now_us).saturating_sub(self.started_us)
     }
 
+    /// A task of the timer that takes a change back: the script's words and exit status.
+    pub(super) fn carry_out(&mut self, countdown: &Countdown, task: CountdownTask, now_us: u64) -> (String, u32) {
+        self.with_timer(|timer, switch| timer.carry_out(countdown, task, switch, now_us))
+    }
+
+    fn with_timer<T>(&mut self, work: impl FnOnce(&mut Timer, &mut Self) -> T) -> T {
+        let mut timer = std::mem::take(&mut self.timer);
+        let done = work(&mut timer, self);
+        self.timer = timer;
+        done
+    }
+
     /// What a poll of the database is answered, through the feed that also follows a real one.
-    pub(super) fn database(&self, now_us: u64) -> Vec<u8> {
+    pub(super) fn database(&mut self, now_us: u64) -> Vec<u8> {
+        self.with_timer(|timer, switch| timer.pass(switch, now_us));
         let counted_us = self.counted_us(now_us);
         let rounds = counted_us / ROUND_US;
         let mut feed = OvsFeed::default();
@@ -148,8 +177,11 @@ impl Switch {
                     gone.push(uuid.clone());
                 } else if table == "Interface" {
                     self.interface(&name, row, counted_us);
-                } else if let Some(tag) = self.tags.get(&name) {
-                    row["tag"] = json!(tag);
+                }
+                for ((of, column), (setting, datum)) in &self.values {
+                    if *of == name && setting.table() == table {
+                        row[*column] = datum.clone();
+                    }
                 }
                 stays
             });

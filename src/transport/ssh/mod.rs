@@ -2,10 +2,11 @@
 //!
 //! [`Fleet`] is all the rest of vakt sees. Behind it, every node and jump host has an actor ([`peer`]) that makes one
 //! [`attempt`] after the other until it has a [`session`], and watches that. Requests go straight to the session:
-//! over the kept [`shell`], a channel of their own, or a kept conversation with HAProxy ([`haproxy`]) or a database
+//! over the kept [`shell`], a channel of their own, a connection of their own ([`afresh`]), or a kept conversation with HAProxy ([`haproxy`]) or a database
 //! ([`mysql`]), by the way that [`route`] finds. A fleet only reads; [`WritingFleet`], which only the executor has, adds the one way to write.
 //! Deliberately absent: agent forwarding, port forwarding to this machine, and writes that are repeated.
 
+mod afresh;
 mod attempt;
 mod authentication;
 mod backoff;
@@ -109,12 +110,22 @@ impl Fleet {
     /// A write is refused: only the executor's own transport may write.
     pub async fn call(&self, node: &NodeName, request: &Request) -> Result<Reply, Trouble> {
         only_reads(node, request)?;
+        if afresh::is_afresh(request) {
+            return afresh::call(&self.shared, node, request).await;
+        }
         self.session(node)?.call(request).await
     }
 
     /// Sends requests that belong together, at once where the node can take them so.
     pub async fn call_all(&self, node: &NodeName, requests: &[Request]) -> Result<Vec<Reply>, Trouble> {
         requests.iter().try_for_each(|request| only_reads(node, request))?;
+        if requests.iter().any(afresh::is_afresh) {
+            let mut replies = Vec::with_capacity(requests.len());
+            for request in requests {
+                replies.push(self.call(node, request).await?);
+            }
+            return Ok(replies);
+        }
         self.session(node)?.call_all(requests).await
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Operator {
     node: NodeName,
     /// The jump host's name. A jump host's states are not told, only its questions are.
     hop: Option<String>,
+    /// Whether nothing is told of it, because another connection stands for the node.
+    is_silent: bool,
     questions: Arc<Questions>,
     events: mpsc::Sender<TransportEvent>,
     state: watch::Sender<LinkState>,
@@ -38,12 +40,19 @@ impl Operator {
         Self {
             node,
             hop,
+            is_silent: false,
             questions,
             events,
             state: watch::Sender::new(LinkState::Idle),
             permits: Mutex::default(),
             attempt: Mutex::default(),
         }
+    }
+
+    /// The same for a connection of which nothing is told.
+    #[must_use]
+    pub(super) fn silent(self) -> Self {
+        Self { is_silent: true, ..self }
     }
 
     /// The node under whose name things are told and asked.
@@ -81,7 +90,7 @@ impl Operator {
 
     /// Tells something about the connection, unless it is a jump host's.
     pub(super) async fn tell(&self, event: LinkEvent) {
-        if self.hop.is_none() {
+        if self.hop.is_none() && !self.is_silent {
             // The loop that listens is gone only at the end of the program.
             let _ = self.events.send(TransportEvent::Link { node: self.node.clone(), event }).await;
         }

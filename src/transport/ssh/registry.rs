@@ -142,6 +142,11 @@ impl Shared {
         Operator::new(node, hop, Arc::clone(&self.questions), self.events.clone())
     }
 
+    /// One that says nothing of the connection's states; questions are asked under the node's name.
+    pub(super) fn silent_operator(&self, node: NodeName) -> Operator {
+        self.operator(node, None).silent()
+    }
+
     fn start(self: &Arc<Self>, path: Vec<String>, destination: Destination, operator: Operator) {
         let peer = Arc::new(Peer::new(destination, self, operator));
         self.lock().insert(path, Arc::clone(&peer));

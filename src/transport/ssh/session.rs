@@ -294,6 +294,10 @@ impl Session {
                 let limit = Duration::from_millis(request.deadline_ms);
                 self.ovs_daemon.ask(self, folder, *talk, limit, sent).await
             }
+            Call::Countdown { countdown, task } => {
+                let words: Vec<_> = countdown.argv(*task).iter().map(|word| shell_word(word).into_owned()).collect();
+                self.exec(&words.join(" "), cap, sent).await
+            }
             // The fleet that looks refuses every write before it comes here.
             Call::SqlWrite { .. } | Call::LibvirtWrite { .. } | Call::FileEdit { .. } => Err(Trouble::new(
                 TroubleKind::Internal,
@@ -316,7 +320,7 @@ impl Session {
                 timeout(limit, self.haproxy.send(self, socket, command, request.cap_bytes, limit, &left)).await
             }
             // Once its channel has its turn it may run, whatever is heard of it afterwards.
-            Call::Exec { .. } => timeout(limit, self.perform(request, &left)).await,
+            Call::Exec { .. } | Call::Countdown { .. } => timeout(limit, self.perform(request, &left)).await,
             Call::FileEdit { edit, way } => {
                 let argv = edit.argv(*way);
                 let words: Vec<_> = argv.iter().map(|word| shell_word(word)).collect();
@@ -368,6 +372,7 @@ impl Session {
             Call::Ovsdb { .. } => " of the switch's database".to_owned(),
             Call::OvsDaemon { .. } => " of the switch's daemon".to_owned(),
             Call::FileEdit { edit, .. } => format!(" to the change of {}", edit.path),
+            Call::Countdown { countdown, .. } => format!(" to the change of {}", countdown.row),
             Call::Tcp { port, .. } => format!(" on port {port}"),
             Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
             Call::SqlWrite { .. } => " to statements for the database".to_owned(),

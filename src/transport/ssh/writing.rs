@@ -1,7 +1,7 @@
 //! The one way to write over SSH. Only the executor makes a [`WritingFleet`]; the console and every command that looks
 //! have a [`Fleet`], which refuses.
 
-use super::{BoxStream, Fleet};
+use super::{BoxStream, Fleet, afresh};
 use crate::{
     model::{ids::NodeName, text::Clean, trouble::Trouble},
     transport::{Answer, Connections, LockChannels, Permit, Sent, WritingConnections},
@@ -31,6 +31,9 @@ impl WritingFleet {
             return Sent::NotSent(Clean::line(&format!("this is no write: {request}")));
         }
         tracing::info!(%node, record = permit.record, %request, "write");
+        if afresh::is_afresh(request) {
+            return afresh::send(&self.fleet.shared, node, request).await;
+        }
         match self.fleet.session(node) {
             Ok(session) => session.send(request).await,
             Err(trouble) => Sent::NotSent(trouble.cause),

@@ -9,6 +9,8 @@
 
 mod script;
 
+pub(super) use script::ENTRY as AS_ROOT;
+
 use crate::model::text::Clean;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

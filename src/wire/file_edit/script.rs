@@ -10,7 +10,8 @@
 use super::{FileChange, FileEdit, FileJudge, FileWay};
 
 /// As root.
-const ENTRY: &str = r#"if [ "$(id -u)" = 0 ]; then exec sh -c "$@"; else exec sudo -n sh -c "$@"; fi"#;
+pub(in crate::wire) const ENTRY: &str =
+    r#"if [ "$(id -u)" = 0 ]; then exec sh -c "$@"; else exec sudo -n sh -c "$@"; fi"#;
 
 /// The parts of the script; words: path, kept, way, kind, sum, line, column, length, text, judge, option, value.
 const HEAD: &str = r#"f=$1 b=$2 way=$3 kind=$4 sum=$5 line=$6 col=$7 len=$8; shift 8; text=$1 judge=$2 opt=$3 val=$4; n=$f.vakt-new m=$f.vakt-judging
