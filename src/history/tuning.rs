@@ -189,7 +189,8 @@ impl Row {
             // What tells rows apart comes first: a narrow column cuts the end.
             Some(object) => {
                 let key = self.setting.key.trim_start_matches("haproxy.");
-                let key = ["frontend.", "server.", "ovs."].iter().find_map(|head| key.strip_prefix(head)).unwrap_or(key);
+                let key =
+                    ["frontend.", "server.", "ovs."].iter().find_map(|head| key.strip_prefix(head)).unwrap_or(key);
                 format!("{object} {}", key.replace('.', " "))
             }
             None => self.setting.key.clone(),

@@ -417,6 +417,20 @@ impl Cluster {
         true
     }
 
+    /// What is asked or changed of the settings in files, and of the kernel's; `None` when it is about something else.
+    fn settings(&mut self, index: usize, call: &Call) -> Option<Text> {
+        let files = &mut self.files[index];
+        let code = match call {
+            call if TuningProbe::asks(call) => return Some(Text { bytes: files.answer(), exit: Some(0) }),
+            Call::FileEdit { edit, way } => u32::from(files.carry_out(edit, *way).is_err()),
+            call => {
+                let (path, from, to) = kernel::asked(call)?;
+                files.set_kernel(path, from, to)
+            }
+        };
+        Some(Text { bytes: String::new(), exit: Some(code) })
+    }
+
     /// The daemon's words. `None` when nothing listens on the socket.
     fn text(&mut self, index: usize, request: &Request) -> Option<Text> {
         let (now, now_us) = (self.now, micros(self.now));
@@ -472,15 +486,7 @@ impl Cluster {
             }),
             call if self.tell_keepalived(index, call) => Some(Text { bytes: String::new(), exit: Some(0) }),
             call if ServicesProbe::asks(call) => Some(Text { bytes: self.hosts[index].services(), exit: Some(0) }),
-            call if TuningProbe::asks(call) => Some(Text { bytes: self.files[index].answer(), exit: Some(0) }),
-            call if kernel::asked(call).is_some() => {
-                let (path, from, to) = kernel::asked(call)?;
-                Some(Text { bytes: String::new(), exit: Some(self.files[index].set_kernel(path, from, to)) })
-            }
-            Call::FileEdit { edit, way } => {
-                let done = self.files[index].carry_out(edit, *way);
-                Some(Text { bytes: String::new(), exit: Some(u32::from(done.is_err())) })
-            }
+            call if let Some(text) = self.settings(index, call) => Some(text),
             call if MemcachedProbe::asks(call) => Some(self.hosts[index].memcached(now_us)),
             Call::Tcp { .. } => Some(Text { bytes: String::new(), exit: Some(TCP_REFUSED) }),
             call if CertificatesProbe::asks(call) => {
@@ -490,7 +496,7 @@ impl Cluster {
                 Some(Text { bytes: self.round(index, &peers), exit: Some(0) })
             }
             // A shell's word for a program that it does not have.
-            Call::Shell { .. } | Call::ShellWithin { .. } | Call::Exec { .. } => {
+            Call::Shell { .. } | Call::ShellWithin { .. } | Call::Exec { .. } | Call::FileEdit { .. } => {
                 Some(Text { bytes: String::new(), exit: Some(127) })
             }
         }
