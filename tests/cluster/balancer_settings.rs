@@ -64,7 +64,7 @@ fn told(lab: &Lab, key: &str) -> Vec<Value> {
 
 #[test]
 fn limits_are_set_on_every_load_balancer_and_set_back() {
-    let Some(lab) = Lab::take() else { return };
+    let Some(lab) = Lab::take_unhurried() else { return };
     let before = files();
     let pids = ["lb01", "lb02"].map(|node| info(node, "Pid"));
     let runs = |key: &str| match key {
@@ -100,7 +100,7 @@ fn limits_are_set_on_every_load_balancer_and_set_back() {
 /// Another limit for a frontend that is full stops HAProxy 2.6 dead: it is not sent.
 #[test]
 fn a_full_frontend_is_left_alone() {
-    let Some(lab) = Lab::take() else { return };
+    let Some(lab) = Lab::take_unhurried() else { return };
     if !info(NODE, "Version").starts_with("2.") {
         return;
     }
@@ -122,7 +122,7 @@ fn a_full_frontend_is_left_alone() {
 
 #[test]
 fn what_is_persisted_outlives_a_restart_and_goes_without_a_trace() {
-    let Some(lab) = Lab::take() else { return };
+    let Some(lab) = Lab::take_unhurried() else { return };
     let before = files();
     let restart = || {
         answer(&["exec", NODE, "systemctl", "restart", "haproxy"]);
@@ -172,7 +172,7 @@ fn what_is_persisted_outlives_a_restart_and_goes_without_a_trace() {
 /// Timeouts and checks are taken from the file only. A reload forgets what operators told HAProxy: here it does not.
 #[test]
 fn a_reload_keeps_what_operators_told_haproxy() {
-    let Some(lab) = Lab::take() else { return };
+    let Some(lab) = Lab::take_unhurried() else { return };
     let before = files();
     asked(NODE, "set server web_cluster/web03 state drain");
     asked(NODE, "set server mysql_rw/db02 state ready");
@@ -216,7 +216,7 @@ fn a_reload_keeps_what_operators_told_haproxy() {
 
 #[test]
 fn an_edit_by_somebody_else_and_a_file_that_haproxy_refuses_are_left_as_they_are() {
-    let Some(lab) = Lab::take() else { return };
+    let Some(lab) = Lab::take_unhurried() else { return };
     let before = files();
     on(NODE, &format!("cp -p {CONFIG} /root/haproxy.cfg.test"));
     // Somebody types all the time: the plan was made of another file.

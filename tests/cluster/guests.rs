@@ -39,7 +39,7 @@ struct Scene(Lab);
 
 impl Scene {
     fn take() -> Option<Self> {
-        let scene = Self(Lab::take()?);
+        let scene = Self(Lab::take_unhurried()?);
         restore();
         Some(scene)
     }

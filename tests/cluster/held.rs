@@ -17,7 +17,7 @@ struct Scene {
 
 impl Scene {
     fn take() -> Option<Self> {
-        let lab = Lab::take()?;
+        let lab = Lab::take_unhurried()?;
         let state = tempfile::tempdir().unwrap();
         Some(Self { lab, state, before: value() })
     }

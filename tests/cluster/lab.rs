@@ -33,6 +33,16 @@ impl Lab {
         Some(Self { config, _turn: turn })
     }
 
+    /// The same for what runs do: a machine that has other work may answer late, and a plan rests on what is fresh.
+    pub(crate) fn take_unhurried() -> Option<Self> {
+        let mut lab = Self::take()?;
+        let text = std::fs::read_to_string(&lab.config).unwrap();
+        assert!(text.contains("[poll]\n"), "{}", lab.config);
+        lab.config = concat!(env!("CARGO_TARGET_TMPDIR"), "/unhurried.toml").to_owned();
+        std::fs::write(&lab.config, text.replace("[poll]\n", "[poll]\ndeadline_ms = 10000\n")).unwrap();
+        Some(lab)
+    }
+
     /// Path of the configuration of this lab.
     pub(crate) fn config(&self) -> &str {
         &self.config

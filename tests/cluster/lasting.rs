@@ -38,7 +38,7 @@ fn told(lab: &Lab, key: &str) -> Value {
 
 #[test]
 fn a_persisted_value_outlives_a_restart_and_goes_without_a_trace() {
-    let Some(lab) = Lab::take() else { return };
+    let Some(lab) = Lab::take_unhurried() else { return };
     let before = files();
     for (key, value) in [("max_connections", "220"), ("innodb_lru_scan_depth", "2048")] {
         let former = asked(&format!("select @@global.{key}"));
@@ -70,7 +70,7 @@ fn a_persisted_value_outlives_a_restart_and_goes_without_a_trace() {
 /// The daemon would not start with its files: whatever is wrong with them, vakt leaves them as they are.
 #[test]
 fn a_file_that_the_daemon_refuses_is_not_left_behind() {
-    let Some(lab) = Lab::take() else { return };
+    let Some(lab) = Lab::take_unhurried() else { return };
     let folder = answer(&[
         "exec",
         NODE,
@@ -94,7 +94,7 @@ fn a_file_that_the_daemon_refuses_is_not_left_behind() {
 /// What a MySQL keeps itself beats every file: there the value stands.
 #[test]
 fn a_value_that_mysql_keeps_itself_is_changed_there() {
-    let Some(lab) = Lab::take() else { return };
+    let Some(lab) = Lab::take_unhurried() else { return };
     if super::switchover::scene::is_mariadb() {
         return;
     }

@@ -26,7 +26,7 @@ struct Scene {
 
 impl Scene {
     fn take() -> Option<Self> {
-        let scene = Self { lab: Lab::take()?, drained: Vec::new() };
+        let scene = Self { lab: Lab::take_unhurried()?, drained: Vec::new() };
         run(&["load", "start"]);
         let start = now();
         while start.elapsed() < WARM_UP {

@@ -32,13 +32,8 @@ pub(in crate::cluster) struct Scene {
 impl Scene {
     /// `None`, with a word about it, when tests run without a lab.
     pub(in crate::cluster) fn take() -> Option<Self> {
-        let lab = Lab::take()?;
-        let folder = tempfile::tempdir().unwrap();
-        let text = std::fs::read_to_string(lab.config()).unwrap();
-        // Dozens of runs begin on a machine that has other work.
-        let text = text.replace("[poll]\n", "[poll]\ndeadline_ms = 10000\n");
-        std::fs::write(folder.path().join("vakt.toml"), text).unwrap();
-        let scene = Self { lab, folder };
+        let lab = Lab::take_unhurried()?;
+        let scene = Self { lab, folder: tempfile::tempdir().unwrap() };
         restore();
         Some(scene)
     }
@@ -49,7 +44,7 @@ impl Scene {
 
     pub(in crate::cluster) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(crate::program::path());
-        command.arg("--config").arg(self.folder.path().join("vakt.toml"));
+        command.arg("--config").arg(self.lab.config());
         command.arg("--state").arg(self.folder.path().join("state")).args(args);
         command.stdin(Stdio::null()).env_remove("VAKT_FAULT");
         command
