@@ -106,16 +106,19 @@ fn a_full_frontend_is_left_alone() {
     }
     let pid = info(NODE, "Pid");
     reached(&lab, NODE, &["haproxy.frontend.maxconn@mysql_front", "2"]);
-    let open = "setsid bash -c 'for i in 1 2 3; do (exec 3<>/dev/tcp/10.10.0.12/3306 && exec sleep \
-                25) </dev/null >/dev/null 2>&1 & done' </dev/null >/dev/null 2>&1 &";
-    on(NODE, open);
     let mut watch = lab.watch();
+    watch.until("the console sees the lab", Duration::from_secs(30), |_| true);
+    // Clients that are logged in: a database closes those that say nothing.
+    let open = "for i in 1 2 3; do setsid $(command -v mariadb || command -v mysql) -h 10.10.0.12 -u writer -e 'select sleep(40)' \
+                </dev/null >/dev/null 2>&1 & done";
+    on("db03", open);
     watch.until("the frontend is full", Duration::from_secs(15), |_| stat(NODE, "mysql_front,FRONTEND", "scur") == "2");
     let (code, said) = set(&lab, NODE, &["haproxy.frontend.maxconn@mysql_front", "500"]);
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("2 of 2 are open") && said.contains("haproxy#2726"), "{said}");
-    watch
-        .until("the clients have gone", Duration::from_secs(60), |_| stat(NODE, "mysql_front,FRONTEND", "scur") == "0");
+    watch.until("the clients have gone", Duration::from_secs(120), |_| {
+        stat(NODE, "mysql_front,FRONTEND", "scur") == "0"
+    });
     reached(&lab, NODE, &["haproxy.frontend.maxconn@mysql_front", "500"]);
     assert_eq!(info(NODE, "Pid"), pid, "it is the same process");
 }
