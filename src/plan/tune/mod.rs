@@ -24,7 +24,7 @@ pub use expect::SettingExpect;
 pub(super) use expect::words;
 pub use file::{FileExpect, FileIs};
 pub use haproxy::{KnobExpect, KnobIs};
-pub use port::CountdownExpect;
+pub use port::{CountdownExpect, timer_name};
 
 use super::{
     expect::{Check, Expect},

@@ -26,6 +26,7 @@ use crate::{
     wire::{
         countdown::{Countdown, CountdownTask},
         probe::ProbeId,
+        request::Call,
     },
 };
 use field::Field;
@@ -63,6 +64,14 @@ pub(super) fn plan(
         }));
     }
     Ok(Planned::Plan(Box::new(Plan::new(body(scene, intent, &field)))))
+}
+
+/// The name of the timer that steps put on a node, if they do; it is made of the moment of the plan.
+pub fn timer_name(steps: &[Step]) -> Option<&Clean> {
+    steps.iter().filter_map(Step::write).find_map(|write| match &write.request.call {
+        Call::Countdown { countdown, .. } => Some(&countdown.id),
+        _ => None,
+    })
 }
 
 fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Body {
