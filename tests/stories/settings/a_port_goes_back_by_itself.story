@@ -6,6 +6,9 @@ type tune.set kvm01/priv0 ovs.tag 20 --reason try
 press enter
 expect text "First a timer is armed on kvm01"
 expect plan planned
+# Nothing happens in the cluster: the plan stays the one that was read.
+advance 4s
+expect no text "The world moved"
 press enter
 type kvm01/priv0
 press enter
