@@ -35,12 +35,12 @@ impl Lab {
 
     /// The same for what runs do: a machine that has other work may answer late, and a plan rests on what is fresh.
     pub(crate) fn take_unhurried() -> Option<Self> {
-        let mut lab = Self::take()?;
+        let lab = Self::take()?;
         let text = std::fs::read_to_string(&lab.config).unwrap();
         assert!(text.contains("[poll]\n"), "{}", lab.config);
-        lab.config = concat!(env!("CARGO_TARGET_TMPDIR"), "/unhurried.toml").to_owned();
-        std::fs::write(&lab.config, text.replace("[poll]\n", "[poll]\ndeadline_ms = 10000\n")).unwrap();
-        Some(lab)
+        let config = concat!(env!("CARGO_TARGET_TMPDIR"), "/unhurried.toml");
+        std::fs::write(config, text.replace("[poll]\n", "[poll]\ndeadline_ms = 10000\n")).unwrap();
+        Some(Self { config: config.to_owned(), ..lab })
     }
 
     /// Path of the configuration of this lab.
