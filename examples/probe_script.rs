@@ -34,7 +34,7 @@ fn main() -> std::io::Result<()> {
     let database = nodes.iter().find(|node| wanted == ProbeId::Tuning && has(node));
     for request in wanted.probe().requests(database.unwrap_or(&nodes[0]), 2_000) {
         let script = match &request.call {
-            Call::Shell { script } | Call::ShellWithin { script } => script.to_string(),
+            Call::Shell { script } | Call::ShellWithin { script, .. } => script.to_string(),
             Call::Exec { argv } => argv.last().cloned().unwrap_or_default(),
             Call::Haproxy { command, .. } => command.clone(),
             // Conversations, not scripts.

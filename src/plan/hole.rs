@@ -114,7 +114,7 @@ impl Bindings {
 /// The names of the holes in a request.
 pub fn holes_in(request: &Request) -> Vec<&str> {
     let texts: Vec<&str> = match &request.call {
-        Call::Shell { script } | Call::ShellWithin { script } => vec![script],
+        Call::Shell { script } | Call::ShellWithin { script, .. } => vec![script],
         Call::Exec { argv } => argv.iter().map(String::as_str).collect(),
         Call::Haproxy { command, .. } => vec![command],
         Call::Tcp { send, .. } => vec![send],

@@ -249,7 +249,7 @@ fn is_one_command(request: &Request) -> bool {
         }
         Call::FileEdit { edit, .. } => edit.is_sound(),
         Call::Countdown { countdown, .. } => countdown.is_sound(),
-        Call::Shell { script } | Call::ShellWithin { script } => sound(script, &['\n', '\r', '\0']),
+        Call::Shell { script } | Call::ShellWithin { script, .. } => sound(script, &['\n', '\r', '\0']),
         Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Tcp { .. } => false,
         // One process: its words are quoted one by one, so anything but NUL is one word.
         Call::Exec { argv } => !argv.is_empty() && argv.iter().all(|word| !word.contains('\0')),

@@ -5,6 +5,7 @@
 pub(crate) mod captures;
 mod file_edits;
 mod hostile;
+mod real_perl;
 mod real_shells;
 
 pub(crate) use captures::render;

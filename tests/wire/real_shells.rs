@@ -38,7 +38,7 @@ pub(super) fn node() -> Node {
 /// The script of a probe.
 pub(super) fn script(probe: ProbeId) -> String {
     match &probe.probe().requests(&node(), 2_000)[0].call {
-        Call::Shell { script } | Call::ShellWithin { script } => script.to_string(),
+        Call::Shell { script } | Call::ShellWithin { script, .. } => script.to_string(),
         Call::Exec { argv } => argv[2].clone(),
         _ => panic!("no script"),
     }
@@ -52,7 +52,7 @@ fn shells() -> Vec<Vec<&'static str>> {
     all.into_iter().filter(there).map(<[&str]>::to_vec).collect()
 }
 
-fn run(shell: &[&str], script: &str) -> Vec<Reply> {
+pub(super) fn run(shell: &[&str], script: &str) -> Vec<Reply> {
     let mut child = Command::new(shell[0])
         .args(&shell[1..])
         .stdin(Stdio::piped())

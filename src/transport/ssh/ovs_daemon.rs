@@ -7,7 +7,6 @@ use super::{
     channel::{Drained, UNREAD_BYTES_MAX},
     route,
     session::{Session, micros},
-    shell::Place,
     ways::{self, Hello},
 };
 use crate::{
@@ -65,7 +64,7 @@ impl OvsDaemon {
         }
         let mut kept = self.0.lock().await;
         let started = Instant::now();
-        let look = session.shell(&daemon::look(folder), Place::Within, LOOK_BYTES_MAX, sent).await?.bytes;
+        let look = session.look(&daemon::look(folder), &daemon::look_perl(folder), LOOK_BYTES_MAX, sent).await?.bytes;
         let pid = match daemon::process_state(&look) {
             DaemonProcessState::Running { pid } | DaemonProcessState::Hidden { pid } => Some(pid),
             _ => None,

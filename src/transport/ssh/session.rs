@@ -14,7 +14,8 @@ use super::{
     ovs_daemon::OvsDaemon,
     ovsdb::Ovsdb,
     route::Routes,
-    shell::{self, Place, Shell, ShellFault},
+    scripts::Scripts,
+    shell::Place,
     tcp::Exchange,
 };
 use crate::{
@@ -33,7 +34,7 @@ use russh::{
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -49,8 +50,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const SESSION_CHANNELS_MAX: usize = 8;
 /// Forwarded sockets and connections at once.
 const FORWARDS_MAX: usize = 64;
-/// Kept shells: a second one, so that one slow script does not hold up the others.
-const SHELLS_MAX: usize = 2;
 /// Unread bytes of a connection that passes through this node.
 const PASSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -101,8 +100,7 @@ pub(super) struct Session {
     pub(super) tasks: TaskTracker,
     programs: Arc<Semaphore>,
     forwards: Arc<Semaphore>,
-    shells: Semaphore,
-    idle_shells: Mutex<Vec<Shell<Drained>>>,
+    pub(super) scripts: Scripts,
     pub(super) haproxy: Haproxy,
     pub(super) ovsdb: Ovsdb,
     ovs_daemon: OvsDaemon,
@@ -153,8 +151,7 @@ impl Session {
             tasks: parts.tasks,
             programs: Arc::new(Semaphore::new(SESSION_CHANNELS_MAX)),
             forwards: Arc::new(Semaphore::new(FORWARDS_MAX)),
-            shells: Semaphore::new(SHELLS_MAX),
-            idle_shells: Mutex::default(),
+            scripts: Scripts::default(),
             haproxy: Haproxy::default(),
             ovsdb: Ovsdb::default(),
             ovs_daemon: OvsDaemon::default(),
@@ -273,7 +270,7 @@ impl Session {
         let cap = request.cap_bytes;
         match &request.call {
             Call::Shell { script } => self.shell(script, Place::Apart, cap, sent).await,
-            Call::ShellWithin { script } => self.shell(script, Place::Within, cap, sent).await,
+            Call::ShellWithin { script, perl } => self.look(script, perl, cap, sent).await,
             Call::Exec { argv } => {
                 let words: Vec<_> = argv.iter().map(|word| shell_word(word)).collect();
                 self.exec(&words.join(" "), cap, sent).await
@@ -436,66 +433,6 @@ impl Session {
             return Err(self.end());
         }
         Ok(Reply { bytes, stderr: channel.stderr(), exit, elapsed_us: micros(started) })
-    }
-
-    /// One script on a kept shell.
-    pub(super) async fn shell(
-        &self,
-        script: &str,
-        place: Place,
-        cap: usize,
-        sent: &AtomicBool,
-    ) -> Result<Reply, Trouble> {
-        let _turn = self.shells.acquire().await.map_err(|_| self.end())?;
-        let started = Instant::now();
-        sent.store(true, Ordering::Relaxed);
-        let kept = self.idle_shells.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // Unasked bytes, or the end: not the shell it was.
-        let kept = kept.filter(|shell| shell.stream().unread() == 0 && !shell.stream().is_ended());
-        let mut shell = if let Some(shell) = kept {
-            shell
-        } else {
-            let opened = self.open(Target::Talk(shell::COMMAND.into()), UNREAD_BYTES_MAX, sent).await;
-            Shell::new(opened.map_err(|fault| self.open_trouble(&fault))?)
-        };
-        // If this future is dropped at the deadline, the shell goes with it: its next answer would be this one's.
-        match shell.run(script, place, cap).await {
-            Ok(answer) => {
-                self.idle_shells.lock().unwrap_or_else(PoisonError::into_inner).push(shell);
-                let elapsed_us = micros(started);
-                Ok(Reply { bytes: answer.bytes, stderr: Vec::new(), exit: Some(answer.exit), elapsed_us })
-            }
-            Err(fault) => Err(self.shell_trouble(&fault, script, shell.stream())),
-        }
-    }
-
-    fn shell_trouble(&self, fault: &ShellFault, script: &str, channel: &Drained) -> Trouble {
-        match fault {
-            _ if self.ended.is_cancelled() => self.end(),
-            ShellFault::TooLong { cap } => self.too_long(*cap, script),
-            ShellFault::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                self.too_long(UNREAD_BYTES_MAX, script)
-            }
-            ShellFault::Ended | ShellFault::Io(_) => {
-                let said = String::from_utf8_lossy(&channel.stderr()).trim().to_owned();
-                let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-                Trouble::new(
-                    TroubleKind::ProgramMissing,
-                    format!("no shell on {}{said}", self.name),
-                    "give the login a shell (chsh), and no forced command or internal-sftp",
-                )
-            }
-            ShellFault::NotUnderstood => Trouble::new(
-                TroubleKind::AnswerNotUnderstood,
-                format!("the shell on {} answered something else than it was asked", self.name),
-                "check the login's shell and its start files (.profile, .bashrc)",
-            ),
-            ShellFault::NoRandom => Trouble::new(
-                TroubleKind::Internal,
-                "the operating system gave no random numbers",
-                "check /dev/urandom on this machine",
-            ),
-        }
     }
 
     pub(super) fn too_long(&self, cap: usize, what: &str) -> Trouble {

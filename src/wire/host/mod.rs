@@ -57,6 +57,9 @@ const HOST_SCRIPT: &str = concat!(
     r#"[ $# = 0 ] || LC_ALL=C grep -shaoE '^[0-9]+ \(.*\) D ' "$@" /dev/null 2>/dev/null | head -n 64; fi;; esac"#
 );
 
+/// The same in Perl.
+const PERL: &str = concat!(include_str!("../sources.pl"), include_str!("host.pl"));
+
 /// Figures that move every second.
 #[derive(Debug)]
 pub struct HostProbe;
@@ -64,13 +67,17 @@ pub struct HostProbe;
 impl HostProbe {
     /// Whether `call` is what this probe sends: how a simulated node recognises it.
     pub fn asks(call: &Call) -> bool {
-        matches!(call, Call::ShellWithin { script } if script == HOST_SCRIPT)
+        matches!(call, Call::ShellWithin { script, .. } if script == HOST_SCRIPT)
     }
 }
 
 impl Probe for HostProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(Call::ShellWithin { script: Cow::Borrowed(HOST_SCRIPT) }, deadline_ms, HOST_CAP_BYTES)]
+        vec![Request::read(
+            Call::ShellWithin { script: Cow::Borrowed(HOST_SCRIPT), perl: Cow::Borrowed(PERL) },
+            deadline_ms,
+            HOST_CAP_BYTES,
+        )]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {

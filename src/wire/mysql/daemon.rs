@@ -44,6 +44,9 @@ const SCRIPT: &str = concat!(
     "printf 'process:%s %s %s\\n' \"${p#/proc/}\" \"${l%% *}\" \"$g\"; done"
 );
 
+/// The same in Perl.
+const PERL: &str = concat!(include_str!("../sources.pl"), include_str!("daemon.pl"));
+
 /// The daemon of a database.
 #[derive(Debug)]
 pub struct DaemonProbe;
@@ -51,13 +54,17 @@ pub struct DaemonProbe;
 impl DaemonProbe {
     /// Whether `call` is what this probe sends: how a simulated node recognises it.
     pub fn asks(call: &Call) -> bool {
-        matches!(call, Call::ShellWithin { script } if script == SCRIPT)
+        matches!(call, Call::ShellWithin { script, .. } if script == SCRIPT)
     }
 }
 
 impl Probe for DaemonProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(Call::ShellWithin { script: Cow::Borrowed(SCRIPT) }, deadline_ms, CAP_BYTES)]
+        vec![Request::read(
+            Call::ShellWithin { script: Cow::Borrowed(SCRIPT), perl: Cow::Borrowed(PERL) },
+            deadline_ms,
+            CAP_BYTES,
+        )]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {

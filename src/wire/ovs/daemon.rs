@@ -186,6 +186,15 @@ pub fn look(folder: &str) -> String {
     )
 }
 
+/// The same as a program of the kept reader (`Call::ShellWithin`). The folder is one of letters, digits and `/._-+@` only.
+pub fn look_perl(folder: &str) -> String {
+    format!(
+        "if (open my $file, '<', '{folder}/ovs-vswitchd.pid') {{ chomp(my $number = <$file>); $o .= \"pid $number\\n\"; \
+         if (open my $stat, '<', \"/proc/$number/stat\") {{ $o .= 'stat ' . <$stat> }} }} \
+         $o .= \"visible\\n\" if -e '/proc/1/stat';"
+    )
+}
+
 /// What a look says.
 pub fn process_state(bytes: &[u8]) -> DaemonProcessState {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]);

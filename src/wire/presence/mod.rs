@@ -59,6 +59,9 @@ const SCRIPT: &str = concat!(
     ))
 );
 
+/// The same in Perl.
+const PERL: &str = concat!(include_str!("../sources.pl"), include_str!("presence.pl"));
+
 /// Addresses, neighbours, keepalived.
 #[derive(Debug)]
 pub struct PresenceProbe;
@@ -66,13 +69,17 @@ pub struct PresenceProbe;
 impl PresenceProbe {
     /// Whether `call` is what this probe sends: how a simulated node recognises it.
     pub fn asks(call: &Call) -> bool {
-        matches!(call, Call::ShellWithin { script } if script == SCRIPT)
+        matches!(call, Call::ShellWithin { script, .. } if script == SCRIPT)
     }
 }
 
 impl Probe for PresenceProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(Call::ShellWithin { script: Cow::Borrowed(SCRIPT) }, deadline_ms, CAP_BYTES)]
+        vec![Request::read(
+            Call::ShellWithin { script: Cow::Borrowed(SCRIPT), perl: Cow::Borrowed(PERL) },
+            deadline_ms,
+            CAP_BYTES,
+        )]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {

@@ -55,6 +55,9 @@ const SCRIPT: &str = concat!(
     ))
 );
 
+/// The same in Perl.
+const PERL: &str = concat!(include_str!("../sources.pl"), include_str!("services.pl"));
+
 /// Listeners, workers, NFS.
 #[derive(Debug)]
 pub struct ServicesProbe;
@@ -62,13 +65,17 @@ pub struct ServicesProbe;
 impl ServicesProbe {
     /// Whether `call` is what this probe sends: how a simulated node recognises it.
     pub fn asks(call: &Call) -> bool {
-        matches!(call, Call::ShellWithin { script } if script == SCRIPT)
+        matches!(call, Call::ShellWithin { script, .. } if script == SCRIPT)
     }
 }
 
 impl Probe for ServicesProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(Call::ShellWithin { script: Cow::Borrowed(SCRIPT) }, deadline_ms, CAP_BYTES)]
+        vec![Request::read(
+            Call::ShellWithin { script: Cow::Borrowed(SCRIPT), perl: Cow::Borrowed(PERL) },
+            deadline_ms,
+            CAP_BYTES,
+        )]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {
