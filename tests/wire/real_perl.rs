@@ -160,9 +160,9 @@ fn as_root(root: &Path, bytes: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(bytes).replace(&root.display().to_string(), "").into_bytes()
 }
 
-const KEEPALIVED: &str = "global_defs {\n  router_id LB\n}\nvrrp_track_file weight {\n  file \"/etc/keepalived/weight\"\n  weight 1\n}\n\
+const KEEPALIVED: &str = "global_defs {\n  router_id LB\n}\ntrack_file weight {\n  file \"/etc/keepalived/weight\"\n  weight 1\n}\n\
     # vrrp_instance NO {\nvrrp_instance VI_1 {\n    state BACKUP\n    interface priv0\n    virtual_router_id 51\n    priority 100\n  nopreempt\n\
-    \tadvert_int 1\n    authentication {\n        auth_type PASS\n        auth_pass secret-word\n    }\n    virtual_ipaddress {\n        10.10.0.100/24 dev priv0\n        10.10.0.101\n    }\n}\n";
+    \tadvert_int 1\n    authentication {\n        auth_type PASS\n        auth_pass secret-word\n    }\n    track_file {\n        weight weight 1\n    }\n    virtual_ipaddress {\n        10.10.0.100/24 dev priv0\n        10.10.0.101\n    }\n}\n";
 
 #[test]
 fn a_perl_reads_of_files_what_a_shell_reads_and_no_secret() {

@@ -25,13 +25,10 @@ if (my @is = stat $configuration) {
             my ($key, $value, $rest) = $line =~ /^\s*(\S*)\s*(\S*)\s*(.*?)\s*$/;
             if ($key eq 'file') {
                 push @tracked, $1 if $value =~ m{^"?([A-Za-z0-9_./:-]+)"?$};
-                next;
-            }
-            unless ($key =~ /^(vrrp_instance|state|interface|priority|virtual_router_id|nopreempt|advert_int|preempt_delay|weight|\}.*)$/) {
-                unless ("$key$value$rest" =~ /\{$/) {
-                    next unless $key =~ m{^[A-Za-z0-9_.:/-]+$};
-                    next unless $value =~ /^(dev|weight|label|scope|brd)?$/;
-                }
+            } elsif ($key !~ /^(vrrp_instance|state|interface|priority|virtual_router_id|nopreempt|advert_int|preempt_delay|weight|\}.*)$/
+                && "$key$value$rest" !~ /\{$/) {
+                next unless $key =~ m{^[A-Za-z0-9_.:/-]+$};
+                next unless $value =~ /^(dev|weight|label|scope|brd)?$/;
             }
             $text .= "$configuration:$key $value $rest\n";
         }
