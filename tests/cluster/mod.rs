@@ -22,3 +22,4 @@ mod ports;
 mod services;
 mod switches;
 mod switchover;
+mod twenty_settings;

@@ -65,8 +65,9 @@ start_container() {
     mapfile -t groups < <(node_groups "$node")
     # The inner shell expands these; it joins the node's groups, then becomes the container.
     # UNIFIED_CGROUP_HIERARCHY: one hierarchy for the node's systemd, whatever this machine uses.
+    # SYSTEMD_NSPAWN_API_VFS_WRITABLE: what the kernel keeps for the node's network alone may be set there.
     # shellcheck disable=SC2016
-    detached "$log" env UNIFIED_CGROUP_HIERARCHY=1 bash -c \
+    detached "$log" env UNIFIED_CGROUP_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network bash -c \
         'while [[ $1 != -- ]]; do echo "$BASHPID" >"$1/cgroup.procs"; shift; done; shift; exec "$@"' \
         lab-node "${groups[@]}" -- \
         systemd-nspawn --quiet --register=no --keep-unit --directory="$root" --machine="$node" \
