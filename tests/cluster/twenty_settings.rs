@@ -75,12 +75,17 @@ fn limit(row: &Row) -> String {
 
 /// What HAProxy takes from its file only: the word that follows there, of the process that runs with it.
 fn line(row: &Row) -> String {
+    let of = |line: &str| format!("sed -n 's/^ *{line} *\\([0-9a-z]*\\).*/\\1/p'");
     let script = if row.key.contains("inter") {
-        "sed -n 's/.*server web02 .* inter \\([^ ]*\\).*/\\1/p'"
+        // Where the server has none of its own, that of its backend counts, which stands above.
+        format!(
+            "sed -n '/^backend web_cluster/,/server web02/p' /etc/haproxy/haproxy.cfg | {} | tail -n 1",
+            of("[a-z-]*server .* inter")
+        )
     } else {
-        "sed -n 's/^ *timeout connect *//p'"
+        format!("{} /etc/haproxy/haproxy.cfg | head -n 1", of("timeout connect"))
     };
-    on(BALANCER, &format!("{script} /etc/haproxy/haproxy.cfg | head -n 1"))
+    on(BALANCER, &script)
 }
 
 const ROWS: [Row; 20] = [
