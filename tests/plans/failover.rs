@@ -43,28 +43,6 @@ fn refusals() -> Vec<(&'static str, Cluster, &'static str, &'static [ReasonKind]
     vec![
         ("refused_failover_alive", Cluster::with_databases(), FAIL_OVER, &[Kind::Serves]),
         ("refused_failover_unknown", dead(|_| ()), "mysql.failover --to web03", &[Kind::UnknownTarget]),
-        (
-            "refused_failover_dark",
-            dark(|cluster| cluster.cuts.lacking = vec!["lb02", "db03"]),
-            FAIL_OVER,
-            &[Kind::NoFence],
-        ),
-        (
-            "refused_failover_dark_phrase",
-            dark(|cluster| cluster.cuts.lacking = vec!["lb02"]),
-            "mysql.failover --accept-risk db02",
-            &[Kind::NoFence],
-        ),
-        (
-            "refused_failover_dark_reached",
-            dark(|cluster| {
-                let server = cluster.on("lb02").server("db01");
-                (server.healthy, server.failed, server.passed) = (true, false, true);
-            }),
-            FAIL_OVER,
-            &[Kind::Serves],
-        ),
-        ("refused_failover_dark_unread", dark(|cluster| cluster.vanish("db03")), FAIL_OVER, &[Kind::StaleFacts]),
         ("refused_failover_unread", dead(|cluster| cluster.vanish("db03")), FAIL_OVER, &[Kind::StaleFacts]),
         (
             "refused_failover_done_already",
@@ -111,6 +89,35 @@ fn refusals() -> Vec<(&'static str, Cluster, &'static str, &'static [ReasonKind]
             FAIL_OVER,
             &[Kind::NotFit],
         ),
+    ]
+}
+
+/// The same, for a machine that does not answer.
+fn refusals_of_dark() -> Vec<(&'static str, Cluster, &'static str, &'static [ReasonKind])> {
+    use ReasonKind as Kind;
+    vec![
+        (
+            "refused_failover_dark",
+            dark(|cluster| cluster.cuts.lacking = vec!["lb02", "db03"]),
+            FAIL_OVER,
+            &[Kind::NoFence],
+        ),
+        (
+            "refused_failover_dark_phrase",
+            dark(|cluster| cluster.cuts.lacking = vec!["lb02"]),
+            "mysql.failover --accept-risk db02",
+            &[Kind::NoFence],
+        ),
+        (
+            "refused_failover_dark_reached",
+            dark(|cluster| {
+                let server = cluster.on("lb02").server("db01");
+                (server.healthy, server.failed, server.passed) = (true, false, true);
+            }),
+            FAIL_OVER,
+            &[Kind::Serves],
+        ),
+        ("refused_failover_dark_unread", dark(|cluster| cluster.vanish("db03")), FAIL_OVER, &[Kind::StaleFacts]),
     ]
 }
 
@@ -181,7 +188,7 @@ fn refusals_of_replicas() -> Vec<(&'static str, Cluster, &'static str, &'static 
 
 #[test]
 fn every_refusal_of_a_failover_reads_as_it_should_and_names_its_cure() {
-    for (name, cluster, line, kinds) in refusals().into_iter().chain(refusals_of_replicas()) {
+    for (name, cluster, line, kinds) in refusals().into_iter().chain(refusals_of_dark()).chain(refusals_of_replicas()) {
         let planned = planned(&cluster, line);
         let Err(refusal) = &planned else { panic!("{name}: {}", super::render(&planned, 120)) };
         let found: Vec<ReasonKind> = refusal.reasons.iter().map(|reason| reason.kind).collect();
@@ -297,7 +304,7 @@ fn who_types_the_risk_gets_a_plan_that_names_it() {
     golden("failover_dark_risk", &risk);
     let Ok(Planned::Plan(plan)) = risk else { panic!() };
     assert_eq!(plan.body.confirmation.by, vakt::plan::parts::ConfirmBy::Target(phrase));
-    let effect: Vec<&str> = plan.body.effect.iter().map(|line| line.as_str()).collect();
+    let effect: Vec<&str> = plan.body.effect.iter().map(vakt::model::text::Clean::as_str).collect();
     assert!(effect.iter().any(|line| line.starts_with("Lost: unknown.")), "{effect:?}");
     assert!(effect.contains(&"lb02: ss is not there"), "{effect:?}");
 }
@@ -307,7 +314,7 @@ fn who_types_the_risk_gets_a_plan_that_names_it() {
 fn a_replica_that_nobody_read_makes_the_loss_unknown_and_is_named() {
     let cluster = dark(|cluster| cluster.vanish("db03"));
     let plan = plan_of(&cluster, "mysql.failover --accept-risk \"db01 may still take writes\"");
-    let effect: Vec<&str> = plan.body.effect.iter().map(|line| line.as_str()).collect();
+    let effect: Vec<&str> = plan.body.effect.iter().map(vakt::model::text::Clean::as_str).collect();
     assert!(effect.iter().any(|line| line.starts_with("Lost: unknown.")), "{effect:?}");
     assert!(effect.iter().any(|line| line.starts_with("db03: ")), "{effect:?}");
     // Where the daemon can be killed, the phrase opens nothing.

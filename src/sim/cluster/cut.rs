@@ -22,7 +22,7 @@ impl Cluster {
             let is_there = routes.contains(&route);
             routes.retain(|known| *known != route);
             routes.extend(does_cut.then_some(route));
-            self.databases.deafen(index, address, does_cut);
+            self.databases.deafen(index, &address.to_string(), does_cut);
             return Some(Text { bytes: String::new(), exit: Some(if does_cut == is_there { 2 } else { 0 }) });
         }
         let asked = CutProbe::asks(call)?;
@@ -42,7 +42,7 @@ impl Cluster {
     /// A machine that is started anew has the routes of its files.
     pub(super) fn forget_routes(&mut self, index: usize) {
         for route in self.routes.remove(&index).unwrap_or_default() {
-            self.databases.deafen(index, route.address, false);
+            self.databases.deafen(index, &route.address.to_string(), false);
         }
     }
 

@@ -212,9 +212,8 @@ impl Databases {
     }
 
     /// A machine has cut an address off, or opened the way again.
-    pub(super) fn deafen(&mut self, host: usize, address: std::net::Ipv4Addr, is_cut: bool) {
-        let text = address.to_string();
-        let Some(of) = (0..self.servers.len()).find(|place| self.address(*place) == text) else { return };
+    pub(super) fn deafen(&mut self, host: usize, address: &str, is_cut: bool) {
+        let Some(of) = (0..self.servers.len()).find(|place| self.address(*place) == address) else { return };
         for server in self.servers.iter_mut().filter(|server| server.host == host) {
             let _ = if is_cut { server.deaf_to.insert(of) } else { server.deaf_to.remove(&of) };
         }
