@@ -133,14 +133,16 @@ pub const ALL: [Action; ACTIONS.len()] = [
     Action {
         id: "mysql.failover",
         title: "Make another database the primary, because the present one does not serve",
-        usage: "mysql.failover [--to NODE] [--reason TEXT]",
+        usage: "mysql.failover [--to NODE] [--accept-risk PHRASE] [--reason TEXT]",
         danger: Danger::Primary,
         confirmation: "the name of the node that shall be the primary",
         refused: &[
             "the primary is alive and takes writes: that is a switchover",
             "another database takes writes already",
             "nobody can prove that the old primary does not write any more: its machine does not answer, is not run by \
-             systemd, or hides its processes",
+             systemd, or hides its processes, and its address cannot be cut off on every replica and load balancer; \
+             `--accept-risk` takes the risk in the words of the refusal",
+            "its machine does not answer, and HAProxy still reaches it",
             "a replica cannot be read: it may have what no other has",
             "replicas follow several servers, or none tells whom it follows",
             "no replica is fit: it does not apply, is not read-only, lacks `log_bin` or `log_slave_updates`, has \
@@ -152,6 +154,20 @@ pub const ALL: [Action; ACTIONS.len()] = [
         ],
         back: "once the old primary is a replica again: mysql.switchover to it",
         runbook: include_str!("../../assets/runbooks/mysql.failover.md"),
+    },
+    Action {
+        id: "mysql.fence",
+        title: "Make a former primary that runs again harmless",
+        usage: "mysql.fence NODE [--reason TEXT]",
+        danger: Danger::Replica,
+        confirmation: "the name of the node",
+        refused: &[
+            "no other database takes writes, or several do",
+            "a load balancer sends writes to it",
+            "its machine does not answer, is not run by systemd, or hides its processes",
+        ],
+        back: "mysql.rejoin of the node",
+        runbook: include_str!("../../assets/runbooks/mysql.fence.md"),
     },
     Action {
         id: "mysql.rejoin",

@@ -390,6 +390,7 @@ pub(crate) fn undo(app: &App) -> Result<Intent, String> {
             | Change::VipMove { .. }
             | Change::MysqlSwitchover { .. }
             | Change::MysqlFailover { .. }
+            | Change::MysqlFence { .. }
             | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
             | Change::Guest { .. }

@@ -58,6 +58,7 @@ use crate::{
         time::{Mono, Now},
         world::World,
     },
+    plan::PlanId,
     rules::{Finding, Rules},
     schedule::Schedule,
     wire::probe::{Complaint, ProbeId},
@@ -70,7 +71,10 @@ use planning::Planning;
 use prompt::Prompt;
 use screen::{Place, ScreenId, Screens};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What the console is started with, beyond the inventory. The runtime resolves environment and locale.
 #[derive(Debug, Clone)]
@@ -156,6 +160,8 @@ pub struct App {
     pub(crate) unrecorded: Option<Clean>,
     /// States that changed lately.
     pub(crate) changes: standing::Changes,
+    /// The failovers whose former primary came back and was made harmless, or was tried to.
+    pub(crate) made_harmless: BTreeSet<PlanId>,
     /// What happened lately, for charts.
     pub(crate) marks: chart::Marks,
     /// When to draw.
@@ -242,6 +248,7 @@ impl App {
             frozen: None,
             unrecorded: None,
             changes: standing::Changes::default(),
+            made_harmless: BTreeSet::new(),
             marks: chart::Marks::default(),
             frames: Frames::new(now.mono),
             rules_ran: None,

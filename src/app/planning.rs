@@ -166,6 +166,14 @@ impl Planning {
         }
     }
 
+    /// The words of a risk that an operator may take, where nothing else is left.
+    pub(crate) fn risk(&self, app: &App) -> Option<Clean> {
+        match &self.outcome {
+            Outcome::Refused(refusal) => plan::failover::risk_offered(refusal, &app.inventory),
+            Outcome::Plan(_) | Outcome::AlreadyThere(_) => None,
+        }
+    }
+
     fn plan_again(&mut self, app: &App) {
         let kept = std::mem::take(&mut self.typed);
         *self = Self { typed: kept, runbook: self.runbook, scroll: self.scroll, ..Self::new(app, self.intent.clone()) };
@@ -242,12 +250,16 @@ fn is_same(shown: &Outcome, fresh: &Outcome) -> bool {
     }
 }
 
-/// A timer on a node is named for the moment of its plan: that name is another one with each plan.
+/// A timer on a node and a cut address are named for the moment of their plan: that name is another one with each plan.
 fn same_steps(shown: &[Step], fresh: &[Step]) -> bool {
-    match (plan::tune::timer_name(shown), plan::tune::timer_name(fresh)) {
+    let name = |steps| {
+        let timer = plan::tune::timer_name(steps).map(ToString::to_string);
+        timer.or_else(|| plan::failover::cut_mark(steps).map(|mark| mark.to_string()))
+    };
+    match (name(shown), name(fresh)) {
         (Some(shown_id), Some(fresh_id)) => {
-            let text = |steps, id: &Clean| serde_json::to_string(steps).map(|text| text.replace(id.as_str(), "")).ok();
-            text(shown, shown_id) == text(fresh, fresh_id)
+            let text = |steps, id: &str| serde_json::to_string(steps).map(|text| text.replace(id, "")).ok();
+            text(shown, &shown_id) == text(fresh, &fresh_id)
         }
         _ => shown == fresh,
     }
@@ -327,6 +339,7 @@ fn command(app: &App, planning: &mut Planning, key: Key) -> Next {
             planning.said = Some(format!("Sent to the clipboard: {line}"));
             return Next::Copy(line);
         }
+        (KeyCode::Char('a'), _) if planning.risk(app).is_some() => take_risk(app, planning),
         (KeyCode::Char('+' | '='), _) => change_deadline(app, planning, true),
         (KeyCode::Char('-'), _) => change_deadline(app, planning, false),
         (KeyCode::Char('o'), _) => change_policy(app, planning),
@@ -341,6 +354,17 @@ fn command(app: &App, planning: &mut Planning, key: Key) -> Next {
         _ => planning.said = Some(format!("{key} means nothing here.")),
     }
     Next::Stay
+}
+
+/// Plans with the risk, which is typed before anything is sent.
+fn take_risk(app: &App, planning: &mut Planning) {
+    let risk = planning.risk(app);
+    if let Change::MysqlFailover { accept_risk, .. } = &mut planning.intent.change {
+        *accept_risk = risk;
+        planning.scroll = 0;
+        planning.plan_again(app);
+        planning.said = Some("Planned with the risk: read it, and type it to start.".to_owned());
+    }
 }
 
 /// Lines of the text, and rows that show it.

@@ -30,12 +30,13 @@ use crate::{
         time::{Mono, Now},
         world::World,
     },
+    plan::PlanId,
     rules::{Finding, Rules},
     schedule::Schedule,
     wire::probe::{Complaint, ProbeId},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// [`Options`] as they are written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +98,8 @@ pub struct Snapshot {
     frozen: Option<Box<Frozen>>,
     unrecorded: Option<Clean>,
     changes: Changes,
+    #[serde(default)]
+    made_harmless: BTreeSet<PlanId>,
     #[serde(default)]
     marks: Marks,
     rules_ran: Option<Mono>,
@@ -194,6 +197,7 @@ impl Snapshot {
             frozen,
             unrecorded,
             changes,
+            made_harmless,
             marks,
             frames: _,
             rules_ran,
@@ -220,6 +224,7 @@ impl Snapshot {
             frozen: frozen.clone(),
             unrecorded: unrecorded.clone(),
             changes: changes.clone(),
+            made_harmless: made_harmless.clone(),
             marks: marks.clone(),
             rules_ran: *rules_ran,
             rules_wanted: *rules_wanted,
@@ -256,6 +261,7 @@ impl Snapshot {
             frozen: self.frozen,
             unrecorded: self.unrecorded,
             changes: self.changes,
+            made_harmless: self.made_harmless,
             marks: self.marks,
             frames: Frames::new(self.now.mono),
             rules_ran: self.rules_ran,

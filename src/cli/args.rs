@@ -113,8 +113,8 @@ pub(super) enum Command {
     /// The plan is printed first, complete; nothing is sent before it is confirmed. What is refused is refused with
     /// every reason. ACTION is one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight,
     /// haproxy.kill-sessions, whose TARGET is backend/server; vip.move, whose TARGET is an address;
-    /// mysql.switchover and mysql.failover, which have none; mysql.rejoin, whose TARGET is a node; mysql.kill, whose TARGET
-    /// is node/number of a session; vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, whose TARGET is
+    /// mysql.switchover and mysql.failover, which have none; mysql.fence and mysql.rejoin, whose TARGET is a node; mysql.kill,
+    /// whose TARGET is node/number of a session; vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, whose TARGET is
     /// a guest of a hypervisor; or tune.set, whose TARGET is a node or role (of a setting
     /// of a port, NODE/PORT), followed by a setting and its value.
     Do(DoWanted),
@@ -191,6 +191,9 @@ pub(super) struct DoWanted {
     /// Go back by itself after TIME, unless `vakt runs keep` says that it stays; from 10s to 24h
     #[arg(long, value_name = "TIME")]
     pub(super) revert_after: Option<String>,
+    /// mysql.failover: take the risk that the refusal names, by its very words
+    #[arg(long, value_name = "PHRASE")]
+    pub(super) accept_risk: Option<String>,
     /// Why, for the journal and for whoever finds the cluster locked
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -221,6 +224,7 @@ impl DoWanted {
             ("--to", &self.to),
             ("--only", &self.only),
             ("--revert-after", &self.revert_after),
+            ("--accept-risk", &self.accept_risk),
             ("--reason", &self.reason),
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]));

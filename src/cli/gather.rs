@@ -289,6 +289,7 @@ fn was_asked(facts: &NodeFacts, probe: ProbeId) -> bool {
         ProbeId::LinuxBridges => told(&facts.bridges),
         ProbeId::Switchover => told(&facts.switchover),
         ProbeId::Daemon => told(&facts.daemon),
+        ProbeId::Cut => told(&facts.cut),
         ProbeId::Mysql => told(&facts.mysql),
         ProbeId::Tuning => told(&facts.tuning),
         // Read by runs only.
@@ -320,7 +321,7 @@ fn rests_on(change: &Change) -> &'static [ProbeId] {
         Change::MysqlKill { .. } => &[ProbeId::Mysql],
         Change::Tune(act) if PortSetting::find(act.key.as_str()).is_some() => &[ProbeId::Ovs],
         Change::Tune(_) => tune::RESTS_ON,
-        change if change.is_about_primary() => &[ProbeId::Switchover, ProbeId::Daemon],
+        change if change.is_about_primary() => &[ProbeId::Switchover, ProbeId::Daemon, ProbeId::Cut],
         _ => &[],
     }
 }

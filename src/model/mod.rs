@@ -6,6 +6,7 @@
 pub mod address;
 pub mod certificates;
 pub mod countdown;
+pub mod cut;
 pub mod figure;
 pub mod guest_act;
 pub mod haproxy;

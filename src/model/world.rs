@@ -2,6 +2,7 @@
 
 use super::{
     certificates::CertificatesFacts,
+    cut::CutSample,
     haproxy::HaproxyFacts,
     host::{HostFacts, HostProfile},
     hypervisor::{HypervisorFacts, HypervisorProfile},
@@ -78,6 +79,9 @@ pub struct NodeFacts {
     /// The daemon of the database, by its machine's word.
     #[serde(default)]
     pub daemon: Observed<DaemonSample>,
+    /// Addresses that it has cut off, where it has a database or HAProxy.
+    #[serde(default)]
+    pub cut: Observed<CutSample>,
     /// memcached, where it may be.
     #[serde(default)]
     pub memcached: Observed<MemcachedFacts>,
@@ -140,6 +144,7 @@ impl NodeFacts {
             services: Observed::default(),
             switchover: Observed::default(),
             daemon: Observed::default(),
+            cut: Observed::default(),
             memcached: Observed::default(),
             certificates: Observed::default(),
             private_network: Observed::default(),

@@ -4,7 +4,7 @@
 //! knows three answers; *unknown* is never taken for yes or for no.
 
 use super::{
-    failover::DaemonExpect,
+    failover::{CutExpect, DaemonExpect},
     guest::GuestExpect,
     node::NodeExpect,
     session::SessionExpect,
@@ -77,6 +77,8 @@ pub enum Expect {
     Knob(KnobExpect),
     /// Of a port of a switch, and the timer that takes a change of it back.
     Countdown(CountdownExpect),
+    /// Of an address that the node has cut off.
+    Cut(CutExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -151,7 +153,8 @@ impl Check {
             | Expect::Setting(_)
             | Expect::File(_)
             | Expect::Knob(_)
-            | Expect::Countdown(_) => None,
+            | Expect::Countdown(_)
+            | Expect::Cut(_) => None,
         }
     }
 
@@ -177,6 +180,7 @@ impl Check {
             Expect::File(is) => is.judge(facts),
             Expect::Knob(is) => is.judge(facts),
             Expect::Countdown(is) => is.judge(facts),
+            Expect::Cut(is) => is.judge(facts),
         }
     }
 
@@ -204,7 +208,7 @@ impl Expect {
             Self::Session { .. } | Self::Node(_) => return "as told",
             Self::Guest(is) => return is.tolerance(),
             Self::Daemon(is) => return is.tolerance(),
-            Self::Setting(_) | Self::File(_) | Self::Countdown(_) => return "exactly",
+            Self::Setting(_) | Self::File(_) | Self::Countdown(_) | Self::Cut(_) => return "exactly",
             Self::Knob(is) => return is.tolerance(),
         };
         match is {
@@ -230,6 +234,7 @@ impl fmt::Display for Expect {
             Self::File(is) => return is.fmt(f),
             Self::Knob(is) => return is.fmt(f),
             Self::Countdown(is) => return is.fmt(f),
+            Self::Cut(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

@@ -61,7 +61,8 @@ pub fn plan(
         | Change::HaproxyWeight { .. }
         | Change::HaproxyKillSessions { .. } => haproxy::plan(world, inventory, intent, policy, now)?,
         Change::VipMove { address, to } => vip::plan(&scene, intent, *address, to)?,
-        Change::MysqlFailover { to } => failover::plan(&scene, intent, to.as_ref())?,
+        Change::MysqlFailover { to, accept_risk } => failover::plan(&scene, intent, to.as_ref(), accept_risk.as_ref())?,
+        Change::MysqlFence { node } => failover::fence_again(&scene, intent, node)?,
         Change::MysqlRejoin { node } => rejoin::plan(&scene, intent, node)?,
         Change::MysqlKill { session, part } => session::plan(&scene, intent, session, *part)?,
         Change::Tune(act) => tune::plan(&scene, intent, act)?,

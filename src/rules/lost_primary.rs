@@ -19,7 +19,7 @@ use crate::{
     plan::text::command_line,
     run::{EndingKind, RunState, RunSummary},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// A machine is asked for its daemon every four seconds.
 const STALE_MS: u64 = 10_000;
@@ -30,6 +30,13 @@ rules! {
             there is one copy less.",
         causes: "It did not serve, and an operator let another database take its place.",
         action: "find out what was wrong with it, then let it come back with mysql.rejoin",
+        commands: ["change.rejoin", "row.logs"],
+    }
+    UNCUT = "mysql.uncut", 42, Critical, "The way to a primary that was given up is open" {
+        meaning: "A failover cut its address off on every replica and load balancer. Here that is gone, so that what it writes may \
+            be heard when it comes back.",
+        causes: "The node was started anew, or somebody took the route away.",
+        action: "cut it off again with ip route add unreachable ADDRESS, or let it come back with mysql.rejoin",
         commands: ["change.rejoin", "row.logs"],
     }
     RETURNED = "mysql.returned", 42, Critical, "A primary that was given up is back" {
@@ -50,7 +57,12 @@ pub(super) fn judge(scene: &Scene<'_>, operators: Operators<'_>, conditions: &mu
             Change::MysqlFailover { .. } => {
                 let Some(former) = run.former.as_ref().filter(|former| settled.insert(former)) else { continue };
                 let seen = scene.nodes.iter().find(|seen| seen.node.name == *former);
-                conditions.extend(seen.and_then(|seen| stands(scene, seen, run)));
+                let Some(seen) = seen else { continue };
+                let condition = stands(scene, seen, run);
+                if condition.is_some() {
+                    conditions.extend(uncut(scene, seen, run));
+                }
+                conditions.extend(condition);
             }
             _ => {}
         }
@@ -59,6 +71,32 @@ pub(super) fn judge(scene: &Scene<'_>, operators: Operators<'_>, conditions: &mu
 
 fn is_reached(run: &RunSummary) -> bool {
     matches!(run.state, RunState::Ended { kind: EndingKind::Reached, .. })
+}
+
+/// Who does not cut it off any more, where others do.
+fn uncut(scene: &Scene<'_>, seen: &Seen<'_>, run: &RunSummary) -> Vec<Condition> {
+    let name = &seen.node.name;
+    let Some(IpAddr::V4(address)) = seen.node.private else { return Vec::new() };
+    let others = scene.nodes.iter().filter(|other| other.node.name != *name);
+    let told: Vec<(&Seen<'_>, bool)> = others
+        .filter_map(|other| {
+            let route = other.facts.cut.fresh(scene.now.mono, STALE_MS)?.route(address).known()?;
+            Some((other, route.is_some()))
+        })
+        .collect();
+    if !told.iter().any(|(_, is_cut)| *is_cut) {
+        return Vec::new();
+    }
+    let open = told.iter().filter(|(_, is_cut)| !is_cut);
+    let intent = Intent::new(Change::MysqlRejoin { node: name.clone() }, None);
+    open.map(|(other, _)| {
+        let text = format!("{name} ({address}) is not cut off here any more, although a failover gave it up");
+        let condition = Condition::new(UNCUT, Severity::Critical, other.node.name.as_str(), text)
+            .node(&other.node.name)
+            .evidence([format!("run {}: vakt runs show {}", run.id, run.id)]);
+        Condition { hint: Some(command_line(&intent).as_str().into()), ..condition }
+    })
+    .collect()
 }
 
 /// How it stands, unless it replicates again or takes writes alone, whoever brought that about.

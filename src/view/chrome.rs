@@ -251,6 +251,9 @@ fn plan_hints(app: &App, open: &Planning) -> Vec<(String, &'static str)> {
     if open.plan().is_some() && changes::obstacle(app).is_none() && changes::held_by_other(app).is_some() {
         hints.extend(fixed(&[("b", "break the lock")]));
     }
+    if open.risk(app).is_some() {
+        hints.extend(fixed(&[("a", "take the risk")]));
+    }
     let page = if open.runbook { "plan" } else { "runbook" };
     hints.extend(fixed(&[("?", page), ("R", "plan again"), ("y", "copy"), ("j k", "scroll"), ("Esc", "leave")]));
     hints

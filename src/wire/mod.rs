@@ -6,6 +6,7 @@
 pub mod certificates;
 mod complaints;
 pub mod countdown;
+pub mod cut;
 pub mod explain;
 pub mod feed;
 pub mod file_edit;

@@ -1,13 +1,15 @@
 //! What is asked regularly: a probe names its requests and turns the replies into facts.
 
 use super::{
-    certificates, countdown, haproxy, host, libvirt, linux_bridge, memcached, mysql, ovs, presence, private_network,
+    certificates, countdown, cut, haproxy, host, libvirt, linux_bridge, memcached, mysql, ovs, presence,
+    private_network,
     request::{Reply, Request},
     services, tuning,
 };
 use crate::model::{
     certificates::CertificatesFacts,
     countdown::CountdownSample,
+    cut::CutSample,
     haproxy::HaproxySample,
     host::{HostProfile, HostSample},
     hypervisor::{HypervisorProfile, HypervisorSample},
@@ -83,12 +85,14 @@ pub enum ProbeId {
     Tuning,
     /// The timer on a node that takes a change of its switch back. Only a run asks for it.
     Countdown,
+    /// Addresses that a replica or a load balancer has cut off.
+    Cut,
 }
 
 impl ProbeId {
     /// Every probe. Of those that are due at the same moment the earlier one comes first. A recording knows probes by
     /// their place: a new one is added at the end.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Host,
         Self::Haproxy,
         Self::HostProfile,
@@ -109,6 +113,7 @@ impl ProbeId {
         Self::Binlog,
         Self::Tuning,
         Self::Countdown,
+        Self::Cut,
     ];
 
     /// Whether `node` has what this probe asks.
@@ -124,6 +129,7 @@ impl ProbeId {
             Self::PrivateNetwork => node.private.is_some(),
             Self::Mysql | Self::Switchover | Self::Daemon => node.database.is_some(),
             Self::Guests | Self::GuestProfile => node.libvirt_socket.is_some(),
+            Self::Cut => node.database.is_some() || node.haproxy_socket.is_some(),
             Self::Binlog | Self::Countdown => false,
         }
     }
@@ -146,7 +152,7 @@ impl ProbeId {
             Self::Memcached => poll.memcached_ms,
             Self::Certificates => poll.certificates_ms,
             Self::PrivateNetwork => poll.private_network_ms,
-            Self::Switchover | Self::Daemon | Self::Binlog | Self::Countdown => SWITCHOVER_MS,
+            Self::Switchover | Self::Daemon | Self::Binlog | Self::Countdown | Self::Cut => SWITCHOVER_MS,
             Self::Tuning => TUNING_MS,
         }
     }
@@ -185,6 +191,7 @@ impl ProbeId {
             Self::Binlog => &mysql::BinlogProbe,
             Self::Tuning => &tuning::TuningProbe,
             Self::Countdown => &countdown::CountdownProbe,
+            Self::Cut => &cut::CutProbe,
         }
     }
 }
@@ -212,6 +219,7 @@ impl fmt::Display for ProbeId {
             Self::Binlog => "binary log",
             Self::Tuning => "settings",
             Self::Countdown => "timer",
+            Self::Cut => "addresses cut off",
         })
     }
 }
@@ -283,6 +291,8 @@ pub enum Facts {
     Tuning(Box<TuningSample>),
     /// Of [`ProbeId::Countdown`].
     Countdown(Box<CountdownSample>),
+    /// Of [`ProbeId::Cut`].
+    Cut(Box<CutSample>),
 }
 
 /// Something in an answer that was not understood; the rest was.

@@ -49,6 +49,7 @@ fn answer(app: &mut App, ms: u64, effects: Vec<Effect>, silent: &[&str]) -> usiz
             ProbeId::PrivateNetwork => Facts::PrivateNetwork(Box::default()),
             ProbeId::Switchover => Facts::Switchover(Box::default()),
             ProbeId::Daemon => Facts::Daemon(Box::default()),
+            ProbeId::Cut => Facts::Cut(Box::default()),
             ProbeId::Tuning => Facts::Tuning(Box::default()),
             ProbeId::Binlog | ProbeId::Countdown => panic!("only runs ask for it"),
         };

@@ -96,6 +96,7 @@ fn of_probe(id: ProbeId) -> Target {
         ProbeId::Ovs => files("ovs", ".json"),
         ProbeId::OvsLive | ProbeId::OvsDetail => files("ovs", ".txt"),
         ProbeId::LinuxBridges => files("linux-bridge", ".txt"),
+        ProbeId::Cut => files("cut", ".txt"),
         ProbeId::Tuning => tuning_seeds(),
         _ => files(&id.to_string().replace(' ', "-"), ".txt"),
     };

@@ -29,13 +29,20 @@ fn dead(change: Change) -> Cluster {
     cluster
 }
 
+/// The machine of the primary does not answer.
+pub(crate) fn dark(change: Change) -> Cluster {
+    let mut cluster = Cluster::with_lost_primary(DaemonState::Alive);
+    cluster.vanish("db01");
+    change(&mut cluster);
+    cluster
+}
+
 /// Each with what it must be refused for.
 fn refusals() -> Vec<(&'static str, Cluster, &'static str, &'static [ReasonKind])> {
     use ReasonKind as Kind;
     vec![
         ("refused_failover_alive", Cluster::with_databases(), FAIL_OVER, &[Kind::Serves]),
         ("refused_failover_unknown", dead(|_| ()), "mysql.failover --to web03", &[Kind::UnknownTarget]),
-        ("refused_failover_dark", dead(|cluster| cluster.vanish("db01")), FAIL_OVER, &[Kind::NoFence]),
         ("refused_failover_unread", dead(|cluster| cluster.vanish("db03")), FAIL_OVER, &[Kind::StaleFacts]),
         (
             "refused_failover_done_already",
@@ -82,6 +89,35 @@ fn refusals() -> Vec<(&'static str, Cluster, &'static str, &'static [ReasonKind]
             FAIL_OVER,
             &[Kind::NotFit],
         ),
+    ]
+}
+
+/// The same, for a machine that does not answer.
+fn refusals_of_dark() -> Vec<(&'static str, Cluster, &'static str, &'static [ReasonKind])> {
+    use ReasonKind as Kind;
+    vec![
+        (
+            "refused_failover_dark",
+            dark(|cluster| cluster.cuts.lacking = vec!["lb02", "db03"]),
+            FAIL_OVER,
+            &[Kind::NoFence],
+        ),
+        (
+            "refused_failover_dark_phrase",
+            dark(|cluster| cluster.cuts.lacking = vec!["lb02"]),
+            "mysql.failover --accept-risk db02",
+            &[Kind::NoFence],
+        ),
+        (
+            "refused_failover_dark_reached",
+            dark(|cluster| {
+                let server = cluster.on("lb02").server("db01");
+                (server.healthy, server.failed, server.passed) = (true, false, true);
+            }),
+            FAIL_OVER,
+            &[Kind::Serves],
+        ),
+        ("refused_failover_dark_unread", dark(|cluster| cluster.vanish("db03")), FAIL_OVER, &[Kind::StaleFacts]),
     ]
 }
 
@@ -140,6 +176,7 @@ fn refusals_of_replicas() -> Vec<(&'static str, Cluster, &'static str, &'static 
             "refused_failover_many",
             dead(|cluster| {
                 cluster.vanish("db01");
+                cluster.cuts.lacking = vec!["lb01"];
                 cluster.vanish("db03");
                 cluster.database("db02").applies = false;
             }),
@@ -151,7 +188,7 @@ fn refusals_of_replicas() -> Vec<(&'static str, Cluster, &'static str, &'static 
 
 #[test]
 fn every_refusal_of_a_failover_reads_as_it_should_and_names_its_cure() {
-    for (name, cluster, line, kinds) in refusals().into_iter().chain(refusals_of_replicas()) {
+    for (name, cluster, line, kinds) in refusals().into_iter().chain(refusals_of_dark()).chain(refusals_of_replicas()) {
         let planned = planned(&cluster, line);
         let Err(refusal) = &planned else { panic!("{name}: {}", super::render(&planned, 120)) };
         let found: Vec<ReasonKind> = refusal.reasons.iter().map(|reason| reason.kind).collect();
@@ -252,4 +289,59 @@ fn a_primary_that_fell_silent_a_moment_ago_is_not_called_alive() {
     let policy = inventory.settings.policy.clone();
     let planned = vakt::plan::plan(&world, &inventory, &super::intent(FAIL_OVER), &policy, START);
     assert!(matches!(planned, Ok(Planned::Plan(_))), "{}", super::render(&planned, 120));
+}
+
+/// The words of the refusal, and no others, make a plan; it says what is not proven, is confirmed by the same words, and
+/// calls the loss unknown whatever was read before.
+#[test]
+fn who_types_the_risk_gets_a_plan_that_names_it() {
+    let cluster = dark(|cluster| cluster.cuts.lacking = vec!["lb02", "db03"]);
+    let Err(refusal) = planned(&cluster, FAIL_OVER) else { panic!() };
+    let (_, inventory) = cluster.world();
+    let phrase = vakt::plan::failover::risk_offered(&refusal, &inventory).unwrap();
+    assert_eq!(phrase.as_str(), "db01 may still take writes");
+    let risk = planned(&cluster, &format!("mysql.failover --accept-risk \"{phrase}\""));
+    golden("failover_dark_risk", &risk);
+    let Ok(Planned::Plan(plan)) = risk else { panic!() };
+    assert_eq!(plan.body.confirmation.by, vakt::plan::parts::ConfirmBy::Target(phrase));
+    let effect: Vec<&str> = plan.body.effect.iter().map(vakt::model::text::Clean::as_str).collect();
+    assert!(effect.iter().any(|line| line.starts_with("Lost: unknown.")), "{effect:?}");
+    assert!(effect.contains(&"lb02: ss is not there"), "{effect:?}");
+}
+
+/// A replica that was not read may have what no other has: that risk is told, too, and the loss is unknown.
+#[test]
+fn a_replica_that_nobody_read_makes_the_loss_unknown_and_is_named() {
+    let cluster = dark(|cluster| cluster.vanish("db03"));
+    let plan = plan_of(&cluster, "mysql.failover --accept-risk \"db01 may still take writes\"");
+    let effect: Vec<&str> = plan.body.effect.iter().map(vakt::model::text::Clean::as_str).collect();
+    assert!(effect.iter().any(|line| line.starts_with("Lost: unknown.")), "{effect:?}");
+    assert!(effect.iter().any(|line| line.starts_with("db03: ")), "{effect:?}");
+    // Where the daemon can be killed, the phrase opens nothing.
+    let alive = dead(|cluster| cluster.vanish("db03"));
+    assert!(planned(&alive, "mysql.failover --accept-risk \"db01 may still take writes\"").is_err());
+}
+
+/// A load balancer that noticed late may have let clients write to a primary that no replica heard any more.
+#[test]
+fn no_loss_is_said_of_a_dark_primary_only_when_load_balancers_lost_it_in_time() {
+    assert!(loss_of(&dark(|_| ())).starts_with("Lost: none"));
+    for doubtful in [None, Some((false, 900)), Some((true, 2_001))] {
+        let told = loss_of(&Cluster { last_word: doubtful, ..dark(|_| ()) });
+        assert!(told.starts_with("Lost: unknown"), "{doubtful:?}: {told}");
+    }
+    let (mut world, inventory) = dark(|_| ()).world();
+    for node in world.nodes.iter_mut().filter(|node| node.name.as_str().starts_with("lb")) {
+        let mut facts = node.haproxy.last().unwrap().clone();
+        for server in facts.sample.backends.iter_mut().flat_map(|backend| &mut backend.servers) {
+            server.last_change_s = Figure::Unknown(Unknown::Missing);
+        }
+        node.haproxy.take(facts, Now { mono: Mono(START.mono.0 - 300), wall: START.wall });
+    }
+    let policy = inventory.settings.policy.clone();
+    let Ok(Planned::Plan(plan)) = vakt::plan::plan(&world, &inventory, &super::intent(FAIL_OVER), &policy, START)
+    else {
+        panic!()
+    };
+    assert!(plan.body.effect.iter().any(|line| line.as_str().starts_with("Lost: unknown")), "{:?}", plan.body.effect);
 }

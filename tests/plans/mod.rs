@@ -31,7 +31,16 @@ mod tune;
 mod vip;
 
 pub(crate) fn intent(line: &str) -> Intent {
-    Intent::parse(&line.split(' ').collect::<Vec<_>>()).unwrap()
+    // Quotes make one word.
+    let parts = line.split('"').enumerate();
+    let words: Vec<&str> = parts
+        .flat_map(
+            |(at, part)| {
+                if at % 2 == 1 { vec![part] } else { part.split(' ').filter(|word| !word.is_empty()).collect() }
+            },
+        )
+        .collect();
+    Intent::parse(&words).unwrap()
 }
 
 pub(crate) fn planned(cluster: &Cluster, line: &str) -> Result<Planned, Refusal> {
@@ -72,6 +81,7 @@ fn golden(name: &str, planned: &Result<Planned, Refusal>) {
                 "'migrate-",
                 "'set global ",
                 "systemctl",
+                "ip route",
                 "'set maxconn",
                 // A script is one word.
                 "'f=/proc/sys/",
@@ -185,8 +195,11 @@ fn databases_corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("failover", Cluster::with_lost_primary(DaemonState::Dead), "mysql.failover"),
         ("failover_mysql", Cluster::with_lost_primary(DaemonState::Dead).speaking_mysql(), "mysql.failover"),
         ("failover_frozen", Cluster::with_lost_primary(DaemonState::Frozen), "mysql.failover --to db03"),
+        ("failover_dark", failover::dark(|_| ()), "mysql.failover"),
+        ("failover_dark_mysql", failover::dark(|_| ()).speaking_mysql(), "mysql.failover"),
         ("failover_behind", failover::behind(), "mysql.failover --to db02"),
         ("rejoin", rejoin::fenced(), "mysql.rejoin db01"),
+        ("rejoin_cut_off", rejoin::cut_off(rejoin::fenced()), "mysql.rejoin db01"),
         ("rejoin_running", rejoin::running(), "mysql.rejoin db01"),
         ("rejoin_mysql", rejoin::fenced().speaking_mysql(), "mysql.rejoin db01"),
     ]

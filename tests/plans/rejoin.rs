@@ -42,6 +42,14 @@ fn with(mut cluster: Cluster, change: Change) -> Cluster {
     cluster
 }
 
+/// Everybody has cut it off.
+pub(crate) fn cut_off(mut cluster: Cluster) -> Cluster {
+    for node in ["lb01", "lb02", "db02", "db03"] {
+        cluster.cuts.put(node, 1_795_442_000);
+    }
+    cluster
+}
+
 #[test]
 fn every_refusal_of_a_rejoin_reads_as_it_should_and_names_its_cure() {
     use ReasonKind as Kind;

@@ -1,8 +1,10 @@
 //! A primary that a failover gave up: remembered until it replicates again.
 
 use super::stage::Stage;
+use std::net::IpAddr;
 use vakt::{
     model::{
+        cut::{CutRoute, CutSample},
         figure::Figure,
         ids::NodeName,
         intent::Intent,
@@ -24,7 +26,47 @@ pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
         give_up(stage);
         stage.each_second.push(|stage| daemon(stage, false, true));
     },
+    |stage| {
+        give_up(stage);
+        stage.each_second.push(|stage| cut_off(stage, &["db03"]));
+    },
 ];
+
+/// Of these two replicas, the named ones have cut db01 off.
+fn cut_off(stage: &mut Stage, names: &[&str]) {
+    let now = stage.now;
+    for name in ["db02", "db03"] {
+        let node = NodeName::from(name);
+        let Some(IpAddr::V4(address)) = stage.inventory.node(&NodeName::from("db01")).unwrap().private else {
+            panic!()
+        };
+        let route = CutRoute { address, mark: 1_795_442_602, is_told: true };
+        let routes = if names.contains(&name) { vec![route] } else { Vec::new() };
+        let sample = CutSample { routes: Figure::Known(routes), ..CutSample::default() };
+        stage.world.node_mut(&node).unwrap().cut.take(sample, now);
+    }
+}
+
+#[test]
+fn a_replica_that_was_started_anew_hears_a_primary_that_was_given_up_and_is_named() {
+    let mut stage = Stage::new();
+    give_up(&mut stage);
+    let open = |stage: &mut Stage, names: &[&str]| {
+        for _ in 0..10 {
+            cut_off(stage, names);
+            stage.second();
+        }
+        let all = stage.findings();
+        all.iter()
+            .filter(|one| one.rule.as_str() == "mysql.uncut")
+            .map(|one| one.subject.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert!(open(&mut stage, &["db02", "db03"]).is_empty());
+    assert_eq!(open(&mut stage, &["db02"]), ["db03"]);
+    // Where nobody has cut it off, it was fenced in another way.
+    assert!(open(&mut stage, &[]).is_empty());
+}
 
 fn run(stage: &mut Stage, line: &str, seconds_ago: i64, former: Option<&str>) {
     let words: Vec<&str> = line.split(' ').collect();

@@ -3,12 +3,13 @@
 use super::{
     balancer_limits::Limits,
     countdown::SimTimer,
+    cuts::Cuts,
     databases::{self, SimDatabase},
     guests::{self, SimGuest, SimHypervisor},
+    inventory::{BALANCED, GUESTS, loaded},
 };
-use std::{cell::RefCell, collections::HashMap, path::Path};
+use std::{cell::RefCell, collections::HashMap};
 use vakt::{
-    config::{self, FileMetadata},
     model::{
         figure::{Figure, Unknown},
         haproxy::{
@@ -26,6 +27,8 @@ use vakt::{
         request::{Call, Reply, Request},
     },
 };
+
+pub(crate) use super::inventory::{inventory, inventory_with_databases};
 
 /// When every test begins: 2026-11-23 14:03:22 UTC.
 pub(crate) const START: Now = Now { mono: Mono(1_000_000), wall: Wall(1_795_442_602_000) };
@@ -54,6 +57,8 @@ pub(crate) struct Cluster {
     pub(crate) acknowledged: Vec<(u32, u64)>,
     /// Whether commits of db01 waited for an acknowledgement when it was last read, and how long before it fell silent.
     pub(crate) last_word: Option<(bool, u64)>,
+    /// Addresses that nodes have cut off.
+    pub(crate) cuts: Cuts,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -269,7 +274,8 @@ impl Cluster {
         let balancers = vec![balancer("lb01"), balancer("lb02")];
         let (databases, hypervisors, acknowledged) = (Vec::new(), Vec::new(), Vec::new());
         let timer = SimTimer::default();
-        let mut cluster = Self { balancers, databases, hypervisors, timer, acknowledged, last_word: None };
+        let mut cluster =
+            Self { balancers, databases, hypervisors, timer, acknowledged, last_word: None, cuts: Cuts::default() };
         cluster.on("lb01").server("web03").sessions = 3;
         cluster.on("lb02").server("web03").sessions = 1;
         cluster
@@ -385,10 +391,13 @@ impl Cluster {
         let is_sent_to = |name: &str| {
             balancers.iter().flat_map(|one| &one.servers).any(|server| server.name == name && server.takes_traffic())
         };
-        databases::pass(&mut self.databases, is_sent_to, &mut self.acknowledged);
+        databases::pass(&mut self.databases, &self.cuts, is_sent_to, &mut self.acknowledged);
     }
 
     pub(crate) fn facts(&self, node: &NodeName, probe: ProbeId) -> Option<Facts> {
+        if probe == ProbeId::Cut {
+            return self.is_reachable(node.as_str()).then(|| self.cuts.facts(node.as_str()));
+        }
         if let Some(hypervisor) = self.hypervisors.iter().find(|hypervisor| hypervisor.name == node.as_str()) {
             if probe == ProbeId::Countdown {
                 return self.timer.facts().filter(|_| hypervisor.reachable);
@@ -417,9 +426,12 @@ impl Cluster {
 
     /// Sends a write; `None` when the node cannot be reached.
     pub(crate) fn send(&mut self, node: &NodeName, request: &Request) -> Option<Reply> {
+        if let Some(told) = vakt::wire::cut::told(&request.call) {
+            return self.is_reachable(node.as_str()).then(|| self.cuts.send(node.as_str(), told));
+        }
         if let Some(database) = self.databases.iter_mut().find(|database| database.name == node.as_str()) {
             let reply = database.send(request);
-            databases::one_takes_writes(&self.databases);
+            databases::one_takes_writes(&self.databases, &self.cuts);
             return reply;
         }
         let timer = &mut self.timer;
@@ -450,6 +462,7 @@ impl Cluster {
         for database in self.databases.iter().filter(|database| database.reachable) {
             let node = world.node_mut(&NodeName::from(database.name)).unwrap();
             node.daemon.take(database.daemon(), at);
+            node.cut.take(self.cuts.sample(database.name), at);
             if database.serves() {
                 node.switchover.take(database.sample(), at);
                 node.tuning.take(database.tuning.clone(), at);
@@ -468,9 +481,15 @@ impl Cluster {
             let facts = HaproxyFacts { sample: balancer.sample(), ..HaproxyFacts::default() };
             let node = world.node_mut(&NodeName::from(balancer.name)).unwrap();
             if balancer.reachable {
+                node.cut.take(self.cuts.sample(balancer.name), at);
                 node.haproxy.take(facts, at);
                 node.tuning.take(balancer.limits.tuning(), at);
             }
+        }
+        for database in self.databases.iter().filter(|database| !database.reachable) {
+            let node = world.node_mut(&NodeName::from(database.name)).unwrap();
+            self.tell_last_word(node, at);
+            node.daemon.fail("no answer".into(), at);
         }
         (world, inventory)
     }
@@ -511,6 +530,7 @@ impl Cluster {
             .chain(self.hypervisors.iter().flat_map(|hypervisor| {
                 hypervisor.guests.iter().map(|guest| (hypervisor.name, guest.name, AdminState::Ready, guest.setting()))
             }))
+            .chain(self.cuts.settings())
             .chain(
                 self.hypervisors
                     .first()
@@ -519,78 +539,3 @@ impl Cluster {
             .collect()
     }
 }
-
-pub(crate) fn inventory() -> Inventory {
-    loaded(BALANCED)
-}
-
-pub(crate) fn inventory_with_databases() -> Inventory {
-    loaded(&format!("{BALANCED}{DATABASES}"))
-}
-
-fn loaded(text: &str) -> Inventory {
-    let metadata = FileMetadata { mode: Some(0o600), home: None };
-    config::load(Path::new("vakt.toml"), text, &metadata).unwrap_or_else(|problems| panic!("{problems:?}")).inventory
-}
-
-const BALANCED: &str = r#"
-[cluster]
-name = "oslo-prod"
-[[node]]
-name = "lb01"
-roles = ["edge"]
-management = "10.99.0.11"
-[[node]]
-name = "lb02"
-roles = ["edge"]
-management = "10.99.0.12"
-[[node]]
-name = "web03"
-roles = ["web"]
-management = "10.99.0.23"
-"#;
-
-const GUESTS: &str = r#"
-[[node]]
-name = "kvm01"
-roles = ["hypervisor"]
-management = "10.99.0.41"
-private = "10.10.0.41"
-migration_uri = "qemu+tls://10.88.0.41/system"
-[[node]]
-name = "kvm02"
-roles = ["hypervisor"]
-management = "10.99.0.42"
-private = "10.10.0.42"
-migration_uri = "qemu+tls://10.88.0.42/system"
-[[guest]]
-name = "app01"
-roles = ["app"]
-[[guest]]
-name = "app02"
-roles = ["app"]
-"#;
-
-const DATABASES: &str = r#"
-[[node]]
-name = "db01"
-roles = ["database"]
-management = "10.99.0.31"
-private = "10.10.0.31"
-jurisdiction = "NO"
-[[node]]
-name = "db02"
-roles = ["database"]
-management = "10.99.0.32"
-private = "10.10.0.32"
-jurisdiction = "NO"
-[[node]]
-name = "db03"
-roles = ["database"]
-management = "10.99.0.33"
-private = "10.10.0.33"
-jurisdiction = "SE"
-[mysql]
-replication_user = "replica"
-replication_password_env = "VAKT_REPLICATION_PASSWORD"
-"#;

@@ -1,6 +1,7 @@
 //! Three databases in memory that understand the statements of a switchover as MariaDB 10.11 was seen to: a lock and a
 //! named lock end with their session, an applier that is stopped applies nothing, and nobody writes past `read_only`.
 
+use super::cuts::Cuts;
 use std::collections::BTreeMap;
 use vakt::{
     model::{
@@ -426,6 +427,7 @@ impl SimDatabase {
 /// Time passes: whoever takes writes and is sent to gets one, replicas apply what their source had before.
 pub(crate) fn pass(
     databases: &mut [SimDatabase],
+    cuts: &Cuts,
     is_sent_to: impl Fn(&str) -> bool,
     acknowledged: &mut Vec<(u32, u64)>,
 ) {
@@ -438,8 +440,10 @@ pub(crate) fn pass(
             // Its server ends a session that has become silent.
             database.session_ends();
         }
-        database.hears = database.receives && database.source.is_some_and(|source| open.contains(&source));
-        if let Some(state) = database.source.and_then(|source| before.get(source))
+        let hears = |source: &&str| !cuts.has(database.name, source);
+        let source = database.source.filter(hears);
+        database.hears = database.receives && source.is_some_and(|source| open.contains(&source));
+        if let Some(state) = source.and_then(|source| before.get(source))
             && database.receives
         {
             advance(&mut database.received, state);
@@ -468,8 +472,9 @@ fn last_of(state: &BTreeMap<u32, u64>, server: u32) -> (u32, u64) {
     state.iter().map(|(server, last)| (*server, *last)).max_by_key(|(_, last)| *last).unwrap_or((server, 0))
 }
 
-/// At no moment two of them take writes.
-pub(crate) fn one_takes_writes(databases: &[SimDatabase]) {
-    let writable: Vec<&str> = databases.iter().filter(|one| one.may_write()).map(|one| one.name).collect();
+/// At no moment two of them take writes. What one writes that everybody has cut off, nobody hears of.
+pub(crate) fn one_takes_writes(databases: &[SimDatabase], cuts: &Cuts) {
+    let writes = |one: &&SimDatabase| one.may_write() && !cuts.is_alone(one.name, one.host);
+    let writable: Vec<&str> = databases.iter().filter(writes).map(|one| one.name).collect();
     assert!(writable.len() <= 1, "{writable:?} take writes");
 }

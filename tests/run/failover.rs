@@ -5,14 +5,17 @@ use super::{
     cluster::Cluster,
     harness::{FAULTS, Harness, Killed, Script},
 };
-use crate::plans::{failover::behind, plan_of};
+use crate::plans::{
+    failover::{behind, dark},
+    plan_of,
+};
 use vakt::{
     model::{haproxy::AdminState, mysql::DaemonState},
     plan::Plan,
     run::{EndingKind, Recovery},
 };
 
-fn starts() -> [(&'static str, Cluster); 6] {
+fn starts() -> [(&'static str, Cluster); 8] {
     let mut again = Cluster::with_databases();
     again.database("db01").read_only = true;
     [
@@ -22,6 +25,11 @@ fn starts() -> [(&'static str, Cluster); 6] {
         ("back, read-only", again),
         ("MySQL, dead", Cluster::with_lost_primary(DaemonState::Dead).speaking_mysql()),
         ("MySQL, behind", behind().speaking_mysql()),
+        ("dark", dark(|_| ())),
+        (
+            "MySQL, dark and behind",
+            dark(|cluster| _ = cluster.database("db03").received.insert(31, 209)).speaking_mysql(),
+        ),
     ]
 }
 
@@ -105,8 +113,10 @@ fn whatever_fails_the_new_primary_writes_only_when_the_old_one_is_fenced() {
                 let ending = harness.run().unwrap();
                 if !harness.cluster.database("db02").read_only {
                     promoted += 1;
+                    let is_alone = harness.cluster.cuts.is_alone("db01", "10.10.0.31");
                     let old = harness.cluster.database("db01");
-                    assert!(old.masked && old.daemon == DaemonState::Dead, "{kind}, {write}, {fault:?}: {ending:?}");
+                    let is_dead = old.masked && old.daemon == DaemonState::Dead;
+                    assert!(is_dead || is_alone, "{kind}, {write}, {fault:?}: {ending:?}");
                     nothing_that_arrived_is_lost(&start, &harness.cluster);
                 }
             }
@@ -157,4 +167,41 @@ fn what_arrived_after_the_plan_was_made_comes_over_from_whoever_has_it() {
     assert_eq!(ending.kind, EndingKind::Reached, "{ending:?}");
     assert!(harness.cluster.database("db02").state[&31] >= 240);
     assert!(ending.notes.iter().any(|note| note.as_str().contains("db03 had received more")), "{ending:?}");
+}
+
+/// What an earlier run left cut off is not cut off twice, and counts.
+#[test]
+fn an_address_that_is_cut_off_in_part_is_cut_off_where_it_is_not() {
+    let start = dark(|cluster| cluster.cuts.put("lb02", 1_795_442_000));
+    let mut harness = Harness::new(start.clone(), plan(&start), Script::default());
+    let ending = harness.run().unwrap();
+    assert_eq!(ending.kind, EndingKind::Reached, "{ending:?}");
+    assert_eq!(harness.sent.iter().filter(|sent| sent.contains("ip route add")).count(), 3, "{:?}", harness.sent);
+    assert!(harness.cluster.cuts.is_alone("db01", "10.10.0.31"));
+}
+
+/// A connection that does not end on one replica is no proof there: everything is taken back, and nobody else writes.
+#[test]
+fn a_connection_that_is_left_on_a_replica_takes_everything_back() {
+    let start = dark(|cluster| cluster.cuts.stuck = Some("db03"));
+    let mut harness = Harness::new(start.clone(), plan(&start), Script::default());
+    let ending = harness.run().unwrap();
+    assert_eq!(ending.kind, EndingKind::RolledBack, "{ending:?}");
+    assert!(ending.why.as_str().contains("1 connection is left"), "{ending:?}");
+    assert!(harness.cluster.database("db02").read_only && !harness.cluster.cuts.has("lb01", "10.10.0.31"));
+}
+
+/// A load balancer that is started anew while the run waits has lost its route: the run ends before anybody writes.
+#[test]
+fn a_cut_that_is_gone_before_anybody_writes_stops_the_run() {
+    let start = dark(|_| ());
+    let restart: fn(&mut Cluster) = |cluster| cluster.cuts.restart("lb01");
+    let plan = plan(&start);
+    for at in 4..10 {
+        let script = Script { meanwhile: Some((at, restart)), ..Script::default() };
+        let mut harness = Harness::new(start.clone(), plan.clone(), script);
+        let ending = harness.run().unwrap();
+        let is_cut = harness.cluster.cuts.has("lb01", "10.10.0.31");
+        assert!(is_cut || ending.kind != EndingKind::Reached, "{at}: {ending:?}");
+    }
 }

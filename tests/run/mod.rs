@@ -3,12 +3,14 @@
 pub(crate) mod balancer_limits;
 pub(crate) mod cluster;
 mod countdown;
+pub(crate) mod cuts;
 pub(crate) mod databases;
 mod failover;
 mod faults;
 pub(crate) mod guests;
 pub(crate) mod harness;
 mod hold;
+mod inventory;
 mod journal;
 mod ledger;
 pub(crate) mod mysql;

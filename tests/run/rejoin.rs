@@ -16,11 +16,11 @@ fn plan(cluster: &Cluster) -> Plan {
     plan_of(cluster, "mysql.rejoin db01")
 }
 
-fn starts() -> [Cluster; 4] {
+fn starts() -> [Cluster; 6] {
     let families: [fn(Cluster) -> Cluster; 2] = [|cluster| cluster, Cluster::speaking_mysql];
     let [mariadb, mysql] = families.map(|family| [family(rejoin::fenced()), family(rejoin::running())]);
     let ([a, b], [c, d]) = (mariadb, mysql);
-    [a, b, c, d]
+    [rejoin::cut_off(a.clone()), rejoin::cut_off(d.clone()), a, b, c, d]
 }
 
 fn run(start: &Cluster) -> (Harness, Ending) {
@@ -34,6 +34,7 @@ fn a_former_primary_comes_back_read_only_and_has_everything() {
     for start in starts() {
         let (mut harness, ending) = run(&start);
         assert_eq!(ending.kind, EndingKind::Reached, "{ending:?}");
+        assert!(!harness.cluster.cuts.has("db02", "10.10.0.31") && !harness.cluster.cuts.has("lb01", "10.10.0.31"));
         let primary = harness.cluster.database("db02").state.clone();
         let old = harness.cluster.database("db01");
         assert!(old.read_only && old.source == Some("10.10.0.32") && !old.masked);

@@ -86,6 +86,11 @@ fn daemon_captures() {
 }
 
 #[test]
+fn cut_captures() {
+    check("cut", ".txt", ProbeId::Cut);
+}
+
+#[test]
 fn memcached_captures() {
     check("memcached", ".txt", ProbeId::Memcached);
 }

@@ -12,13 +12,14 @@ use vakt::{
     },
 };
 
-const TECHNOLOGIES: [(&str, &str, ProbeId); 11] = [
+const TECHNOLOGIES: [(&str, &str, ProbeId); 12] = [
     ("host", ".txt", ProbeId::Host),
     ("host-profile", ".txt", ProbeId::HostProfile),
     ("haproxy", ".stat.txt", ProbeId::Haproxy),
     ("presence", ".txt", ProbeId::Presence),
     ("services", ".txt", ProbeId::Services),
     ("daemon", ".txt", ProbeId::Daemon),
+    ("cut", ".txt", ProbeId::Cut),
     ("memcached", ".txt", ProbeId::Memcached),
     ("certificates", ".txt", ProbeId::Certificates),
     ("private-network", ".txt", ProbeId::PrivateNetwork),

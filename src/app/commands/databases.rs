@@ -88,7 +88,12 @@ const FAILOVER: Command = Command {
     scope: VERBS,
     danger: Danger::Primary,
     available: can,
-    act: |app| plan(app, |app, name| Change::MysqlFailover { to: Some(name).filter(|name| is_replica(app, name)) }),
+    act: |app| {
+        plan(app, |app, name| Change::MysqlFailover {
+            to: Some(name).filter(|name| is_replica(app, name)),
+            accept_risk: None,
+        })
+    },
 };
 
 const REJOIN: Command = Command {

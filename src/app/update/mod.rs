@@ -5,6 +5,7 @@ mod link;
 mod mouse;
 mod recorder;
 mod report;
+mod returned;
 mod run;
 mod switch;
 pub(super) mod tick;
@@ -13,9 +14,12 @@ use super::{
     App, Size, changes,
     effect::{Effect, RunEffect},
     logs,
-    msg::{Event, Msg, Signal, Standing},
+    msg::{Event, Msg, Report, Signal, Standing},
 };
-use crate::run::{Recovery, RunState, RunSummary};
+use crate::{
+    run::{Recovery, RunState, RunSummary},
+    wire::probe::ProbeId,
+};
 
 /// A run that was opened at least so long ago is no news when it is first heard of.
 const NEW_RUN_MS: i64 = 10_000;
@@ -82,13 +86,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             link::question_gone(app, &node, id);
             at_once(app)
         }
-        Event::Report(report) => {
-            report::report(app, report);
-            if !app.is_paused() {
-                app.frames.want_soon(now);
-            }
-            Vec::new()
-        }
+        Event::Report(report) => reported(app, report),
         Event::Log { number, outcome } => {
             logs::answered(app, number, outcome);
             app.frames.want_soon(now);
@@ -118,6 +116,16 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             vec![Effect::Redraw]
         }
     }
+}
+
+/// What a node answered; a former primary that it tells of is made harmless.
+fn reported(app: &mut App, report: Report) -> Vec<Effect> {
+    let lives = (report.probe == ProbeId::Daemon && report.outcome.is_ok()).then(|| report.node.clone());
+    report::report(app, report);
+    if !app.is_paused() {
+        app.frames.want_soon(app.now.mono);
+    }
+    lives.map(|name| returned::make_harmless(app, &name)).unwrap_or_default()
 }
 
 /// Nothing follows but a frame, as soon as there may be one.

@@ -75,6 +75,7 @@ pub(super) fn report(app: &mut App, report: Report) {
         }
         Ok(Facts::Switchover(sample)) => node.switchover.take(*sample, now),
         Ok(Facts::Daemon(sample)) => node.daemon.take(*sample, now),
+        Ok(Facts::Cut(sample)) => node.cut.take(*sample, now),
         Ok(Facts::Tuning(sample)) => node.tuning.take(*sample, now),
         // Only runs ask for it.
         Ok(Facts::Binlog(_) | Facts::Countdown(_)) => {}
@@ -169,6 +170,7 @@ fn failed(app: &mut App, name: &NodeName, probe: ProbeId, trouble: &Trouble) {
         ProbeId::PrivateNetwork => node.private_network.fail(reason, now),
         ProbeId::Switchover => node.switchover.fail(reason, now),
         ProbeId::Daemon => node.daemon.fail(reason, now),
+        ProbeId::Cut => node.cut.fail(reason, now),
         ProbeId::Tuning => node.tuning.fail(reason, now),
         ProbeId::Binlog | ProbeId::Countdown => {}
         ProbeId::Haproxy => {

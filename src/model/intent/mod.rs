@@ -132,6 +132,14 @@ pub enum Change {
     MysqlFailover {
         /// Which node's; the one that has most when absent.
         to: Option<NodeName>,
+        /// What the operator typed of the risk, where nothing proves that the old primary does not write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accept_risk: Option<Clean>,
+    },
+    /// `mysql.fence`: a former primary that runs again is made harmless.
+    MysqlFence {
+        /// Which node's.
+        node: NodeName,
     },
     /// `mysql.rejoin`: a database that fell out is a replica of the primary again.
     MysqlRejoin {
@@ -205,6 +213,7 @@ impl Change {
             Self::Guest { act, .. } => act.id(),
             Self::Node { act, .. } => act.id(),
             Self::MysqlFailover { .. } => MYSQL_FAILOVER,
+            Self::MysqlFence { .. } => MYSQL_FENCE,
             Self::MysqlRejoin { .. } => MYSQL_REJOIN,
             Self::Tune(_) => TuneAct::ID,
         }
@@ -216,7 +225,7 @@ impl Change {
             Self::VipMove { address, .. } => address.to_string(),
             Self::MysqlKill { session, .. } => session.to_string(),
             Self::Guest { guest, .. } => guest.to_string(),
-            Self::MysqlRejoin { node } | Self::Node { node, .. } => node.to_string(),
+            Self::MysqlFence { node } | Self::MysqlRejoin { node } | Self::Node { node, .. } => node.to_string(),
             Self::Tune(act) => act.target.to_string(),
             _ => self.server().map(ToString::to_string).unwrap_or_default(),
         }
@@ -224,7 +233,13 @@ impl Change {
 
     /// Whether it is about who is the primary of the databases.
     pub fn is_about_primary(&self) -> bool {
-        matches!(self, Self::MysqlSwitchover { .. } | Self::MysqlFailover { .. } | Self::MysqlRejoin { .. })
+        matches!(
+            self,
+            Self::MysqlSwitchover { .. }
+                | Self::MysqlFailover { .. }
+                | Self::MysqlFence { .. }
+                | Self::MysqlRejoin { .. }
+        )
     }
 
     /// The server of a load balancer that it is about; none where it is about something else.
@@ -233,6 +248,7 @@ impl Change {
             Self::VipMove { .. }
             | Self::MysqlSwitchover { .. }
             | Self::MysqlFailover { .. }
+            | Self::MysqlFence { .. }
             | Self::MysqlRejoin { .. }
             | Self::MysqlKill { .. }
             | Self::Guest { .. }
@@ -248,7 +264,7 @@ impl Change {
 }
 
 /// The ids of every action.
-pub const ACTIONS: [&str; 19] = [
+pub const ACTIONS: [&str; 20] = [
     "haproxy.drain",
     "haproxy.ready",
     "haproxy.maint",
@@ -257,6 +273,7 @@ pub const ACTIONS: [&str; 19] = [
     VIP_MOVE,
     MYSQL_SWITCHOVER,
     MYSQL_FAILOVER,
+    MYSQL_FENCE,
     MYSQL_REJOIN,
     MYSQL_KILL,
     "vm.suspend",
@@ -274,4 +291,5 @@ const VIP_MOVE: &str = "vip.move";
 const MYSQL_SWITCHOVER: &str = "mysql.switchover";
 const MYSQL_KILL: &str = "mysql.kill";
 const MYSQL_FAILOVER: &str = "mysql.failover";
+const MYSQL_FENCE: &str = "mysql.fence";
 const MYSQL_REJOIN: &str = "mysql.rejoin";

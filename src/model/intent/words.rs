@@ -1,9 +1,9 @@
 //! The words of an intent, as they follow `vakt do`: read and written, and what is wrong with those that are none.
 
 use super::{
-    ACTIONS, Change, DEADLINE_MS_DEFAULT, DEADLINE_MS_MAX, DEADLINE_MS_MIN, Intent, MYSQL_FAILOVER, MYSQL_KILL,
-    MYSQL_REJOIN, MYSQL_SWITCHOVER, OnDeadline, REVERT_AFTER_MS_MIN, ServerPath, SessionPart, SessionPath, VIP_MOVE,
-    WEIGHT_MAX,
+    ACTIONS, Change, DEADLINE_MS_DEFAULT, DEADLINE_MS_MAX, DEADLINE_MS_MIN, Intent, MYSQL_FAILOVER, MYSQL_FENCE,
+    MYSQL_KILL, MYSQL_REJOIN, MYSQL_SWITCHOVER, OnDeadline, REVERT_AFTER_MS_MIN, ServerPath, SessionPart, SessionPath,
+    VIP_MOVE, WEIGHT_MAX,
 };
 use crate::model::{
     guest_act::GuestAct,
@@ -85,6 +85,7 @@ const ONLY: &str = "--only";
 const DEADLINE: &str = "--deadline";
 const ON_DEADLINE: &str = "--on-deadline";
 const WEIGHT: &str = "--weight";
+const ACCEPT_RISK: &str = "--accept-risk";
 const REVERT_AFTER: &str = "--revert-after";
 const REASON: &str = "--reason";
 const PERSIST: &str = Keep::OPTIONS[0];
@@ -98,6 +99,7 @@ const TO_NEEDS: &str = "the name of a node, such as db02";
 const ONLY_NEEDS: &str = "one of session, statement";
 const KEEP_NEEDS: &str = "no value, and only one of --persist, --put-back";
 const REVERT_AFTER_NEEDS: &str = "a time between 10s and 24h, such as 90s or 5m";
+const ACCEPT_RISK_NEEDS: &str = "the words that the refusal names, in quotes";
 const REASON_NEEDS: &str = "a sentence in quotes";
 
 /// The options of an action, in the order they are printed.
@@ -107,7 +109,8 @@ fn options_of(action: &str) -> &'static [&'static str] {
         "haproxy.ready" => &[DEADLINE, WEIGHT, REASON],
         "haproxy.weight" => &[WEIGHT, REVERT_AFTER, REASON],
         "haproxy.maint" => &[REVERT_AFTER, REASON],
-        VIP_MOVE | MYSQL_SWITCHOVER | MYSQL_FAILOVER => &[TO, REASON],
+        VIP_MOVE | MYSQL_SWITCHOVER => &[TO, REASON],
+        MYSQL_FAILOVER => &[TO, ACCEPT_RISK, REASON],
         MYSQL_KILL => &[ONLY, REASON],
         "vm.shutdown" | "vm.reset" | NodeAct::UNDRAIN => &[DEADLINE, REASON],
         GuestAct::MIGRATE => &[TO, DEADLINE, REASON],
@@ -139,8 +142,13 @@ impl Intent {
             return Ok(Self::new(Change::MysqlSwitchover { to }, options.reason));
         }
         if action == MYSQL_FAILOVER {
-            let Options { to, reason, .. } = Options::parse(action, words)?;
-            return Ok(Self::new(Change::MysqlFailover { to }, reason));
+            let Options { to, accept_risk, reason, .. } = Options::parse(action, words)?;
+            return Ok(Self::new(Change::MysqlFailover { to, accept_risk }, reason));
+        }
+        if action == MYSQL_FENCE {
+            let node = node_of(action, words.next())?;
+            let reason = Options::parse(action, words)?.reason;
+            return Ok(Self::new(Change::MysqlFence { node }, reason));
         }
         if action == MYSQL_REJOIN {
             let node = node_of(action, words.next())?;
@@ -230,8 +238,14 @@ impl Intent {
                 }
             }
             Change::HaproxyWeight { weight, .. } => option(WEIGHT, weight.to_string()),
-            Change::VipMove { to, .. } | Change::MysqlSwitchover { to } | Change::MysqlFailover { to: Some(to) } => {
-                option(TO, to.to_string());
+            Change::VipMove { to, .. } | Change::MysqlSwitchover { to } => option(TO, to.to_string()),
+            Change::MysqlFailover { to, accept_risk } => {
+                if let Some(to) = to {
+                    option(TO, to.to_string());
+                }
+                if let Some(risk) = accept_risk {
+                    option(ACCEPT_RISK, risk.to_string());
+                }
             }
             Change::MysqlKill { part: SessionPart::Statement, .. } => {
                 option(ONLY, SessionPart::Statement.word().to_owned());
@@ -252,7 +266,7 @@ impl Intent {
             }
             Change::HaproxyMaint { .. }
             | Change::HaproxyKillSessions { .. }
-            | Change::MysqlFailover { to: None }
+            | Change::MysqlFence { .. }
             | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
             | Change::Tune(_) => {}
@@ -284,6 +298,7 @@ struct Options {
     part: Option<SessionPart>,
     keep: Option<Keep>,
     revert_after_ms: Option<NonZeroU32>,
+    accept_risk: Option<Clean>,
     reason: Option<Clean>,
 }
 
@@ -331,6 +346,10 @@ impl Options {
                 let ms = duration_ms(value).filter(|ms| *ms >= REVERT_AFTER_MS_MIN);
                 let ms = ms.and_then(|ms| u32::try_from(ms).ok()).and_then(NonZeroU32::new);
                 (once(&mut self.revert_after_ms, ms), REVERT_AFTER_NEEDS)
+            }
+            ACCEPT_RISK => {
+                let risk = Some(Clean::line(value.trim())).filter(|risk| !risk.is_empty());
+                (once(&mut self.accept_risk, risk), ACCEPT_RISK_NEEDS)
             }
             WEIGHT => (once(&mut self.weight, value.parse().ok().filter(|weight| *weight <= WEIGHT_MAX)), WEIGHT_NEEDS),
             _ => {

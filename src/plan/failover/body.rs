@@ -1,9 +1,15 @@
 //! The plan around the steps: what will happen in sentences, what it rests on, how it is read.
 
-use super::{expect::DaemonExpect, field::Field, steps};
+use super::{
+    cut::{self, Cut},
+    expect::DaemonExpect,
+    field::{Daemon, Fence, Field},
+    steps,
+};
 use crate::{
     model::{intent::Intent, mysql::DaemonState, text::Clean},
     plan::{
+        expect::{ServerExpect, Verdict},
         haproxy::list_words,
         parts::{Body, ConfirmBy, Confirmation, Premise, Source, Step, Subject},
         scene::Scene,
@@ -32,29 +38,37 @@ pub(super) fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Opt
         sources: sources(scene, field),
         point_of_no_return: steps.iter().position(Step::is_irreversible),
         steps,
-        confirmation: Confirmation {
-            by: ConfirmBy::Target(Clean::line(to.as_str())),
-            why: Clean::line(&format!("{from} is killed and stays masked, and what only it has written may be lost")),
-        },
+        confirmation: confirmation(field),
         runbook: Clean::line(intent.change.id()),
     })
+}
+
+fn confirmation(field: &Field<'_>) -> Confirmation {
+    let (from, to) = (field.lost.name(), field.target.name());
+    let target = ConfirmBy::Target(Clean::line(to.as_str()));
+    let (by, why) = match &field.lost.fence {
+        Fence::Daemon(_) => {
+            (target, format!("{from} is killed and stays masked, and what only it has written may be lost"))
+        }
+        Fence::Cut(cut) if cut.doubts.is_empty() => {
+            (target, format!("{from} stays cut off, and what only it has written may be lost"))
+        }
+        Fence::Cut(_) => (
+            ConfirmBy::Target(Clean::line(&cut::phrase(from))),
+            format!("nothing proves that {from} does not write, and a second primary would make two histories"),
+        ),
+    };
+    Confirmation { by, why: Clean::line(&why) }
 }
 
 fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
     let (lost, to) = (&field.lost, field.target.name());
     let from = lost.name();
     let mut effect = vec![format!("{to} becomes the primary instead of {from}, which does not serve.")];
-    effect.push(match lost.state {
-        DaemonState::Dead => format!("{from} is dead by its machine's word; systemd may start it again at any time."),
-        DaemonState::Frozen => format!("{from} is frozen, not dead: it would go on where it was."),
-        DaemonState::Alive => format!("{from} is not dead by its machine's word: it may write until it is fenced."),
-    });
-    effect.extend(lost.witnesses.iter().map(ToString::to_string));
-    effect.push(format!(
-        "First {from} is fenced: {} is masked and its processes are killed, and both are read back. It stays so, also \
-         after a restart of the machine, until mysql.rejoin takes it back, or systemctl unmask {} by hand.",
-        lost.unit, lost.unit
-    ));
+    match &lost.fence {
+        Fence::Daemon(daemon) => daemon_words(&mut effect, field, daemon),
+        Fence::Cut(cut) => cut_words(&mut effect, field, cut),
+    }
     effect.push(format!(
         "Then nothing more arrives anywhere: {to} applies what it has received ({} behind now), at most {}, and what \
          another replica has received beyond it comes over from there.",
@@ -74,22 +88,66 @@ fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
         ));
     }
     effect.push(field.loss.words());
-    effect.push(format!(
-        "Once clients write again, the binary log of {from} is read on its machine: the ending says what {to} lacks of it."
-    ));
+    effect.push(match &lost.fence {
+        Fence::Daemon(_) => format!(
+            "Once clients write again, the binary log of {from} is read on its machine: the ending says what {to} lacks of it."
+        ),
+        Fence::Cut(_) => format!("What {from} has and {to} lacks is told when {from} comes back (mysql.rejoin)."),
+    });
     let promote = steps.iter().position(Step::is_irreversible).unwrap_or(0);
     // The last but one of the breath lets the last load balancer in.
     let last_in =
         steps.iter().enumerate().skip(promote).take_while(|(at, step)| *at == promote || step.at_once).count();
+    let back = match &lost.fence {
+        Fence::Daemon(_) => format!("unmasks {from} and starts it"),
+        Fence::Cut(_) => format!("opens the way to {from} again"),
+    };
     effect.push(format!(
         "If vakt dies between steps 1 and {}, nobody can write until vakt runs resume, or, before step {}, vakt runs \
-         rollback, which unmasks {from} and starts it.",
+         rollback, which {back}.",
         promote + last_in.saturating_sub(1),
         promote + 1
     ));
     effect.extend(field.left_alone.iter().cloned());
     effect.extend(table_words(&field.candidates).iter().map(ToString::to_string));
     effect
+}
+
+fn daemon_words(effect: &mut Vec<String>, field: &Field<'_>, daemon: &Daemon) {
+    let from = field.lost.name();
+    effect.push(match daemon.state {
+        DaemonState::Dead => format!("{from} is dead by its machine's word; systemd may start it again at any time."),
+        DaemonState::Frozen => format!("{from} is frozen, not dead: it would go on where it was."),
+        DaemonState::Alive => format!("{from} is not dead by its machine's word: it may write until it is fenced."),
+    });
+    effect.extend(field.lost.witnesses.iter().map(ToString::to_string));
+    effect.push(format!(
+        "First {from} is fenced: {} is masked and its processes are killed, and both are read back. It stays so, also \
+         after a restart of the machine, until mysql.rejoin takes it back, or systemctl unmask {} by hand.",
+        daemon.unit, daemon.unit
+    ));
+}
+
+fn cut_words(effect: &mut Vec<String>, field: &Field<'_>, cut: &Cut<'_>) {
+    let (from, address) = (field.lost.name(), cut.address);
+    effect.push(format!("The machine of {from} does not answer: whether its database still runs is not known."));
+    effect.extend(field.lost.witnesses.iter().map(ToString::to_string));
+    if !cut.places.is_empty() {
+        effect.push(format!(
+            "First {from} is fenced by its address: {} send nothing to {address} any more and end their connections with \
+             it, which is read back on each. So no replica acknowledges what it writes, and no client of a load balancer \
+             reaches it. This stays until mysql.rejoin {from}, or a restart of the node; \
+             by hand it is ip route del unreachable {address}.",
+            cut.names()
+        ));
+        effect.push(format!(
+            "A client that reaches {from} without a load balancer is not cut off: what {from} takes from it is on {from} alone."
+        ));
+    }
+    if !cut.doubts.is_empty() {
+        effect.push(format!("Nothing proves that {from} takes no writes any more:"));
+        effect.extend(cut.doubts.iter().map(ToString::to_string));
+    }
 }
 
 fn lag_words(field: &Field<'_>) -> String {
@@ -102,18 +160,20 @@ fn lag_words(field: &Field<'_>) -> String {
 fn premises(field: &Field<'_>) -> Vec<Premise> {
     let lost = &field.lost;
     let age_ms_max = field.stale_after_ms;
-    let no_better = DaemonExpect::NoBetter { than: lost.state, pid: lost.pid };
-    let mut premises = vec![Premise {
-        seen: lost
-            .witnesses
-            .iter()
-            .find(|line| line.as_str().contains(lost.unit.as_str()))
-            .cloned()
-            .unwrap_or_default(),
-        check: lost.check(no_better),
-        age_ms: lost.age_ms,
-        age_ms_max,
-    }];
+    let mut premises = match &lost.fence {
+        Fence::Daemon(daemon) => vec![Premise {
+            seen: lost
+                .witnesses
+                .iter()
+                .find(|line| line.as_str().contains(daemon.unit.as_str()))
+                .cloned()
+                .unwrap_or_default(),
+            check: lost.check(DaemonExpect::NoBetter { than: daemon.state, pid: daemon.pid }),
+            age_ms: lost.age_ms,
+            age_ms_max,
+        }],
+        Fence::Cut(cut) => cut.premises(age_ms_max),
+    };
     let pointed = DatabaseExpect::PointsTo { node: lost.name().clone(), host: lost.host.clone() };
     for seat in field.replicas() {
         for is in [DatabaseExpect::ReadOnly, pointed.clone(), DatabaseExpect::NotHeld, DatabaseExpect::NoAutomation] {
@@ -126,6 +186,15 @@ fn premises(field: &Field<'_>) -> Vec<Premise> {
         premises.push(Premise { check: check(seat, DatabaseExpect::ReadOnly), seen, age_ms: seat.age_ms, age_ms_max });
     }
     premises.extend(field.endpoints.iter().flat_map(|endpoint| endpoint.premises(age_ms_max)));
+    if matches!(lost.fence, Fence::Cut(_)) {
+        // Whoever reaches it again finds it alive.
+        let is = ServerExpect::NoNewSessions;
+        premises.extend(field.endpoints.iter().filter_map(|endpoint| {
+            let check = endpoint.check(&endpoint.old, is);
+            let Verdict::Holds(seen) = check.judge(&endpoint.facts, None) else { return None };
+            Some(Premise { check, seen, age_ms: endpoint.age_ms, age_ms_max })
+        }));
+    }
     premises
 }
 
@@ -136,17 +205,16 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
         probe: ProbeId::Switchover,
         requests: mysql::requests_of_plan(seat.node, seat.dialect, deadline_ms),
     });
-    let daemon = Source {
+    let of_lost = |probe: ProbeId| Source {
         node: field.lost.name().clone(),
-        probe: ProbeId::Daemon,
-        requests: ProbeId::Daemon.probe().requests(field.lost.node, deadline_ms),
+        probe,
+        requests: probe.probe().requests(field.lost.node, deadline_ms),
     };
-    let binlog = Source {
-        node: field.lost.name().clone(),
-        probe: ProbeId::Binlog,
-        requests: ProbeId::Binlog.probe().requests(field.lost.node, deadline_ms),
+    let fence = match &field.lost.fence {
+        Fence::Daemon(_) => vec![of_lost(ProbeId::Daemon), of_lost(ProbeId::Binlog)],
+        Fence::Cut(cut) => cut.sources(deadline_ms),
     };
-    let mut sources: Vec<Source> = [daemon, binlog].into_iter().chain(databases).collect();
+    let mut sources: Vec<Source> = fence.into_iter().chain(databases).collect();
     sources.extend(endpoint::sources(&field.endpoints, deadline_ms));
     sources
 }

@@ -3,6 +3,7 @@
 
 use super::{
     candidate,
+    cut::{self, Cut},
     expect::words as daemon_words,
     loss::{self, Loss},
 };
@@ -55,13 +56,27 @@ pub(super) struct Lost<'a> {
     /// What the replicas call it.
     pub(super) host: Clean,
     pub(super) port: u16,
+    pub(super) fence: Fence<'a>,
+    pub(super) age_ms: u64,
+    /// Who says what about it, one a line.
+    pub(super) witnesses: Vec<Clean>,
+}
+
+/// How it is kept from writing.
+pub(super) enum Fence<'a> {
+    /// Its machine answers: its daemon is masked and killed.
+    Daemon(Daemon),
+    /// Its machine does not: nobody hears it any more.
+    Cut(Cut<'a>),
+}
+
+/// The daemon of the old primary, by its machine's word.
+pub(super) struct Daemon {
     /// The unit that starts it.
     pub(super) unit: Clean,
     pub(super) state: DaemonState,
     pub(super) pid: Option<u32>,
-    pub(super) age_ms: u64,
-    /// Who says what about it, one a line.
-    pub(super) witnesses: Vec<Clean>,
+    age_ms: u64,
 }
 
 impl Lost<'_> {
@@ -71,6 +86,22 @@ impl Lost<'_> {
 
     pub(super) fn check(&self, is: DaemonExpect) -> Check {
         Check { node: self.node.name.clone(), probe: ProbeId::Daemon, expect: Expect::Daemon(is) }
+    }
+
+    /// What must hold for as long as nobody but the new primary may write.
+    pub(super) fn proof(&self) -> Vec<Check> {
+        match &self.fence {
+            Fence::Daemon(_) => vec![self.check(DaemonExpect::Fenced)],
+            Fence::Cut(cut) => cut.proof(),
+        }
+    }
+
+    /// Why nothing is proven, one a line; only where the operator takes the risk.
+    pub(super) fn doubts(&self) -> &[Clean] {
+        match &self.fence {
+            Fence::Daemon(_) => &[],
+            Fence::Cut(cut) => &cut.doubts,
+        }
     }
 }
 
@@ -126,12 +157,18 @@ impl<'a> Answers<'a> {
         None
     }
 
+    /// Replicas, as far as anybody knows, that say nothing.
+    fn unread(&self, lost: &Node) -> Vec<Clean> {
+        let silent = self.silent.iter().filter(|(node, _)| node.name != lost.name);
+        silent.map(|(_, why)| why.clone()).collect()
+    }
+
     fn evidence(&self) -> Vec<Clean> {
         self.seats.iter().map(Seat::words).chain(self.silent.iter().map(|(_, why)| why.clone())).collect()
     }
 
     /// What forbids a failover, whoever would be the new primary.
-    fn judge(&self, lost: &Node, reasons: &mut Vec<Reason>) {
+    fn judge(&self, lost: &Node, takes_risk: bool, reasons: &mut Vec<Reason>) {
         let takes_writes = |seat: &&Seat<'_>| seat.sample.state.read_only.known() == Some(false);
         for seat in self.seats.iter().filter(takes_writes) {
             let (name, read_only) = (seat.name(), seat.speaks().read_only);
@@ -151,7 +188,7 @@ impl<'a> Answers<'a> {
                 ));
             }
         }
-        for (node, why) in self.silent.iter().filter(|(node, _)| node.name != lost.name) {
+        for (node, why) in self.silent.iter().filter(|(node, _)| node.name != lost.name && !takes_risk) {
             reasons.push(Reason::new(
                 ReasonKind::StaleFacts,
                 format!("{} cannot be read: it may have what no other replica has.", node.name),
@@ -187,7 +224,12 @@ fn silence(facts: &NodeFacts, scene: &Scene<'_>) -> String {
 
 impl<'a> Field<'a> {
     /// Looks at every database. `None` when it is not known whose place is to be taken, or by whom it could be.
-    pub(super) fn survey(scene: &Scene<'a>, to: Option<&NodeName>, reasons: &mut Vec<Reason>) -> Option<Self> {
+    pub(super) fn survey(
+        scene: &Scene<'a>,
+        to: Option<&NodeName>,
+        risk: Option<&Clean>,
+        reasons: &mut Vec<Reason>,
+    ) -> Option<Self> {
         let databases = || scene.inventory.nodes.iter().filter(|node| node.database.is_some());
         if let Some(to) = to.filter(|to| !databases().any(|node| node.name == **to)) {
             reasons.push(Reason::new(
@@ -206,24 +248,52 @@ impl<'a> Field<'a> {
         let is_known = found.is_empty();
         reasons.append(&mut found);
         let node = is_known.then(|| answers.source(scene, reasons)).flatten()?;
-        answers.judge(node, reasons);
-        let lost = Lost::of(scene, node, &answers, stale_after_ms, reasons);
+        let takes_risk = risk.is_some_and(|risk| risk.as_str() == cut::phrase(&node.name));
+        let facts = scene.world.node(&node.name)?;
+        let machine = Daemon::of(facts, scene, stale_after_ms);
+        // Where the daemon can be killed, nobody has to take a risk.
+        let takes_risk = takes_risk && machine.is_err();
+        answers.judge(node, takes_risk, reasons);
+        let witnesses = witnesses(scene, facts, &answers);
+        let unread = answers.unread(node);
         name_hosts(&mut answers.seats, node);
         let mut seats = answers.seats;
         seats.retain(|seat| seat.node.name != node.name);
         let follows = |seat: &Seat<'_>| seat.source().is_some_and(|source| is_called(node, source.as_str()));
         let (mut replicas, others): (Vec<_>, Vec<_>) = seats.into_iter().partition(follows);
+        let read: Vec<&Seat<'a>> = replicas.iter().collect();
+        let told = (witnesses, unread);
+        let lost = Lost::fenced(scene, node, &read, (machine, takes_risk), told, reasons);
         let candidates = candidate::table(&replicas, scene);
         let at = candidate::choose(&replicas, &candidates, to, reasons)?;
         let target = replicas.remove(at);
         let (siblings, lost) = (replicas, lost?);
-        let verdict = scene.world.node(&node.name).map(|facts| loss::judge(&lost, facts))?;
         let nodes = siblings.iter().chain(&others).map(|seat| seat.node).collect();
         let change = endpoint::Move { from: node, to: target.node, others: nodes, is_sent_to };
-        let (endpoints, left_alone) = endpoint::find(&change, scene, reasons);
-        let mut field =
-            Self { lost, target, siblings, others, endpoints, left_alone, candidates, loss: verdict, stale_after_ms };
+        let mut found = Vec::new();
+        let (endpoints, left_alone) = endpoint::find(&change, scene, &mut found);
+        let is_unread = |reason: &Reason| reason.kind == ReasonKind::StaleFacts;
+        if takes_risk && !endpoints.is_empty() {
+            found.retain(|reason| !is_unread(reason));
+        }
+        reasons.append(&mut found);
+        let mut field = Self {
+            lost,
+            target,
+            siblings,
+            others,
+            endpoints,
+            left_alone,
+            candidates,
+            loss: Loss::Unknown(String::new()),
+            stale_after_ms,
+        };
         field.hear_load_balancers();
+        if matches!(field.lost.fence, Fence::Cut(_)) {
+            let replicas: Vec<&Seat<'a>> = field.replicas().collect();
+            cut::refuse_reached(field.lost.name(), &replicas, &field.endpoints, &field.lost.witnesses, reasons);
+        }
+        field.loss = loss::judge(&field.lost, facts, &field.endpoints, scene.now);
         Some(field)
     }
 
@@ -253,51 +323,62 @@ fn is_sent_to(server: &Server) -> bool {
 }
 
 impl<'a> Lost<'a> {
-    /// What is known of the old primary, or why it cannot be fenced.
-    fn of(
+    /// The old primary with its fence, or a refusal. `told` is who says what about it, and who says nothing.
+    fn fenced(
         scene: &Scene<'a>,
         node: &'a Node,
-        answers: &Answers<'a>,
-        stale_after_ms: u64,
+        replicas: &[&Seat<'a>],
+        (machine, takes_risk): (Result<Daemon, (String, Option<Clean>)>, bool),
+        (witnesses, unread): (Vec<Clean>, Vec<Clean>),
         reasons: &mut Vec<Reason>,
     ) -> Option<Self> {
-        let facts = scene.world.node(&node.name)?;
-        let name = &node.name;
-        let witnesses = witnesses(scene, facts, answers);
-        let (daemon, age_ms) = match sight(&facts.daemon, name, scene.now, stale_after_ms) {
-            Ok((daemon, age_ms)) => (daemon, age_ms),
-            Err(why) => {
-                let evidence = std::iter::once(why).chain(witnesses).collect();
-                reasons.push(no_fence(name, "its machine does not answer", evidence));
-                return None;
-            }
+        let (what, why) = match machine {
+            Ok(daemon) => return Self::of(node, replicas, Fence::Daemon(daemon), witnesses),
+            Err(unfenced) => unfenced,
         };
+        let stale_after_ms = STALE_MS.max(scene.inventory.settings.poll.stale_after_ms);
+        let mut cut = cut::survey(scene, node, replicas, stale_after_ms);
+        if cut.doubts.is_empty() || takes_risk {
+            cut.doubts.extend(unread);
+            return Self::of(node, replicas, Fence::Cut(cut), witnesses);
+        }
+        let evidence = why.into_iter().chain(cut.doubts).chain(witnesses).collect();
+        reasons.push(no_fence(&node.name, &what, evidence));
+        None
+    }
+
+    fn of(node: &'a Node, replicas: &[&Seat<'a>], fence: Fence<'a>, witnesses: Vec<Clean>) -> Option<Self> {
+        let age_ms = match &fence {
+            Fence::Daemon(daemon) => daemon.age_ms,
+            Fence::Cut(cut) => cut.age_ms(),
+        };
+        let channel = replicas.first()?.channels().first()?;
+        let (host, port) = (channel.source_host.clone().known()?, channel.source_port.known().unwrap_or(3306));
+        Some(Self { node, host, port, fence, age_ms, witnesses })
+    }
+}
+
+impl Daemon {
+    /// The daemon, or why its machine cannot keep it from writing: in a fragment, and what was seen.
+    fn of(facts: &NodeFacts, scene: &Scene<'_>, stale_after_ms: u64) -> Result<Self, (String, Option<Clean>)> {
+        let (daemon, age_ms) = sight(&facts.daemon, &facts.name, scene.now, stale_after_ms)
+            .map_err(|why| ("its machine does not answer".to_owned(), Some(why)))?;
         let unit = match &daemon.unit {
             Figure::Known(unit) => unit.clone(),
-            Figure::Unknown(why) => {
-                let what = match why {
-                    Unknown::NotOffered => "its machine is not run by systemd",
-                    _ => "no unit of mariadb, mysqld or mysql is there",
-                };
-                reasons.push(no_fence(name, what, witnesses));
-                return None;
+            Figure::Unknown(Unknown::NotOffered) => {
+                return Err(("its machine is not run by systemd".to_owned(), None));
             }
+            Figure::Unknown(_) => return Err(("no unit of mariadb, mysqld or mysql is there".to_owned(), None)),
         };
         let Figure::Known(state) = daemon.state() else {
-            reasons.push(no_fence(name, "its processes are hidden from vakt's login", witnesses));
-            return None;
+            return Err(("its processes are hidden from vakt's login".to_owned(), None));
         };
         let strangers = strangers(daemon, &unit);
         if !strangers.is_empty() {
-            let what = format!("{} runs there besides, and it is not known whose port it has", list_words(strangers));
-            reasons.push(no_fence(name, &what, witnesses));
-            return None;
+            let names = list_words(strangers);
+            return Err((format!("{names} runs there besides, and it is not known whose port it has"), None));
         }
-        let replica =
-            answers.seats.iter().find(|seat| seat.source().is_some_and(|host| is_called(node, host.as_str())));
-        let channel = replica?.channels().first()?;
-        let (host, port) = (channel.source_host.clone().known()?, channel.source_port.known().unwrap_or(3306));
-        Some(Self { node, host, port, unit, state, pid: daemon.pid(), age_ms, witnesses })
+        Ok(Self { unit, state, pid: daemon.pid(), age_ms })
     }
 }
 
@@ -311,11 +392,15 @@ fn strangers<'s>(daemon: &'s DaemonSample, unit: &Clean) -> Vec<&'s str> {
 fn no_fence(name: &NodeName, what: &str, evidence: Vec<Clean>) -> Reason {
     Reason::new(
         ReasonKind::NoFence,
-        format!("Nobody can prove that {name} does not write any more: {what}."),
+        format!(
+            "Nobody can prove that {name} does not write any more: {what}, and its address cannot be cut off everywhere."
+        ),
         evidence,
         format!(
-            "Cut its power or its cables, mask its database by hand, or mend the way to it; then plan again. While {name} \
-             may write, a second primary would make two histories."
+            "Mend what stands in the way of cutting it off, cut its power or its cables, or mend the way to it; then plan \
+             again. While {name} may write, a second primary would make two histories. Who takes that risk says so: \
+             --accept-risk \"{}\".",
+            cut::phrase(name)
         ),
     )
 }

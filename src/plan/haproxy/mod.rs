@@ -108,6 +108,7 @@ fn outcome(field: &Field<'_>, intent: &Intent, reasons: &mut Vec<Reason>) -> Opt
         Change::VipMove { .. }
         | Change::MysqlSwitchover { .. }
         | Change::MysqlFailover { .. }
+        | Change::MysqlFence { .. }
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
         | Change::Guest { .. }
@@ -127,6 +128,7 @@ fn title(change: &Change, server: &ServerPath) -> Clean {
         Change::VipMove { .. }
         | Change::MysqlSwitchover { .. }
         | Change::MysqlFailover { .. }
+        | Change::MysqlFence { .. }
         | Change::MysqlRejoin { .. }
         | Change::MysqlKill { .. }
         | Change::Guest { .. }

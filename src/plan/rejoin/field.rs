@@ -9,7 +9,10 @@ use crate::{
     },
     plan::{
         expect::Verdict,
-        failover::daemon_words,
+        failover::{
+            daemon_words,
+            reopen::{self, Closed},
+        },
         haproxy::list_words,
         refusal::{Reason, ReasonKind},
         scene::{Scene, sight},
@@ -35,6 +38,8 @@ pub(super) struct Field<'a> {
     pub(super) daemon: Facts,
     pub(super) age_ms: u64,
     pub(super) primary: Seat<'a>,
+    /// Everybody who has cut it off.
+    pub(super) closed: Vec<Closed<'a>>,
     /// Whether commits wait for acknowledgements anywhere: the setting is known to these servers then.
     pub(super) has_semi_sync: bool,
     pub(super) stale_after_ms: u64,
@@ -106,6 +111,12 @@ impl<'a> Field<'a> {
         let dialect = primary.dialect;
         let own = own.unwrap_or_else(|| Seat { dialect, host, ..seat(node, database, &NOTHING, age_ms) });
         refuse_login(&own, &primary, reasons);
+        let (closed, unread) = reopen::survey(scene, node, stale_after_ms);
+        // Where nobody has cut it off, nobody who is silent has either, as far as it matters: the primary was read.
+        for (silent, why) in unread.into_iter().filter(|(silent, _)| !closed.is_empty() || silent == primary.name()) {
+            let what = format!("It is not known whether {silent} has cut {name} off.");
+            reasons.push(Reason::new(ReasonKind::StaleFacts, what, vec![why], format!("Mend the way to {silent}.")));
+        }
         let has_semi_sync = std::iter::once(&primary).chain(&seats).any(|seat| {
             let settings = &seat.sample.settings;
             settings.semi_sync_source.known() == Some(true) || settings.semi_sync_replica.known() == Some(true)
@@ -117,6 +128,7 @@ impl<'a> Field<'a> {
             daemon,
             age_ms,
             primary,
+            closed,
             has_semi_sync,
             stale_after_ms,
         })))

@@ -88,6 +88,14 @@ fn effect(field: &Field<'_>) -> Vec<String> {
         }
         Joiner::Running => effect.push(format!("It runs, is read-only, and has nothing that {primary} lacks.")),
     }
+    if !field.closed.is_empty() {
+        let names: Vec<&str> = field.closed.iter().map(|closed| closed.name().as_str()).collect();
+        effect.push(format!(
+            "A failover has cut its address off on {}; each opens the way again once {node} is known to be read-only and to \
+             have nothing that {primary} lacks.",
+            super::haproxy::list_words(names)
+        ));
+    }
     effect.push(format!(
         "It catches up for at most {}; what it lacks comes from the binary logs of {primary}, as far as they reach.",
         super::text::seconds(steps::CATCH_UP_MS)
@@ -120,6 +128,7 @@ fn premises(field: &Field<'_>) -> Vec<Premise> {
             }
         }
     }
+    premises.extend(field.closed.iter().map(|closed| closed.premise(age_ms_max)));
     premises
 }
 
@@ -135,5 +144,7 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
         probe: ProbeId::Daemon,
         requests: ProbeId::Daemon.probe().requests(field.seat.node, deadline_ms),
     };
-    vec![daemon, database(&field.seat), database(&field.primary)]
+    let mut sources = vec![daemon, database(&field.seat), database(&field.primary)];
+    sources.extend(field.closed.iter().map(|closed| closed.source(deadline_ms)));
+    sources
 }

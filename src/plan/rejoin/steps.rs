@@ -5,7 +5,7 @@ use crate::{
     model::text::Clean,
     plan::{
         expect::{Check, Expect},
-        failover::{DaemonExpect, fence},
+        failover::{DaemonExpect, fence, reopen::Closed},
         limits,
         parts::{Action, OnLate, Step, When, Write},
         switchover::{
@@ -32,6 +32,12 @@ pub(super) fn all(field: &Field<'_>) -> Vec<Step> {
         steps.push(start(field, unit));
         steps.push(compare(field));
     }
+    // Whoever is let near others is read-only by then, and has nothing that the primary lacks.
+    let guards = || {
+        let beyond = DatabaseExpect::NothingBeyond(field.primary.name().clone());
+        vec![check(&field.seat, DatabaseExpect::ReadOnly), check(&field.seat, beyond)]
+    };
+    steps.extend(field.closed.iter().map(|closed| closed.reopen(field.seat.name(), guards())));
     steps.extend([follow(field), catch_up(field), prove(field)]);
     steps
 }
@@ -107,12 +113,13 @@ fn catch_up(field: &Field<'_>) -> Step {
 
 fn prove(field: &Field<'_>) -> Step {
     let (seat, primary) = (&field.seat, &field.primary);
-    let checks = vec![
+    let mut checks = vec![
         check(seat, DatabaseExpect::ReadOnly),
         check(seat, follows(primary)),
         daemon(seat, DaemonExpect::Runs),
         check(primary, DatabaseExpect::Writable),
     ];
+    checks.extend(field.closed.iter().map(Closed::is_open));
     let until = until(checks, PROOF_LOOKS, limits::VERIFY_POLL_MS, REPLICATE_MS);
     let title = format!("{} replicates from {}, and {0} takes no writes", seat.name(), primary.name());
     wait(&title, until, Vec::new(), OnLate::Fail)

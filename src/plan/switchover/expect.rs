@@ -401,6 +401,7 @@ fn judge_automation(sample: &SwitchoverSample) -> Verdict {
 pub(in crate::plan) fn words(facts: &Facts) -> Clean {
     match facts {
         Facts::Daemon(sample) => return crate::plan::failover::daemon_words(sample),
+        Facts::Cut(sample) => return crate::plan::failover::cut_words(sample),
         Facts::Binlog(log) => {
             return Clean::line(&match &log.written {
                 Figure::Known(written) => {

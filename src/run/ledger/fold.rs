@@ -116,6 +116,7 @@ impl Ledger {
             | Change::VipMove { .. }
             | Change::MysqlSwitchover { .. }
             | Change::MysqlFailover { .. }
+            | Change::MysqlFence { .. }
             | Change::MysqlRejoin { .. }
             | Change::MysqlKill { .. }
             | Change::Guest { .. }
@@ -350,6 +351,7 @@ fn expected(check: &Check) -> Option<ServerExpect> {
         | Expect::Setting(_)
         | Expect::File(_)
         | Expect::Knob(_)
-        | Expect::Countdown(_) => None,
+        | Expect::Countdown(_)
+        | Expect::Cut(_) => None,
     }
 }

@@ -251,6 +251,7 @@ impl Ledger {
                     | Change::VipMove { .. }
                     | Change::MysqlSwitchover { .. }
                     | Change::MysqlFailover { .. }
+                    | Change::MysqlFence { .. }
                     | Change::MysqlRejoin { .. }
                     | Change::MysqlKill { .. }
                     | Change::Guest { .. }

@@ -53,6 +53,8 @@ pub(super) struct Database {
     pub(super) receiver_runs: bool,
     /// Its connection to the source was cut, and nobody told it.
     is_cut_off: bool,
+    /// Servers whose address its machine has cut off.
+    pub(super) deaf_to: BTreeSet<usize>,
     pub(super) applier_runs: bool,
     pub(super) acknowledges: bool,
     /// Its commits wait for an acknowledgement.
@@ -75,6 +77,12 @@ pub(super) struct Database {
     questions: f64,
     /// What its sessions have waited for rows, milliseconds.
     waited_ms: f64,
+}
+
+impl Database {
+    fn is_deaf(&self) -> bool {
+        self.source.is_some_and(|source| self.deaf_to.contains(&source))
+    }
 }
 
 /// All of them.
@@ -107,6 +115,7 @@ impl Databases {
             held: Held::default(),
             receiver_runs: true,
             is_cut_off: false,
+            deaf_to: BTreeSet::new(),
             applier_runs: true,
             acknowledges: true,
             waits: place == 0,
@@ -163,7 +172,7 @@ impl Databases {
             if place == of_primary || server.source.is_none() {
                 continue;
             }
-            let received = if server.receiver_runs && primary_lives && !server.is_cut_off {
+            let received = if server.receiver_runs && primary_lives && !server.is_cut_off && !server.is_deaf() {
                 None
             } else {
                 Some(server.received.unwrap_or(sequence))
@@ -200,6 +209,14 @@ impl Databases {
             DatabaseFault::RowLocks => (server.locked_at, server.ended) = (Some(now_us), BTreeSet::new()),
         }
         true
+    }
+
+    /// A machine has cut an address off, or opened the way again.
+    pub(super) fn deafen(&mut self, host: usize, address: &str, is_cut: bool) {
+        let Some(of) = (0..self.servers.len()).find(|place| self.address(*place) == address) else { return };
+        for server in self.servers.iter_mut().filter(|server| server.host == host) {
+            let _ = if is_cut { server.deaf_to.insert(of) } else { server.deaf_to.remove(&of) };
+        }
     }
 
     /// Everything of a server is as it was; it has applied what there is.
@@ -315,7 +332,8 @@ impl Databases {
         let sequence = self.sequence as u64;
         let missed_s = now.mono.0.saturating_mul(1000).saturating_sub(server.heard_us) / 1_000_000;
         // A machine that lives refuses at once; of a silent one it takes its time.
-        let is_refused = server.source.is_some_and(|source| self.servers[source].daemon == DaemonState::Dead);
+        let is_dead = server.source.is_some_and(|source| self.servers[source].daemon == DaemonState::Dead);
+        let is_refused = is_dead || server.is_deaf();
         let is_cut_off = server.receiver_runs && (is_refused || missed_s >= SOURCE_MISSED_S);
         let receiver = match (server.receiver_runs, is_cut_off) {
             (false, _) => "No",

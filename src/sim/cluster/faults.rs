@@ -128,6 +128,9 @@ impl Cluster {
         host.is_lossy = false;
         if was_dead {
             host.boot(now_us);
+            if let Some(index) = self.by_name.get(node).copied() {
+                self.forget_routes(index);
+            }
         }
         if let Ok(switch) = self.switch_mut(node) {
             switch.heal(now_us);

@@ -5,6 +5,7 @@
 
 mod command;
 mod countdown;
+mod cut;
 mod daemon;
 mod database;
 mod faults;
@@ -126,6 +127,7 @@ pub struct Cluster {
     switches: HashMap<usize, Switch>,
     guests: Vec<Guest>,
     databases: Databases,
+    routes: cut::Routes,
     /// By machine: files with settings.
     files: Vec<Files>,
     script: Vec<(u64, Fault)>,
@@ -179,6 +181,7 @@ impl Cluster {
         let files = (0..hosts.len()).map(|index| tuning::files(databases.is_on(index))).collect();
         let mut cluster = Self {
             databases,
+            routes: cut::Routes::new(),
             files,
             by_name: hosts.iter().enumerate().map(|(index, host)| (host.file.name.clone(), index)).collect(),
             switches: switches(scenario, now_us),
@@ -475,6 +478,7 @@ impl Cluster {
                 Some(Text { bytes: String::new(), exit: Some(exit) })
             }
             call if BinlogProbe::asks(call) => Some(Text { bytes: self.databases.binary_log(index), exit: Some(0) }),
+            call if let Some(text) = self.routes(index, call) => Some(text),
             call if DaemonProbe::asks(call) => Some(Text { bytes: self.databases.daemon(index), exit: Some(0) }),
             call if daemon::is_fence(call) => {
                 let exit = self.databases.fence(index, call);

@@ -118,7 +118,8 @@ impl Databases {
     fn takes_writes(&mut self, place: usize, sequence: u64) {
         self.servers[place].is_writable = true;
         let primary = &self.servers[self.primary];
-        if place == self.primary || (primary.is_writable && primary.daemon != DaemonState::Dead) {
+        let is_heard = !self.servers[place].deaf_to.contains(&self.primary);
+        if place == self.primary || (primary.is_writable && primary.daemon != DaemonState::Dead && is_heard) {
             return;
         }
         let former = &mut self.servers[self.primary];

@@ -2,6 +2,7 @@
 //! How long from the confirmation to the first write that is acknowledged, that none of those before is lost, and that no
 //! two servers took writes at one moment.
 
+mod dark;
 mod kills;
 mod rejoin;
 
@@ -115,6 +116,13 @@ fn is_fenced() {
     let said = lab::answer(&["exec", "db01", "sh", "-c", script, family::unit(), family::process()]);
     assert!(said.contains("failed") || said.contains("inactive"), "{said}");
     assert_eq!(said.trim().lines().last(), Some("0"), "{said}");
+}
+
+/// Whether that node has a connection with none of these, by their word.
+fn is_alone(node: &str, places: &[&str]) -> bool {
+    let address = scene::DATABASES.iter().find(|(known, _)| *known == node).unwrap().1;
+    let args = ["ss", "-Htn", "state", "connected", "exclude", "time-wait", "dst", address];
+    places.iter().all(|place| lab::answer(&[&["exec", place], &args[..]].concat()).trim().is_empty())
 }
 
 /// How many of the writes that were acknowledged are not on that server.

@@ -9,10 +9,10 @@ use scene::{Scene, sql};
 use std::time::Duration;
 
 /// The file says that the old primary takes writes, until this goes.
-struct Writable;
+pub(super) struct Writable;
 
 impl Writable {
-    fn make() -> Self {
+    pub(super) fn make() -> Self {
         let (file, setting) = family::file_that_makes_writable();
         lab::answer(&["exec", "db01", "sh", "-c", "printf '[mysqld]\\n%s\\n' \"$1\" >$0", file, setting]);
         Self

@@ -29,7 +29,7 @@ fn either(of_mariadb: &'static str, of_mysql: &'static str) -> &'static str {
 }
 
 /// Whether a server replicates from that host, both threads running.
-pub(super) fn follows(node: &str, host: &str) -> bool {
+pub(in crate::cluster) fn follows(node: &str, host: &str) -> bool {
     let script = "$(command -v mariadb || command -v mysql) -Ee \"$0\"";
     let status = lab::answer(&["exec", node, "sh", "-c", script, show()]);
     let says = |line: String| status.lines().any(|said| said.trim() == line);

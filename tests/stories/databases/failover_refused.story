@@ -1,4 +1,5 @@
-# A primary that is alive is no case for a failover; nor is one whose machine nobody reaches.
+# A primary that is alive is no case for a failover; nor is one whose machine nobody reaches, while a load balancer may
+# still send to it.
 size 120x40
 advance 8s
 press 6
@@ -7,6 +8,7 @@ press F
 expect refusal "db01 is alive and takes writes"
 press esc
 fault cut db01
+fault cut lb02
 advance 20s
 press F
 expect refusal "Nobody can prove that db01 does not write any more"
