@@ -20,5 +20,6 @@ mod machines;
 mod nodes;
 mod ports;
 mod services;
+mod spike;
 mod switches;
 mod switchover;

@@ -24,6 +24,7 @@ mod haproxy_settings;
 mod lint;
 mod nodes;
 mod persist;
+mod playbook;
 mod ports;
 pub(crate) mod rejoin;
 mod switchover;
