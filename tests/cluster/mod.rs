@@ -19,6 +19,7 @@ mod lasting;
 mod machines;
 mod nodes;
 mod ports;
+mod ramp;
 mod services;
 mod spike;
 mod switches;

@@ -26,6 +26,7 @@ mod nodes;
 mod persist;
 mod playbook;
 mod ports;
+mod ramp;
 pub(crate) mod rejoin;
 mod switchover;
 mod tune;
