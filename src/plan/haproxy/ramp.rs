@@ -117,7 +117,8 @@ impl Climb<'_, '_> {
     /// From the weight before to that one; none where it has no such step.
     fn step(&self, field: &Field<'_>, at: usize) -> Option<Step> {
         let (from, to) = (*self.weights.get(at - 1)?, *self.weights.get(at)?);
-        Some(set_weight(field, self.seat, (from, to), &[]))
+        // One that has the first weight already needs no step to it.
+        (from != to).then(|| set_weight(field, self.seat, (from, to), &[]))
     }
 }
 
