@@ -291,7 +291,8 @@ pub(crate) fn obstacle(app: &App) -> Option<String> {
     if let Some(why) = &app.standing.trouble {
         return Some(format!("The state folder cannot be used, so nothing can be changed: {why}"));
     }
-    if let Some(following) = app.following.as_ref().filter(|following| following.is_ours && following.goes_on()) {
+    let in_the_way = |following: &&Following| following.is_ours && following.goes_on() && !following.only_waits();
+    if let Some(following) = app.following.as_ref().filter(in_the_way) {
         return Some(format!("A run of this console goes on: {}.", following.title));
     }
     None

@@ -116,6 +116,12 @@ impl Following {
             && self.progress.as_ref().is_none_or(|progress| progress.ending.is_none())
     }
 
+    /// Whether it only waits for a word, so that something else can be changed meanwhile.
+    pub(crate) fn only_waits(&self) -> bool {
+        let waits = self.progress.as_ref().is_some_and(|progress| progress.holding().is_some());
+        waits && self.progress.as_ref().is_some_and(Progress::lends_its_lock)
+    }
+
     /// Whether it waits for a person: no ending and no executor, or an ending that asks for one.
     pub(crate) fn is_undecided(&self) -> bool {
         if self.resolved().is_some() {

@@ -33,6 +33,7 @@ pub(crate) mod overview;
 pub(crate) mod palette;
 pub(crate) mod path;
 pub(crate) mod planning;
+pub(crate) mod playbook;
 pub(crate) mod prompt;
 pub mod replay;
 pub(crate) mod rows;
@@ -200,6 +201,8 @@ pub(crate) enum Overlay {
     Logs(Box<logs::Logs>),
     /// A figure of a row over time.
     Chart(Box<chart::Chart>),
+    /// What helps now.
+    Playbook(Box<playbook::Playbook>),
 }
 
 /// What the display shows while it is paused.

@@ -16,6 +16,7 @@ use super::{
     msg::Standing,
     palette::Palette,
     planning::Planning,
+    playbook::Playbook,
     prompt::Prompt,
     screen::{Place, ScreenId, Screens},
     standing::Changes,
@@ -120,6 +121,7 @@ enum SavedOverlay {
     Run,
     Logs(Box<Logs>),
     Chart(Box<Chart>),
+    Playbook(Box<Playbook>),
     Prompt {
         node: NodeName,
         question: Question,
@@ -142,6 +144,7 @@ impl From<&Overlay> for SavedOverlay {
             Overlay::Run => Self::Run,
             Overlay::Logs(open) => Self::Logs(open.clone()),
             Overlay::Chart(open) => Self::Chart(open.clone()),
+            Overlay::Playbook(open) => Self::Playbook(open.clone()),
             Overlay::Prompt(prompt) => {
                 Self::Prompt { node: prompt.node.clone(), question: prompt.question.clone(), typed: prompt.shown('x') }
             }
@@ -162,6 +165,7 @@ impl From<SavedOverlay> for Overlay {
             SavedOverlay::Run => Self::Run,
             SavedOverlay::Logs(open) => Self::Logs(open),
             SavedOverlay::Chart(open) => Self::Chart(open),
+            SavedOverlay::Playbook(open) => Self::Playbook(open),
             SavedOverlay::Prompt { node, question, typed } => {
                 let mut prompt = Prompt::new(node, question);
                 prompt.add(&typed);

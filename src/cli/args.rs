@@ -93,6 +93,17 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what helps now when more comes than the cluster bears, each move with its effect
+    ///
+    /// Nothing is changed: each move is a line for `vakt do`, which plans it and asks.
+    Playbook {
+        /// Put first what is about this backend, frontend or node
+        #[arg(value_name = "SUBJECT")]
+        about: Option<String>,
+        /// Print JSON: moves[].{kind,what,effect[],risk,command,back_after_ms,refused}
+        #[arg(long)]
+        json: bool,
+    },
     /// Explain configuration files line by line, and say what we would change
     ///
     /// haproxy.cfg, and option files of MySQL and MariaDB. Only that file is read, no node: ssh lb01 cat

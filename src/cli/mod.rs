@@ -12,10 +12,12 @@ mod exit;
 mod explain;
 mod gather;
 pub mod output;
+mod playbook;
 mod recording;
 pub mod replay;
 mod run_words;
 mod runs;
+mod runs_changed;
 pub mod runs_document;
 mod status;
 pub mod status_check;
@@ -110,6 +112,12 @@ impl From<std::io::Error> for Stop {
     }
 }
 
+fn show_playbook(args: &Args, about: Option<String>, json: bool) -> Result<Exit, Stop> {
+    let cluster = cluster(args)?;
+    let options = options(args, &cluster.inventory);
+    block_on(playbook::run(cluster, options, about, json))?
+}
+
 fn run(args: &Args) -> Result<Exit, Stop> {
     if let Some(file) = &args.log {
         start_log(file)?;
@@ -124,14 +132,8 @@ fn run(args: &Args) -> Result<Exit, Stop> {
             Ok(Exit::Ok)
         }
         Some(Command::Config(ConfigCommand::Check)) => {
-            let loaded = load(args)?;
-            let inventory = &loaded.inventory;
-            output::out(&format!(
-                "{}: valid; cluster {}, {} nodes\n",
-                loaded.path.display(),
-                inventory.cluster,
-                inventory.nodes.len()
-            ))?;
+            let (loaded, inventory) = load(args).map(|loaded| (loaded.path.display().to_string(), loaded.inventory))?;
+            output::out(&format!("{loaded}: valid; cluster {}, {} nodes\n", inventory.cluster, inventory.nodes.len()))?;
             Ok(Exit::Ok)
         }
         Some(Command::Replay { path, at, last_screen, as_seen, svg, until, size }) => {
@@ -160,6 +162,7 @@ fn run(args: &Args) -> Result<Exit, Stop> {
             let options = options(args, &cluster.inventory);
             block_on(tune::run(cluster, options, nodes.clone(), *json))?
         }
+        Some(Command::Playbook { about, json }) => show_playbook(args, about.clone(), *json),
         Some(Command::Explain { files, memory, json }) => explain::run(files, memory.as_deref(), *json),
         Some(Command::Do(wanted)) => {
             let cluster = cluster(args)?;

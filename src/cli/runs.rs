@@ -1,7 +1,7 @@
 //! `vakt runs`: what was done, by whom, how it ended; whether it is still as it was written; and declaring a run settled.
 
 use super::{
-    Cluster, Exit, Stop, output, runs_document,
+    Cluster, Exit, Stop, output, runs_changed, runs_document,
     table::{Align, Table},
 };
 use crate::{
@@ -37,6 +37,12 @@ pub(super) enum RunsCommand {
         /// List every run that is kept
         #[arg(long)]
         all: bool,
+    },
+    /// List what is left changed: what goes back by itself, what is wished, settings that no file says
+    Changed {
+        /// Print JSON: changed[].{kind,what,by,since,run,back_at}
+        #[arg(long)]
+        json: bool,
     },
     /// Tell everything about a run: who, why, each step, how it ended, what to type
     Show {
@@ -92,6 +98,7 @@ pub(super) fn run(cluster: &Cluster, flag: Option<&Path>, command: Option<&RunsC
     match command {
         None => list(&state, false, false),
         Some(RunsCommand::List { json, all }) => list(&state, *json, *all),
+        Some(RunsCommand::Changed { json }) => runs_changed::run(&state, *json),
         Some(RunsCommand::Show { run, json }) => show(&state, run, *json),
         Some(RunsCommand::Verify { run, heads }) => verify(&state, run.as_deref(), heads.as_deref()),
         Some(RunsCommand::Resolve { run, reason }) => resolve(&state, run, reason),
@@ -189,7 +196,7 @@ fn show(state: &StateDir, beginning: &str, json: bool) -> Result<Exit, Stop> {
     Ok(if is_damaged { Exit::NotWell } else { Exit::Ok })
 }
 
-fn json_text(document: &impl serde::Serialize) -> Result<String, Stop> {
+pub(super) fn json_text(document: &impl serde::Serialize) -> Result<String, Stop> {
     let text = serde_json::to_string_pretty(document);
     text.map(|text| text + "\n").map_err(|error| Stop::failed(format!("vakt: cannot write JSON: {error}")))
 }

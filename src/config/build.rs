@@ -287,6 +287,8 @@ fn policy(policy: &Setting<'_>) -> Policy {
         confirm,
         capacity_floor_percent: policy.count("capacity_floor_percent"),
         nodes_out_max: policy.count("nodes_out_max"),
+        playbook_revert_ms: policy.count("playbook_revert_ms"),
+        ramp_step_ms: policy.count("ramp_step_ms"),
     }
 }
 

@@ -555,12 +555,10 @@ const POLICY: &[Key] = &[
         Kind::Choice(CONFIRM),
         "\"by_blast_radius\": Enter, the target's name or the cluster's name. \"always_typed\": at least the target's name.",
     ),
-    tunable(
-        "capacity_floor_percent",
-        Kind::Integer,
-        "A change that would leave a backend with less than this share of its servers' weight is refused.",
-    ),
+    tunable("capacity_floor_percent", Kind::Integer, "No change leaves a backend with less than this of its weight."),
     tunable("nodes_out_max", Kind::Integer, "So many nodes may be drained, or out of reach, at once."),
+    tunable("playbook_revert_ms", Kind::Integer, "After so long a move of the playbook goes back by itself."),
+    tunable("ramp_step_ms", Kind::Integer, "So long a returning server must do well before its weight is raised."),
 ];
 
 const LOCK: &[Key] = &[optional(

@@ -14,11 +14,27 @@ pub struct Policy {
     /// So many nodes may be out of service at once.
     #[serde(default = "nodes_out_max")]
     pub nodes_out_max: u32,
+    /// After so long a move of the playbook goes back by itself, milliseconds.
+    #[serde(default = "playbook_revert_ms")]
+    pub playbook_revert_ms: u32,
+    /// So long a server that returns must do well before its weight is raised further; 0 raises it at once. Milliseconds.
+    #[serde(default = "ramp_step_ms")]
+    pub ramp_step_ms: u32,
 }
 
 /// For inventories of recordings and plans that say nothing about it.
 fn nodes_out_max() -> u32 {
     2
+}
+
+/// The same.
+fn playbook_revert_ms() -> u32 {
+    600_000
+}
+
+/// The same.
+fn ramp_step_ms() -> u32 {
+    5_000
 }
 
 /// How changes are confirmed.

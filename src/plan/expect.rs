@@ -107,6 +107,8 @@ pub enum ServerExpect {
     TakesTraffic,
     /// It was chosen since the look before.
     Chosen,
+    /// Nothing that it was asked failed since the look before.
+    NoNewErrors,
     /// Without it, at least one server of the backend takes traffic and this share of the weight remains.
     OthersCarry {
         /// Percent of the weight of the backend's servers.
@@ -249,6 +251,7 @@ impl fmt::Display for Expect {
             ServerExpect::CheckPasses => write!(f, "{name} passes its health check"),
             ServerExpect::TakesTraffic => write!(f, "{name} takes traffic"),
             ServerExpect::Chosen => write!(f, "{name} is chosen for new sessions"),
+            ServerExpect::NoNewErrors => write!(f, "{name} has no new error"),
             ServerExpect::OthersCarry { percent_min } => {
                 write!(f, "without {name}, {} keeps {percent_min} % of its weight", server.backend)
             }
@@ -293,6 +296,7 @@ impl ServerExpect {
             Self::CheckPasses => judge_health(server),
             Self::TakesTraffic => judge_traffic(server),
             Self::Chosen => judge_chosen(server, before),
+            Self::NoNewErrors => judge_errors(server, before),
             Self::OthersCarry { percent_min } => judge_others(backend, server, percent_min),
         }
     }
@@ -379,6 +383,23 @@ fn judge_chosen(server: &Server, before: Option<&Server>) -> Verdict {
             verdict(true, format!("chosen {} times", now - then))
         }
         _ => verdict(false, "not chosen yet"),
+    }
+}
+
+/// Connections that failed, answers that were broken, and answers 5xx, where there are such: none since the look before.
+fn judge_errors(server: &Server, before: Option<&Server>) -> Verdict {
+    let errors = |server: &Server| {
+        let traffic = &server.traffic;
+        let broken = traffic.connect_errors_total.and_then(|a| traffic.response_errors_total.map(|b| a + b));
+        broken.map(|broken| broken + traffic.answers.known().map_or(0, |answers| answers.server_error))
+    };
+    match (errors(server), before.map(errors)) {
+        (Figure::Unknown(why), _) => Verdict::Unknown(Clean::line(&format!("whether it fails is unknown: {why}"))),
+        (Figure::Known(now), Some(Figure::Known(then))) if now == then => verdict(true, "no new error"),
+        (Figure::Known(now), Some(Figure::Known(then))) if now > then => {
+            verdict(false, format!("new errors: {}", now - then))
+        }
+        (Figure::Known(_), _) => verdict(false, "a second look is needed"),
     }
 }
 

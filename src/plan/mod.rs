@@ -20,6 +20,7 @@ pub mod limits;
 pub mod lint;
 pub mod node;
 pub mod parts;
+pub mod playbook;
 pub mod refusal;
 mod rejoin;
 mod revert;

@@ -98,6 +98,12 @@ impl Plan {
         id_of(&self.body) == self.id
     }
 
+    /// Whether others may change something else while it waits for an operator's word: not where a node takes its part back by
+    /// itself, because the way to that node is what is changed.
+    pub fn lends_its_lock(&self) -> bool {
+        self.body.steps.iter().all(|step| step.returns().is_none())
+    }
+
     /// The source for that node and probe.
     pub fn source(&self, node: &NodeName, probe: ProbeId) -> Option<&Source> {
         self.body.sources.iter().find(|source| &source.node == node && source.probe == probe)

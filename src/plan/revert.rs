@@ -51,7 +51,7 @@ pub(super) fn hold(plan: &mut Plan, after_ms: u64) -> Result<(), Refusal> {
     body.steps.push(step("see that it is still so", proven));
     body.effect.push(Clean::line(&format!(
         "It goes back by itself {time} later, unless somebody says that it stays: vakt runs keep, or a key on the screen of \
-         changes. Until then nobody else changes this cluster with vakt."
+         changes. Meanwhile others may change something else; who changes the same ends the wait."
     )));
     body.effect.push(
         "Should the process of this run die, the time runs on, and the next console takes the change back.".into(),

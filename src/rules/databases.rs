@@ -49,6 +49,7 @@ rules! {
         causes: "Slow statements that pile up, an application without a pool, or a limit that is too low.",
         action: "see who is connected and what they wait for; raise max_connections if memory allows",
         explained_by: [Node "mysql.row_locks", Node "mysql.disk"],
+        commands: ["finding.playbook", "row.logs"],
     }
     REDO = "mysql.redo", 47, Warning, "Redo log nearly full" {
         meaning: "When it is full, every writer waits until pages have been flushed.",

@@ -43,7 +43,7 @@ rules! {
             stands nearest to its limit breaks first.",
         causes: "A campaign, a crawler, clients that try again and again, or an attack.",
         action: "see who is nearest to its limit; put servers back, raise what they bear, or limit the clients",
-        commands: ["go.traffic", "row.logs"],
+        commands: ["finding.playbook", "go.traffic", "row.logs"],
     }
 }
 

@@ -27,14 +27,14 @@ rules! {
             AnyNode "host.io_pressure",
             Anywhere "traffic.spike",
         ],
-        commands: ["row.chart", "row.logs"],
+        commands: ["finding.playbook", "row.chart", "row.logs"],
     }
     SESSIONS = "haproxy.sessions", 61, Warning, "Sessions near their limit" {
         meaning: "When the limit is reached, new connections wait or are refused.",
         causes: "More traffic than usual, or answers so slow that sessions pile up.",
         action: "find what is slow; raise maxconn if memory and servers bear it",
         explained_by: [AnyNode "host.iowait", AnyNode "host.io_pressure", Anywhere "traffic.spike"],
-        commands: ["row.chart", "row.logs"],
+        commands: ["finding.playbook", "row.chart", "row.logs"],
     }
     ERRORS = "haproxy.errors", 62, Warning, "Many 5xx answers" {
         meaning: "Clients get server errors.",

@@ -24,6 +24,7 @@ mod ending;
 mod event;
 pub mod journal;
 pub mod ledger;
+pub mod left;
 pub mod lock;
 mod look;
 mod machine;

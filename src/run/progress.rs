@@ -386,6 +386,11 @@ impl Progress {
         }
     }
 
+    /// Whether others may change something else while it waits for a word.
+    pub fn lends_its_lock(&self) -> bool {
+        self.plan.lends_its_lock()
+    }
+
     /// Whether it waits for an operator's word now: the step, and when it goes back without one.
     pub fn holding(&self) -> Option<(usize, Wall)> {
         let step = self.active().filter(|step| self.plan.body.steps[*step].hold().is_some())?;

@@ -198,6 +198,9 @@ pub(super) fn keys(canvas: &mut Canvas<'_>, here: &Here<'_>, area: Area) {
         Overlay::Decision(_) => fixed(&[("Enter", "do it"), ("Esc", "leave")]),
         Overlay::Run => run_hints(app),
         Overlay::Logs(open) => log_hints(open),
+        Overlay::Playbook(_) => {
+            fixed(&[("Enter", "its plan"), ("j k", "choose"), ("+ -", "back sooner or later"), ("Esc", "close")])
+        }
         Overlay::Chart(_) => fixed(&[
             ("Tab", "next figure"),
             ("+ -", "zoom"),

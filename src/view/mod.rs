@@ -9,6 +9,7 @@ mod logs;
 mod node_cells;
 mod overlays;
 pub mod picture;
+mod playbook;
 mod screens;
 mod sections;
 mod sheet;

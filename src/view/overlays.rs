@@ -2,7 +2,7 @@
 
 use super::{
     canvas::{Canvas, line_width, width},
-    chart, logs, sheet,
+    chart, logs, playbook, sheet,
 };
 use crate::{
     app::{
@@ -44,6 +44,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, app: &App, layout: &Layout) {
         Overlay::Run => sheet::run(canvas, app, body),
         Overlay::Logs(open) => logs::draw(canvas, app, open, body),
         Overlay::Chart(open) => chart::draw(canvas, app, open, body),
+        Overlay::Playbook(open) => playbook::draw(canvas, app, open, body),
     }
 }
 

@@ -200,7 +200,7 @@ fn style_line(line: &str, continued: &mut Meaning) -> Line {
 }
 
 /// A character that every terminal has.
-fn ascii(c: char) -> char {
+pub(super) fn ascii(c: char) -> char {
     match c {
         '✗' => 'X',
         '→' => '>',
@@ -277,6 +277,7 @@ pub(super) fn in_short(app: &App) -> Option<String> {
         Overlay::Decision(decision) => {
             Some(format!("A question is open: {}. It is answered on a larger terminal.", decision.title()))
         }
+        Overlay::Playbook(_) => Some("What helps now is listed; it is read on a larger terminal.".to_owned()),
         Overlay::Run => app.following.as_ref().map(|following| {
             let words = following.progress.as_ref().map_or("Starting.".into(), Progress::sentence);
             format!("{}: {words}", following.title)

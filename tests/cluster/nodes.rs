@@ -99,7 +99,7 @@ fn visits() -> Vec<(u128, String, String)> {
     text.lines().filter_map(visit).collect()
 }
 
-fn no_request_failed() {
+pub(super) fn no_request_failed() {
     let visits = visits();
     let failed: Vec<_> = visits.iter().filter(|(_, code, _)| code != "200").collect();
     println!("requests: {}, failed: {}", visits.len(), failed.len());

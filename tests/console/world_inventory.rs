@@ -95,6 +95,8 @@ fn settings() -> Settings {
             confirm: Confirm::ByBlastRadius,
             capacity_floor_percent: 50,
             nodes_out_max: 2,
+            playbook_revert_ms: 600_000,
+            ramp_step_ms: 5_000,
         },
         residency: Vec::new(),
         lock: vakt::model::inventory::LockSettings::default(),

@@ -167,6 +167,8 @@ impl SimServer {
                 sessions_current: Figure::Known(self.sessions),
                 queue_current: Figure::Known(0),
                 chosen_total: Figure::Known(self.chosen),
+                connect_errors_total: Figure::Known(0),
+                response_errors_total: Figure::Known(0),
                 ..Traffic::default()
             },
         }

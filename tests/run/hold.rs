@@ -68,6 +68,16 @@ fn without_the_word_it_goes_back_on_time_and_with_it_it_stays() {
     }
 }
 
+/// What a change of a node's network waits for is the way to that node: nobody else acts meanwhile.
+#[test]
+fn only_what_goes_back_by_requests_lends_its_lock() {
+    for (line, _, plan) in cases(LONG) {
+        assert!(plan.lends_its_lock(), "{line}");
+    }
+    let port = plan_of(&Cluster::with_guests(), "tune.set kvm01/phy-int ovs.tag 20");
+    assert!(port.body.steps.iter().any(|step| step.hold().is_some()) && !port.lends_its_lock());
+}
+
 #[test]
 fn every_write_with_every_fault_while_somebody_says_that_it_stays() {
     for (line, cluster, plan) in cases(LONG) {

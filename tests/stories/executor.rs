@@ -35,7 +35,8 @@ pub(super) struct Bureau {
     pub(super) acknowledged: Acknowledgements,
     /// Somebody else's lock.
     pub(super) other: Option<Holder>,
-    executor: Option<Executor>,
+    /// Those that live, the newest last: one acts, others only wait for a word.
+    executors: Vec<Executor>,
     /// Executors so far: what is under way for an earlier one is dropped.
     lives: u64,
     /// The run the present console follows.
@@ -82,7 +83,7 @@ impl Bureau {
     }
 
     fn summary(&self, journal: &Journal) -> RunSummary {
-        let is_running = self.executor.as_ref().is_some_and(|executor| executor.run == journal.plan.id);
+        let is_running = self.executors.iter().any(|executor| executor.run == journal.plan.id);
         let state = match journal.records.last().map(|record| &record.entry) {
             _ if is_running => RunState::Running,
             Some(Entry::Ended(ending)) => RunState::Ended { kind: ending.kind, why: ending.why.clone() },
@@ -108,7 +109,7 @@ impl Bureau {
     }
 
     fn standing(&self, since: vakt::model::time::Wall) -> Standing {
-        let own = self.executor.as_ref().and_then(|executor| {
+        let own = self.executors.iter().find(|executor| !executor.machine.lends_its_lock()).and_then(|executor| {
             let journal = self.journal(&executor.run)?;
             Some(Holder {
                 operator: journal.operator.clone(),
@@ -207,7 +208,7 @@ impl Stage {
                 self.bureau.followed = Some(run.clone());
                 let records = self.bureau.journal(&run).map(|journal| journal.records.clone());
                 self.news(&run, RunNews::Records(records.unwrap_or_default()));
-                if let Some(executor) = self.bureau.executor.as_ref().filter(|executor| executor.run == run) {
+                if let Some(executor) = self.bureau.executors.iter().find(|executor| executor.run == run) {
                     let would = executor.would.clone();
                     self.news(&run, RunNews::StopWould(would));
                 }
@@ -224,7 +225,7 @@ impl Stage {
 
     /// Tells the executor of a run, if it lives.
     fn tell_executor(&mut self, run: &PlanId, event: RunEvent) {
-        let life = self.bureau.executor.as_ref().filter(|executor| executor.run == *run);
+        let life = self.bureau.executors.iter().find(|executor| executor.run == *run);
         if let Some(life) = life.map(|executor| executor.life) {
             self.later(2, Happening::Run { life, event: Box::new(event) });
         }
@@ -235,7 +236,7 @@ impl Stage {
         assert_eq!(lint::lint(plan, &self.inventory), [], "the console began an inconsistent plan");
         let standing = self.bureau.standing(self.now().wall);
         let LockState::Held(holder) = standing.lock else { return None };
-        if breaks_glass && self.bureau.executor.is_none() {
+        if breaks_glass && self.bureau.executors.is_empty() {
             return None;
         }
         let what = format!("{} on {} acts on this cluster: {}.", holder.operator.login, holder.bastion, holder.what);
@@ -245,7 +246,7 @@ impl Stage {
     fn start(&mut self, run: PlanId, machine: Machine) {
         self.bureau.lives += 1;
         let life = self.bureau.lives;
-        self.bureau.executor = Some(Executor { life, run, machine, would: Clean::default(), seen: Vec::new() });
+        self.bureau.executors.push(Executor { life, run, machine, would: Clean::default(), seen: Vec::new() });
         self.later(SPAWN_MS, Happening::Run { life, event: Box::new(RunEvent::Started) });
         self.state_changed();
     }
@@ -261,7 +262,7 @@ impl Stage {
 
     /// The executor is killed: what it was about to do is not done, what it wrote down stays.
     pub(super) fn kill_executor(&mut self) -> Result<(), String> {
-        let executor = self.bureau.executor.take().ok_or("no executor runs")?;
+        let executor = self.bureau.executors.pop().ok_or("no executor runs")?;
         self.note("the executor is killed");
         self.news(&executor.run, RunNews::Vanished("its process is gone".into()));
         self.state_changed();
@@ -277,7 +278,7 @@ impl Stage {
     /// One event for the machine, and what it wants done.
     pub(super) fn run_event(&mut self, life: u64, event: RunEvent) {
         let now = self.now();
-        let Some(executor) = self.bureau.executor.as_mut().filter(|executor| executor.life == life) else { return };
+        let Some(executor) = self.bureau.executors.iter_mut().find(|executor| executor.life == life) else { return };
         let commands = executor.machine.on(now, event);
         let (run, would) = (executor.run.clone(), executor.machine.if_stopped_now());
         let seen = executor.machine.seen_while_waiting().to_vec();
@@ -288,10 +289,11 @@ impl Stage {
         for command in commands {
             self.obey(life, &run, command);
         }
-        if has_moved && self.bureau.executor.is_some() {
+        let lives = self.bureau.executors.iter().any(|executor| executor.life == life);
+        if has_moved && lives {
             self.news(&run, RunNews::StopWould(would));
         }
-        if has_looked && self.bureau.executor.is_some() {
+        if has_looked && lives {
             self.news(&run, RunNews::Seen(seen));
         }
     }
@@ -314,7 +316,7 @@ impl Stage {
             }
             RunCommand::End(ending) => {
                 self.note(format!("the run ended {}: {}", ending.kind, ending.why));
-                self.bureau.executor = None;
+                self.bureau.executors.retain(|executor| executor.life != life);
                 if let Some(journal) = self.bureau.runs.iter().find(|journal| journal.plan.id == *run) {
                     self.bureau.ledger.fold(&journal.records);
                 }

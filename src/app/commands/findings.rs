@@ -1,17 +1,53 @@
 //! What is done about findings, without touching the cluster.
 
 use super::super::{
-    App, Overlay,
+    App, Overlay, changes,
     command::{Command, Danger, Here, Scope},
     decision::{About, Decision, End},
     effect::Effect,
+    playbook,
     rows::RowId,
     screen::ScreenId,
     telling,
 };
-use crate::rules::Finding;
+use crate::{model::text::Clean, rules::Finding};
 
-pub(in crate::app) const COMMANDS: &[Command] = &[Command {
+pub(in crate::app) const COMMANDS: &[Command] = &[ACKNOWLEDGE, PLAYBOOK];
+
+const PLAYBOOK: Command = Command {
+    id: playbook::COMMAND,
+    title: "See what helps now (playbook)",
+    hint: "what helps",
+    doc: "Lists the moves that help in a spike, the best first, each with what it would do by the figures of this moment; Enter \
+          opens its plan.",
+    scope: Scope::Screens(&[ScreenId::Overview, ScreenId::Findings, ScreenId::Traffic, ScreenId::Database]),
+    danger: Danger::Looks,
+    available: |here| {
+        changes::not_now(here.app)?;
+        pressed(here).map(|_| ())
+    },
+    act: |app| {
+        match pressed(&Here::of(app)) {
+            Ok(about) => playbook::open(app, about),
+            Err(reason) => app.notify(reason),
+        }
+        Vec::<Effect>::new()
+    },
+};
+
+/// What the playbook is about: the finding under the cursor, else all that is near its limit.
+fn pressed(here: &Here<'_>) -> Result<Option<Clean>, String> {
+    let findings = here.app.seen().findings;
+    if !findings.iter().any(playbook::helps) {
+        return Err("Nothing is near its limit: there is no finding about traffic, sessions, a queue or connections."
+            .to_owned());
+    }
+    let Some(RowId::Finding(rule, subject)) = &here.row else { return Ok(None) };
+    let chosen = findings.iter().find(|finding| finding.rule == *rule && finding.subject == *subject);
+    Ok(chosen.filter(|finding| playbook::helps(finding)).map(|finding| finding.subject.clone()))
+}
+
+const ACKNOWLEDGE: Command = Command {
     id: "finding.acknowledge",
     title: "Acknowledge this finding",
     hint: "seen",
@@ -26,7 +62,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[Command {
         }
         Vec::<Effect>::new()
     },
-}];
+};
 
 /// The finding under the cursor, if it can be acknowledged here.
 fn chosen<'a>(here: &Here<'a>) -> Result<&'a Finding, String> {

@@ -5,7 +5,7 @@ use crate::app::{
     effect::Effect,
     following, logs,
     msg::{Key, KeyCode},
-    palette, planning, prompt, replay,
+    palette, planning, playbook, prompt, replay,
 };
 
 /// Longest filter or palette query.
@@ -55,6 +55,11 @@ pub(super) fn key(app: &mut App, key: Key) -> Vec<Effect> {
             Vec::new()
         }
         Overlay::Moment(text) => moment_key(app, text, key),
+        Overlay::Playbook(open) => {
+            let effects = playbook::key(app, open, key);
+            after_overlay(app);
+            effects
+        }
         Overlay::None => {
             if let Some(command) = app.keymap.command(key, app) {
                 return command::give(app, command);
@@ -80,7 +85,12 @@ pub(super) fn paste(app: &mut App, text: &str) {
         Overlay::Plan(open) => planning::add(open, text),
         Overlay::Decision(open) => decision::add(open, text),
         Overlay::Logs(open) => logs::add(open, text),
-        Overlay::None | Overlay::Help(_) | Overlay::Matrix(_) | Overlay::Run | Overlay::Chart(_) => {}
+        Overlay::None
+        | Overlay::Help(_)
+        | Overlay::Matrix(_)
+        | Overlay::Run
+        | Overlay::Chart(_)
+        | Overlay::Playbook(_) => {}
     }
 }
 
@@ -89,7 +99,7 @@ pub(super) fn scroll(app: &mut App, code: KeyCode) {
     if matches!(&app.overlay, Overlay::Plan(open) if open.field != planning::Field::None) {
         return;
     }
-    if matches!(app.overlay, Overlay::Plan(_) | Overlay::Run | Overlay::Logs(_)) {
+    if matches!(app.overlay, Overlay::Plan(_) | Overlay::Run | Overlay::Logs(_) | Overlay::Playbook(_)) {
         key(app, Key::plain(code));
     }
 }

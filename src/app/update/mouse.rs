@@ -27,7 +27,7 @@ pub(super) fn mouse(app: &mut App, mouse: Mouse) -> Vec<Effect> {
         }
         // A stray click must not answer or close a question.
         Overlay::Prompt(_) | Overlay::Moment(_) | Overlay::Decision(_) | Overlay::Chart(_) => return Vec::new(),
-        Overlay::Plan(_) | Overlay::Run | Overlay::Logs(_) => {
+        Overlay::Plan(_) | Overlay::Run | Overlay::Logs(_) | Overlay::Playbook(_) => {
             let key = if wheel(mouse.action) < 0 { KeyCode::Up } else { KeyCode::Down };
             for _ in 0..wheel(mouse.action).unsigned_abs() {
                 keys::scroll(app, key);

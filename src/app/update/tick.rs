@@ -4,7 +4,7 @@ use crate::{
     app::{
         App,
         effect::{Effect, RunEffect},
-        logs, planning, rows, tune,
+        logs, planning, playbook, rows, tune,
     },
     rules::Operators,
 };
@@ -22,6 +22,7 @@ pub(super) fn tick(app: &mut App) -> Vec<Effect> {
     }
     judge(app);
     planning::compare(app);
+    playbook::keep_fresh(app);
     app.frames.tick(now);
     tune::keep_fresh(app);
     let mut effects = due(app);

@@ -293,6 +293,20 @@ impl HaproxyConfig {
         found.into_iter().find(|(_, words)| begins(words, start))
     }
 
+    /// Whether HAProxy itself raises what a server gets once it is up: `slowstart` in its line, or in a `default-server` that
+    /// counts for it.
+    pub fn starts_slowly(&self, backend: &str, server: &str) -> bool {
+        let sections = sections(&self.lines);
+        let found =
+            sections.iter().find(|one| matches!(one.kind.as_str(), "backend" | "listen") && one.name == backend);
+        let Some(found) = found else { return false };
+        let says = |words: &[Word]| words.iter().any(|word| word.text == "slowstart");
+        let is_own = |words: &[Word]| begins(words, &["default-server"]) || begins(words, &["server", server]);
+        let defaults = found.defaults.and_then(|place| sections.get(place));
+        let of_defaults = defaults.into_iter().flat_map(|section| &section.lines);
+        found.lines.iter().chain(of_defaults).any(|(_, words, _)| is_own(words) && says(words))
+    }
+
     /// Whether a backend takes states of its servers over from the file that is named for all.
     pub fn takes_states_over(&self, backend: &str) -> bool {
         let sections = sections(&self.lines);

@@ -23,6 +23,8 @@ pub(super) struct Field<'a> {
     pub(super) without: Vec<NodeName>,
     pub(super) stale_after_ms: u64,
     pub(super) capacity_floor_percent: u32,
+    /// How long a server that returns must do well before its weight is raised; 0 raises it at once.
+    pub(super) ramp_step_ms: u64,
 }
 
 /// The server on one load balancer.
@@ -34,6 +36,8 @@ pub(super) struct Seat<'a> {
     pub(super) facts: Facts,
     pub(super) age_ms: u64,
     pub(super) commands: ServerCommands<'a>,
+    /// Whether HAProxy itself raises what it gets once it is up.
+    pub(super) starts_slowly: bool,
 }
 
 impl Seat<'_> {
@@ -95,6 +99,7 @@ impl<'a> Field<'a> {
             without: Vec::new(),
             stale_after_ms: inventory.settings.poll.stale_after_ms,
             capacity_floor_percent: policy.capacity_floor_percent,
+            ramp_step_ms: u64::from(policy.ramp_step_ms),
         };
         if refuse_unsafe_names(path, reasons) {
             return field;
@@ -116,6 +121,9 @@ impl<'a> Field<'a> {
             }
         }
         field.seat(path, &read, reasons);
+        for seat in &mut field.seats {
+            seat.starts_slowly = starts_slowly(world, &seat.node.name, path);
+        }
         field.refuse_unknown(reasons);
         field.refuse_different_servers(reasons);
         field
@@ -138,7 +146,7 @@ impl<'a> Field<'a> {
             match (server, commands) {
                 (Some(server), Some(commands)) => {
                     let facts = Facts::Haproxy(Box::new(sample.clone()));
-                    self.seats.push(Seat { node, backend, server, facts, age_ms, commands });
+                    self.seats.push(Seat { node, backend, server, facts, age_ms, commands, starts_slowly: false });
                 }
                 _ => lacking.push((node, backend)),
             }
@@ -254,6 +262,13 @@ impl<'a> Field<'a> {
     pub(super) fn is_tcp(&self) -> bool {
         self.seats.iter().any(|seat| seat.backend.mode.as_ref().known().is_some_and(|mode| mode.as_str() == "tcp"))
     }
+}
+
+/// Whether HAProxy itself raises what that server gets once it is up, as far as its files are known.
+fn starts_slowly(world: &World, node: &NodeName, path: &ServerPath) -> bool {
+    let sample = world.node(node).and_then(|facts| facts.tuning.last());
+    let config = sample.and_then(|sample| sample.haproxy.as_ref().known());
+    config.is_some_and(|config| config.starts_slowly(path.backend.as_str(), path.server.as_str()))
 }
 
 /// Refuses as long as a load balancer is not known well enough: it may have a server that nobody knows of.

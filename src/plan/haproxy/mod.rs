@@ -10,6 +10,7 @@ mod field;
 mod kill_sessions;
 pub(super) mod machine;
 mod maint;
+pub(super) mod ramp;
 mod ready;
 mod weight;
 

@@ -4,8 +4,8 @@
 //! it is dead (measured on 2.6). Drain lets the checks run without sessions.
 
 use super::{
-    Blast, Draft, Field, Outcome, Reason, Seat, ServerExpect, Tell, WriteParts, refuse_disagreement, refuse_inherited,
-    seconds, wait,
+    Blast, Draft, Field, Outcome, Reason, Seat, ServerExpect, Tell, WriteParts, ramp::Ramp, refuse_disagreement,
+    refuse_inherited, seconds, wait,
 };
 use crate::{
     model::{
@@ -35,6 +35,7 @@ pub(super) fn plan(field: &Field<'_>, deadline_ms: u64, weight: Option<u64>, rea
     if changing.is_empty() {
         return Outcome::AlreadyThere(format!("{} is already told ready on {}.", field.path, field.names()));
     }
+    let ramp = Ramp::of(field, &returning, wanted);
     let mut steps: Vec<Step> = changing.iter().filter_map(|seat| through_drain(field, seat)).collect();
     let checked = |seat: &&&Seat<'_>| seat.server.operational != OperationalState::Unchecked;
     let with_check: Vec<&Seat<'_>> = changing.iter().filter(checked).copied().collect();
@@ -44,10 +45,12 @@ pub(super) fn plan(field: &Field<'_>, deadline_ms: u64, weight: Option<u64>, rea
     steps.extend(
         changing
             .iter()
-            .filter(|seat| seat.weight() != wanted(seat))
-            .map(|seat| set_weight(field, seat, wanted(seat), &[])),
+            .filter(|seat| seat.weight() != wanted(seat) && !ramp.has(seat))
+            .map(|seat| set_weight(field, seat, (seat.weight(), wanted(seat)), &[])),
     );
+    steps.extend(ramp.begin(field));
     steps.extend(returning.iter().filter_map(|seat| into_traffic(field, seat)));
+    steps.extend(ramp.go_on(field));
     steps.push(wait_for_traffic(field));
     let disabled = returning.iter().any(|seat| seat.server.configured.known() == Some(ConfiguredState::Disabled));
     let (confirm, why) = if disabled {
@@ -66,7 +69,7 @@ pub(super) fn plan(field: &Field<'_>, deadline_ms: u64, weight: Option<u64>, rea
         told.into_iter().chain([seat.check(&field.path, ServerExpect::Weight(seat.weight()))]).chain(in_file)
     });
     Outcome::Draft(Draft {
-        effect: effect(field, &changing, deadline_ms, wanted),
+        effect: effect(field, &changing, deadline_ms, wanted).into_iter().chain(ramp.words(field)).collect(),
         goal: format!("{} is back in traffic on {}", field.path, field.names()),
         premises: premises.collect(),
         steps,
@@ -142,22 +145,24 @@ fn wait_for_check(field: &Field<'_>, seats: &[&Seat<'_>], deadline_ms: u64) -> S
 }
 
 /// Another weight on one load balancer.
-pub(super) fn set_weight(field: &Field<'_>, seat: &Seat<'_>, weight: u64, guards: &[ServerExpect]) -> Step {
+pub(super) fn set_weight(
+    field: &Field<'_>,
+    seat: &Seat<'_>,
+    (from, weight): (u64, u64),
+    guards: &[ServerExpect],
+) -> Step {
     seat.write(
         &field.path,
         WriteParts {
             title: format!("weight {weight} for {}", field.path.server),
             when: When::Always,
             request: seat.commands.set_weight(weight),
-            before: vec![ServerExpect::Weight(seat.weight())],
+            before: vec![ServerExpect::Weight(from)],
             guards: guards.to_vec(),
             done: vec![ServerExpect::Weight(weight)],
             also_after: Vec::new(),
             deadline_ms: limits::VERIFY_DEADLINE_MS,
-            undo: Undo::Send {
-                label: Clean::line(&format!("weight {}", seat.weight())),
-                request: seat.commands.set_weight(seat.weight()),
-            },
+            undo: Undo::Send { label: Clean::line(&format!("weight {from}")), request: seat.commands.set_weight(from) },
         },
     )
 }

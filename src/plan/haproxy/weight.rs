@@ -12,7 +12,8 @@ pub(super) fn plan(field: &Field<'_>, weight: u64, reasons: &mut Vec<Reason>) ->
     let alone = if weight == 0 { judge_capacity(field, &changing, reasons) } else { Blast::Small };
     let guard = [ServerExpect::OthersCarry { percent_min: field.capacity_floor_percent }];
     let guards = |seat: &Seat<'_>| if weight == 0 && takes_traffic(seat.server) { &guard[..] } else { &[] };
-    let mut steps: Vec<_> = changing.iter().map(|seat| set_weight(field, seat, weight, guards(seat))).collect();
+    let mut steps: Vec<_> =
+        changing.iter().map(|seat| set_weight(field, seat, (seat.weight(), weight), guards(seat))).collect();
     let title = format!("{}: {} has weight {weight}", field.names(), field.path.server);
     steps.push(prove(field, &title, ServerExpect::Weight(weight)));
     let premises = changing.iter().flat_map(|seat| {

@@ -34,6 +34,18 @@ impl Machine {
         steps.find_map(|(index, wait)| wait.map(|wait| (index, wait.until.deadline_ms)))
     }
 
+    /// Whether it only waits for a word, so that others may change something else meanwhile. What it did is looked at all the
+    /// time, and its way back does nothing where somebody else was there.
+    pub fn lends_its_lock(&self) -> bool {
+        let holds = |at: usize| self.hold_step().is_some_and(|(step, _)| step == at);
+        matches!(&self.phase, Phase::Wait { step, .. } if holds(*step)) && self.plan.lends_its_lock()
+    }
+
+    /// Whether what was done is being undone.
+    pub fn goes_back(&self) -> bool {
+        self.back.is_some()
+    }
+
     /// Begins to wait, or goes on waiting.
     pub(super) fn begin_hold(&mut self, step: usize) {
         let Action::Wait(wait) = self.plan.body.steps[step].action.clone() else {

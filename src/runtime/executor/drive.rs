@@ -3,6 +3,7 @@
 use super::{
     boundary::Boundaries,
     control::{Ask, Control, QUESTIONS_MAX},
+    locks::Lending,
     process::Signals,
 };
 use crate::{
@@ -49,6 +50,8 @@ pub(super) struct Parts {
     pub(super) passphrases: Passphrases,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) signals: Signals,
+    /// Held, or lent while it only waits for a word.
+    pub(super) locks: Lending,
     /// Ends when the lock over the nodes is lost, with the reason; never when there is none.
     pub(super) lock_lost: BoxFuture<'static, Clean>,
 }
@@ -120,6 +123,7 @@ impl Drive {
             while let Some(event) = events.pop_front() {
                 let now = self.parts.clock.now();
                 let mut commands = self.parts.machine.on(now, event).into_iter().peekable();
+                self.take_locks_back().await;
                 while let Some(command) = commands.next() {
                     match command {
                         RunCommand::Journal(record) => {
@@ -147,6 +151,7 @@ impl Drive {
                     told.seen = machine.seen_while_waiting().to_vec();
                 });
             }
+            self.lend_locks().await;
             let came = self.next().await;
             let is_end_of_wait = matches!(came, Some(RunEvent::AbortAsked | RunEvent::LockLost { .. }));
             events.extend(came);
@@ -154,6 +159,22 @@ impl Drive {
                 // Nothing was sent: who wants it to stop does not wait for connections.
                 events.extend(self.connected());
             }
+        }
+    }
+
+    /// Others may change something else while this run only waits for a word.
+    async fn lend_locks(&mut self) {
+        if self.parts.machine.lends_its_lock() && !self.parts.locks.is_lent() {
+            self.parts.lock_lost = Box::pin(std::future::pending());
+            self.parts.locks.lend().await;
+        }
+    }
+
+    /// Before anything is undone.
+    async fn take_locks_back(&mut self) {
+        if self.parts.machine.goes_back() && self.parts.locks.is_lent() {
+            self.parts.locks.take_back().await;
+            self.parts.lock_lost = self.parts.locks.lost();
         }
     }
 

@@ -2,7 +2,12 @@
 
 use super::job::Job;
 use crate::{
-    model::{ids::NodeName, link::Question, text::Clean, time::Now},
+    model::{
+        ids::{ClusterName, NodeName},
+        link::Question,
+        text::Clean,
+        time::Now,
+    },
     plan::{Plan, Reason, ReasonKind},
     run::lock::{self, Holder},
     runtime::{
@@ -24,6 +29,10 @@ const CONNECT_WAIT: Duration = Duration::from_secs(10);
 const OTHERS_WAIT: Duration = Duration::from_secs(1);
 /// Between two tries of a node that is not connected yet.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a run that is to go back waits for the lock that it lent.
+const TAKE_BACK_WAIT: Duration = Duration::from_secs(10);
+/// Between two tries of that.
+const TAKE_BACK_PAUSE: Duration = Duration::from_millis(250);
 /// Questions that are kept until somebody can be asked.
 const QUESTIONS_MAX: usize = 64;
 
@@ -105,6 +114,81 @@ impl Locks {
             lock.release().await;
         }
         drop(self.bastion);
+    }
+}
+
+/// The locks of a run, with what it takes to lend them while the run only waits for a word.
+pub(super) struct Lending {
+    locks: Locks,
+    state: Arc<StateDir>,
+    holder: Holder,
+    cluster: ClusterName,
+    nodes: Vec<NodeName>,
+    channels: Option<Arc<dyn LockChannels>>,
+    is_lent: bool,
+}
+
+impl Lending {
+    /// Locks that are held.
+    pub(super) fn new(
+        locks: Locks,
+        job: &Job,
+        state: Arc<StateDir>,
+        holder: Holder,
+        channels: Option<Arc<dyn LockChannels>>,
+    ) -> Self {
+        let nodes = job.inventory.settings.lock.nodes.clone();
+        let channels = channels.filter(|_| !nodes.is_empty());
+        Self { locks, state, holder, cluster: job.inventory.cluster.clone(), nodes, channels, is_lent: false }
+    }
+
+    /// Whether others may have them now.
+    pub(super) fn is_lent(&self) -> bool {
+        self.is_lent
+    }
+
+    /// Ends when the lock over the nodes is lost; never when there is none, and none while it is lent.
+    pub(super) fn lost(&self) -> BoxFuture<'static, Clean> {
+        self.locks.lost()
+    }
+
+    /// Frees them until they are taken back. Whoever waits for their loss has stopped waiting.
+    pub(super) async fn lend(&mut self) {
+        self.is_lent = true;
+        std::mem::take(&mut self.locks).release().await;
+    }
+
+    /// Takes them again, before anything is sent. Whoever has them is waited for a while; then it goes back without them,
+    /// because what was promised to go back in time matters more, and each step back looks first whether anybody was there.
+    pub(super) async fn take_back(&mut self) {
+        let deadline = Instant::now() + TAKE_BACK_WAIT;
+        self.is_lent = false;
+        while let Err(why) = self.take().await {
+            if Instant::now() >= deadline {
+                tracing::warn!("what was done goes back although the lock could not be taken: {why}");
+                return;
+            }
+            sleep(TAKE_BACK_PAUSE).await;
+        }
+    }
+
+    async fn take(&mut self) -> Result<(), Clean> {
+        let bastion = BastionLock::take(&self.state, &self.holder).map_err(|held| Clean::line(&held.to_string()))?;
+        let nodes = match &self.channels {
+            Some(channels) => {
+                let taken =
+                    NodeLock::take(channels.as_ref(), &self.cluster, &self.nodes, &self.holder, Pace::default()).await;
+                Some(Arc::new(taken.map_err(|refused| Clean::line(&refused.to_string()))?))
+            }
+            None => None,
+        };
+        self.locks = Locks { bastion: Some(bastion), nodes, held_by: None };
+        Ok(())
+    }
+
+    /// Frees everything.
+    pub(super) async fn release(self) {
+        self.locks.release().await;
     }
 }
 

@@ -5,11 +5,11 @@ use super::{
     control::Control,
     drive::{Drive, Parts},
     job::{Job, Reply, What},
-    locks::{self, LockTrouble, Locks},
+    locks::{self, Lending, LockTrouble, Locks},
     process::Signals,
 };
 use crate::{
-    model::{ids::NodeName, text::Clean, time::Clock},
+    model::{ids::NodeName, intent::Change, text::Clean, time::Clock},
     plan::{Plan, PlanId, Reason, ReasonKind, lint},
     run::{BrokeGlass, EndingKind, Entry, Machine, Record, RunState},
     runtime::{
@@ -63,10 +63,9 @@ pub(super) fn reply(reply: &Reply) {
 
 /// A run that only has to be driven.
 struct Prepared {
-    state: StateDir,
+    state: Arc<StateDir>,
     run: PlanId,
     parts: Parts,
-    locks: Locks,
     keep: Keep,
 }
 
@@ -76,6 +75,7 @@ async fn prepare(job: &Job, mut passphrases: Passphrases, clock: Arc<dyn Clock>)
     let boundaries = Boundaries::from_environment();
     let place = Place { path: job.state.clone(), found: Found::Flag };
     let state = StateDir::open(&place, &job.inventory.cluster).map_err(|trouble| no_state(&trouble))?;
+    let state = Arc::new(state);
     let earlier = match &job.what {
         What::Begin { .. } => None,
         What::Recover { run, .. } => Some(recorded(&state, run)?),
@@ -91,10 +91,13 @@ async fn prepare(job: &Job, mut passphrases: Passphrases, clock: Arc<dyn Clock>)
         LockTrouble::Held(reason) => vec![reason],
         LockTrouble::State(trouble) => no_state(&trouble),
     })?;
+    if let Some(reason) = waits_about_the_same(&state, job.what.run(), &plan) {
+        return Err(vec![reason]);
+    }
     let (events, mut transport) = mpsc::channel(TRANSPORT_EVENTS_MAX);
     let Ways { connections, channels } = connections(job, &plan, Arc::clone(&clock), events).await?;
     let mut asked = Vec::new();
-    if let Some(channels) = channels.filter(|_| !job.inventory.settings.lock.nodes.is_empty()) {
+    if let Some(channels) = channels.as_ref().filter(|_| !job.inventory.settings.lock.nodes.is_empty()) {
         asked = locks::connected(job, connections.as_ref(), &mut transport, &mut passphrases).await;
         locks.over_nodes(job, &holder, channels.as_ref()).await.map_err(|reason| vec![reason])?;
     }
@@ -107,16 +110,28 @@ async fn prepare(job: &Job, mut passphrases: Passphrases, clock: Arc<dyn Clock>)
         .map_err(|error| internal(&format!("the control socket cannot be made: {error}")))?;
     control.tell(|told| told.questions = asked);
     let lock_lost = locks.lost();
-    let parts =
-        Parts { machine, journal, control, boundaries, connections, transport, passphrases, clock, signals, lock_lost };
-    Ok(Prepared { state, run, parts, locks, keep: Keep::from(&job.inventory.settings.state) })
+    let locks = Lending::new(locks, job, Arc::clone(&state), holder, channels);
+    let parts = Parts {
+        machine,
+        journal,
+        control,
+        boundaries,
+        connections,
+        transport,
+        passphrases,
+        clock,
+        signals,
+        locks,
+        lock_lost,
+    };
+    Ok(Prepared { state, run, parts, keep: Keep::from(&job.inventory.settings.state) })
 }
 
 impl Prepared {
     async fn run(self) -> End {
-        let Self { state, run, parts, locks, keep } = self;
+        let Self { state, run, parts, keep } = self;
         let driven = Drive::new(parts, || reply(&Reply::Opened)).run().await;
-        let Parts { journal, control, boundaries, connections, clock, lock_lost, .. } = driven.parts;
+        let Parts { journal, control, boundaries, connections, clock, locks, lock_lost, .. } = driven.parts;
         drop(lock_lost);
         let kind = driven.ending.kind;
         if driven.was_opened {
@@ -143,6 +158,26 @@ impl Prepared {
         let _ = timeout(LEAVE_WAIT, connections.shutdown()).await;
         if driven.was_opened { End::Run(kind) } else { End::NotStarted }
     }
+}
+
+/// A run of this bastion that waits for a word about the same: it would find its change gone, and nobody could say whose value
+/// is to stay.
+fn waits_about_the_same(state: &StateDir, own: &PlanId, plan: &Plan) -> Option<Reason> {
+    let key = |change: &Change| match change {
+        Change::Tune(act) => act.key.to_string(),
+        _ => String::new(),
+    };
+    let wanted = &plan.body.intent.change;
+    let is_same = |change: &Change| change.target() == wanted.target() && key(change) == key(wanted);
+    let runs = state.runs(usize::MAX);
+    let run =
+        runs.iter().find(|run| run.state == RunState::Running && run.id != *own && is_same(&run.intent.change))?;
+    Some(Reason::new(
+        ReasonKind::Locked,
+        "A change of the same waits for a word, and goes back by itself.",
+        vec![Clean::line(&format!("run {}: {}", run.id, run.title))],
+        format!("Wait until it is back, or say that it stays: vakt runs keep {}.", run.id),
+    ))
 }
 
 /// The records of a run that is to be taken up; also checks that nobody else carries it out.
