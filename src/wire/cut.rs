@@ -105,7 +105,11 @@ pub fn told(call: &Call) -> Option<(bool, Ipv4Addr, u32)> {
 
 impl Probe for CutProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(Call::ShellWithin { script: Cow::Borrowed(SCRIPT), perl: Cow::Borrowed(PERL) }, deadline_ms, CAP_BYTES)]
+        vec![Request::read(
+            Call::ShellWithin { script: Cow::Borrowed(SCRIPT), perl: Cow::Borrowed(PERL) },
+            deadline_ms,
+            CAP_BYTES,
+        )]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {

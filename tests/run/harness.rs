@@ -439,6 +439,10 @@ impl Harness {
                 self.cluster.vanish(node.as_str());
                 lost
             }
+            Some(Fault::WrongState) if vakt::wire::cut::told(&request.call).is_some() => {
+                self.cluster.cuts.meddle(node.as_str());
+                good()
+            }
             Some(Fault::WrongState) if !is_database => {
                 self.cluster.on(node.as_str()).limits.files.write(CONFIG, b"global\n    maxconn 7\n");
                 good()

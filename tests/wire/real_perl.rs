@@ -274,3 +274,20 @@ fn a_perl_sees_the_daemon_of_a_switch() {
         assert_eq!(look(&reader.run(&daemon::look_perl(&path))), look(&by_shell), "{pid}");
     }
 }
+
+#[test]
+fn a_perl_sees_the_addresses_that_were_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("route");
+    let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+    let whole = "eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n*\t1F000A0A\t00000000\t0205\t0\t0\t1795994700\tFFFFFFFF\t0\t0\t0\n";
+    let mut reader = Reader::start();
+    for text in [String::new(), head.to_owned(), format!("{head}{whole}"), format!("{head}{}", whole.repeat(1500))] {
+        fs::write(&table, &text).unwrap();
+        let at = |text: String| text.replace("/proc/net/route", &table.display().to_string());
+        let by_shell = run(&["bash"], &at(script(ProbeId::Cut))).remove(0).bytes;
+        let told = reader.run(&at(program(ProbeId::Cut)));
+        assert_eq!(String::from_utf8_lossy(&told), String::from_utf8_lossy(&by_shell));
+        assert_eq!(told.starts_with(b"cut:1F000A0A 0205 1795994700\n"), text.contains('*'));
+    }
+}

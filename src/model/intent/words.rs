@@ -453,7 +453,7 @@ mod tests {
         let cases = [
             (
                 "haproxy.drian b/s",
-                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.rejoin, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, node.drain, node.undrain, tune.set",
+                "unknown action \"haproxy.drian\"; use one of haproxy.drain, haproxy.ready, haproxy.maint, haproxy.weight, haproxy.kill-sessions, vip.move, mysql.switchover, mysql.failover, mysql.fence, mysql.rejoin, mysql.kill, vm.suspend, vm.resume, vm.start, vm.shutdown, vm.reset, vm.migrate, node.drain, node.undrain, tune.set",
             ),
             ("haproxy.drain web03", "haproxy.drain needs a server as backend/server, such as web_cluster/web03"),
             (
