@@ -29,9 +29,13 @@ const SHELLS_MAX: usize = 2;
 /// asked twice in a row.
 const TURN: Duration = Duration::from_millis(100);
 
+/// How old a session is before it starts a reader: it pays for whoever watches, and a run or a single look is over by then.
+const READER_AFTER: Duration = Duration::from_secs(20);
+
 /// A session's kept programs.
 #[derive(Debug)]
 pub(super) struct Scripts {
+    since: Instant,
     shells: Semaphore,
     idle_shells: Mutex<Vec<Shell<Drained>>>,
     /// The second is there for when the first is slow.
@@ -43,6 +47,7 @@ pub(super) struct Scripts {
 impl Default for Scripts {
     fn default() -> Self {
         Self {
+            since: Instant::now(),
             shells: Semaphore::new(SHELLS_MAX),
             idle_shells: Mutex::default(),
             readers: Default::default(),
@@ -54,7 +59,8 @@ impl Default for Scripts {
 impl Session {
     /// A script that a probe sends again and again, or the same in Perl.
     pub(super) async fn look(&self, script: &str, perl: &str, cap: usize, sent: &AtomicBool) -> Result<Reply, Trouble> {
-        if !perl.is_empty() && !self.scripts.is_perl_useless.load(Ordering::Relaxed) {
+        let is_worth_it = !perl.is_empty() && self.scripts.since.elapsed() >= READER_AFTER;
+        if is_worth_it && !self.scripts.is_perl_useless.load(Ordering::Relaxed) {
             let started = Instant::now();
             if let Some(answer) = self.read(perl, cap, sent).await? {
                 return Ok(reply(answer, started));
