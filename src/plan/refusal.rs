@@ -109,6 +109,18 @@ pub enum ReasonKind {
     Internal,
 }
 
+impl Refusal {
+    /// Sorts the reasons. Without one it is vakt's fault that there is no plan, and that is said.
+    pub(super) fn of(intent: &Intent, title: Clean, mut reasons: Vec<Reason>) -> Self {
+        if reasons.is_empty() {
+            let what = "There is no plan, and nothing that speaks against one; this is a fault of vakt.";
+            reasons.push(Reason::new(ReasonKind::Internal, what, Vec::new(), "Report this."));
+        }
+        reasons.sort_by_key(|reason| reason.kind);
+        Self { intent: intent.clone(), title, reasons }
+    }
+}
+
 impl Reason {
     /// The console may not write.
     pub fn read_only() -> Self {

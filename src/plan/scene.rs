@@ -1,12 +1,13 @@
 //! What a plan is made of, and what of it is known well enough to plan with.
 
 use super::{
+    haproxy::list_words,
     refusal::{Reason, ReasonKind},
     text::seconds,
 };
 use crate::model::{
     ids::NodeName,
-    inventory::{Inventory, Policy},
+    inventory::{Inventory, Node, Policy},
     observation::Observed,
     text::Clean,
     time::Now,
@@ -19,6 +20,23 @@ pub(super) struct Scene<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) policy: &'a Policy,
     pub(super) now: Now,
+}
+
+impl<'a> Scene<'a> {
+    /// The node of that name, or a refusal: no database runs there.
+    pub(super) fn database_or_refuse(&self, name: &NodeName, reasons: &mut Vec<Reason>) -> Option<&'a Node> {
+        let databases = || self.inventory.nodes.iter().filter(|node| node.database.is_some());
+        let found = databases().find(|node| node.name == *name);
+        if found.is_none() {
+            reasons.push(Reason::new(
+                ReasonKind::UnknownTarget,
+                format!("{name} runs no database that vakt knows."),
+                vec![Clean::line(&list_words(databases().map(|node| node.name.as_str())))],
+                "Name one of these nodes, or give the node the role database.",
+            ));
+        }
+        found
+    }
 }
 
 /// Facts with their age, if they are fresh.

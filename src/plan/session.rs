@@ -180,17 +180,9 @@ pub(super) fn plan(
 ) -> Result<Planned, Refusal> {
     let mut reasons = Vec::new();
     if scene.policy.read_only {
-        reasons.push(Reason::new(
-            ReasonKind::ReadOnly,
-            "This console is read-only.",
-            Vec::new(),
-            "Start vakt without --read-only and set read_only = false under [policy] in the configuration.",
-        ));
+        reasons.push(Reason::read_only());
     }
-    let mut found = Vec::new();
-    let outcome = survey(scene, path, part, &mut found);
-    reasons.extend(found);
-    reasons.sort_by_key(|reason| reason.kind);
+    let outcome = survey(scene, path, part, &mut reasons);
     match outcome {
         Some(Survey::Gone(evidence)) if reasons.is_empty() => Ok(Planned::AlreadyThere(AlreadyThere {
             intent: intent.clone(),
@@ -202,7 +194,7 @@ pub(super) fn plan(
         }
         _ => {
             let title = Clean::line(&format!("End {} {path}", part.words()));
-            Err(Refusal { intent: intent.clone(), title, reasons })
+            Err(Refusal::of(intent, title, reasons))
         }
     }
 }

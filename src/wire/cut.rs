@@ -9,7 +9,7 @@
 use super::{
     complaints::Complaints,
     probe::{Complaint, Facts, Probe},
-    request::{Access, Call, Reply, Request},
+    request::{Access, Call, Reply, Request, first_bytes},
 };
 use crate::model::{
     cut::{CutRoute, CutSample, Way},
@@ -105,16 +105,11 @@ pub fn told(call: &Call) -> Option<(bool, Ipv4Addr, u32)> {
 
 impl Probe for CutProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(
-            Call::ShellWithin { script: Cow::Borrowed(SCRIPT), perl: Cow::Borrowed(PERL) },
-            deadline_ms,
-            CAP_BYTES,
-        )]
+        vec![Request::look(SCRIPT, PERL, deadline_ms, CAP_BYTES)]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {
-        let bytes = replies.first().map_or(&[][..], |reply| &reply.bytes);
-        let (sample, complaints) = interpret(bytes);
+        let (sample, complaints) = interpret(first_bytes(replies));
         (Some(Facts::Cut(Box::new(sample))), complaints)
     }
 

@@ -239,10 +239,20 @@ pub enum Repeat {
 }
 
 impl Request {
+    /// What a probe looks at again and again: a script of the shell, and the same in Perl.
+    pub fn look(script: &'static str, perl: &'static str, deadline_ms: u64, cap_bytes: usize) -> Self {
+        Self::read(Call::ShellWithin { script: script.into(), perl: perl.into() }, deadline_ms, cap_bytes)
+    }
+
     /// A read.
     pub fn read(call: Call, deadline_ms: u64, cap_bytes: usize) -> Self {
         Self { access: Access::Read, call, deadline_ms, cap_bytes }
     }
+}
+
+/// The answer to the only request of a probe.
+pub(super) fn first_bytes(replies: &[Reply]) -> &[u8] {
+    replies.first().map_or(&[], |reply| &reply.bytes)
 }
 
 /// What an operator would type on the node.

@@ -175,3 +175,12 @@ pub(crate) fn sshd_answers(address: &str, limit: Duration) -> Instant {
 fn lab(args: &[&str]) -> Output {
     Command::new(SCRIPT).args(args).output().unwrap()
 }
+
+/// Looks again until it holds.
+pub(crate) fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
+    let start = now();
+    while !holds() {
+        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
+        pause();
+    }
+}

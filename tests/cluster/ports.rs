@@ -3,7 +3,7 @@
 //!
 //! `VAKT_SOAK_ROUNDS` says how often the way is cut, each time in all three ways.
 
-use super::lab::{Lab, answer, run};
+use super::lab::{Lab, answer, run, until};
 use crate::program::{now, pause};
 use std::{
     fs,
@@ -14,10 +14,10 @@ use std::{
 };
 
 /// The node whose SSH rides its switch, and the port that carries it.
-const NODE: &str = "kvm02";
+pub(super) const NODE: &str = "kvm02";
 const WAY: &str = "kvm02/eth0";
 /// A port that nobody uses.
-const IDLE: &str = "lab-idle";
+pub(super) const IDLE: &str = "lab-idle";
 /// How much later than the timer says the node may be back.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -95,14 +95,6 @@ impl Scene {
     }
 }
 
-fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
-    let start = now();
-    while !holds() {
-        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
-        pause();
-    }
-}
-
 fn told(output: &Output) -> (Option<i32>, String) {
     let said = [&output.stdout[..], &output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
@@ -120,10 +112,10 @@ fn left() -> String {
 }
 
 /// A port of its own, which goes when the guard does.
-struct IdlePort;
+pub(super) struct IdlePort;
 
 impl IdlePort {
-    fn add() -> Self {
+    pub(super) fn add() -> Self {
         let set = ["--", "set", "interface", IDLE, "type=internal"];
         run(&[&["exec", NODE, "ovs-vsctl", "--may-exist", "add-port", "br-int", IDLE][..], &set].concat());
         Self

@@ -1,8 +1,8 @@
 //! A rush of visitors on real load balancers: requests queue, two moves of the playbook end it at the same time, both go back by
 //! themselves, and nothing is left changed.
 
-use super::lab::{Lab, answer};
-use crate::program::{now, pause};
+use super::lab::{Lab, answer, until};
+use crate::program::now;
 use serde_json::Value;
 use std::{
     process::{Command, Output},
@@ -110,15 +110,6 @@ impl Operator<'_> {
         let shown = self.vakt(&["runs", "changed", "--json"]);
         let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
         shown["changed"].as_array().unwrap().clone()
-    }
-}
-
-/// Looks again until it holds.
-fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
-    let end = now() + limit;
-    while !holds() {
-        assert!(now() < end, "{what}: not within {limit:?}");
-        pause();
     }
 }
 

@@ -1,16 +1,16 @@
 //! Twenty settings of four technologies, all changed at once: they last when their daemons start anew, and going back leaves
 //! every file as it was, byte for byte.
 
-use super::lab::{Lab, answer, run};
-use crate::program::{now, pause};
+use super::{
+    lab::{Lab, answer, until},
+    ports::{IDLE as PORT, IdlePort, NODE as SWITCH},
+};
+use crate::program::now;
 use std::time::Duration;
 
 const DATABASE: &str = "db03";
 const BALANCER: &str = "lb02";
 const WEB: &str = "web01";
-const SWITCH: &str = "kvm02";
-/// A port that nobody uses.
-const PORT: &str = "lab-idle";
 
 /// One setting: where, which, and the value that it is given.
 struct Row {
@@ -111,23 +111,6 @@ const ROWS: [Row; 20] = [
     Row::new("kvm02/lab-idle", "ovs.ingress_policing_burst", "1000", port),
 ];
 
-/// The port, which goes when the guard does.
-struct IdlePort;
-
-impl IdlePort {
-    fn add() -> Self {
-        let set = ["--", "set", "interface", PORT, "type=internal"];
-        run(&[&["exec", SWITCH, "ovs-vsctl", "--may-exist", "add-port", "br-int", PORT][..], &set].concat());
-        Self
-    }
-}
-
-impl Drop for IdlePort {
-    fn drop(&mut self) {
-        answer(&["exec", SWITCH, "ovs-vsctl", "--if-exists", "del-port", "br-int", PORT]);
-    }
-}
-
 /// Every file that may be changed, with checksum, mode, owner and time, and every setting of the port.
 fn files() -> String {
     let script = "cd /etc && find mysql haproxy sysctl.d sysctl.conf -type f 2>/dev/null | sort | while read -r f; do sha256sum $f; \
@@ -156,14 +139,6 @@ fn set(lab: &Lab, row: &Row, value: &str, more: &[&str]) {
         until("the change waits for a word", Duration::from_secs(30), || newest()["goes_back_at"].is_string());
         let kept = lab.vakt(&["runs", "keep", newest()["id"].as_str().unwrap()]);
         assert_eq!(kept.status.code(), Some(0), "{}: {}", row.key, String::from_utf8_lossy(&kept.stderr));
-    }
-}
-
-fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
-    let start = now();
-    while !holds() {
-        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
-        pause();
     }
 }
 

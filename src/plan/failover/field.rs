@@ -230,15 +230,8 @@ impl<'a> Field<'a> {
         risk: Option<&Clean>,
         reasons: &mut Vec<Reason>,
     ) -> Option<Self> {
-        let databases = || scene.inventory.nodes.iter().filter(|node| node.database.is_some());
-        if let Some(to) = to.filter(|to| !databases().any(|node| node.name == **to)) {
-            reasons.push(Reason::new(
-                ReasonKind::UnknownTarget,
-                format!("{to} runs no database that vakt knows."),
-                vec![Clean::line(&list_words(databases().map(|node| node.name.as_str())))],
-                "Name one of these nodes, or give the node the role database.",
-            ));
-            return None;
+        if let Some(to) = to {
+            scene.database_or_refuse(to, reasons)?;
         }
         let stale_after_ms = STALE_MS.max(scene.inventory.settings.poll.stale_after_ms);
         let mut answers = Answers::of(scene, stale_after_ms);

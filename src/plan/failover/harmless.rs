@@ -13,7 +13,6 @@ use crate::{
     },
     plan::{
         expect::{Check, Expect, takes_traffic},
-        haproxy::list_words,
         limits,
         parts::{Action, Body, ConfirmBy, Confirmation, OnLate, Plan, Premise, Source, Step, Subject, When, Write},
         refusal::{AlreadyThere, Planned, Reason, ReasonKind, Refusal},
@@ -57,13 +56,8 @@ pub(in crate::plan) fn plan(scene: &Scene<'_>, intent: &Intent, name: &NodeName)
         })),
         Some(found) => Ok(Planned::Plan(Box::new(Plan::new(body(scene, intent, &found))))),
         None => {
-            if reasons.is_empty() {
-                let what = "It is not known who is what; this is a fault of vakt.";
-                reasons.push(Reason::new(ReasonKind::Internal, what, Vec::new(), "Report this."));
-            }
-            reasons.sort_by_key(|reason| reason.kind);
             let title = Clean::line(&format!("Make {name} harmless"));
-            Err(Refusal { intent: intent.clone(), title, reasons })
+            Err(Refusal::of(intent, title, reasons))
         }
     }
 }
@@ -73,16 +67,7 @@ fn is_fenced(daemon: &DaemonSample) -> bool {
 }
 
 fn survey<'a>(scene: &Scene<'a>, name: &NodeName, reasons: &mut Vec<Reason>) -> Option<Scenery<'a>> {
-    let databases = || scene.inventory.nodes.iter().filter(|node| node.database.is_some());
-    let Some(node) = databases().find(|node| node.name == *name) else {
-        reasons.push(Reason::new(
-            ReasonKind::UnknownTarget,
-            format!("{name} runs no database that vakt knows."),
-            vec![Clean::line(&list_words(databases().map(|node| node.name.as_str())))],
-            "Name one of these nodes, or give the node the role database.",
-        ));
-        return None;
-    };
+    let node = scene.database_or_refuse(name, reasons)?;
     let stale_after_ms = STALE_MS.max(scene.inventory.settings.poll.stale_after_ms);
     let primary = other_primary(scene, name, stale_after_ms, reasons);
     let facts = scene.world.node(name)?;

@@ -59,14 +59,9 @@ pub(super) fn plan(
     if let Some(body) = body {
         return Ok(Planned::Plan(Box::new(Plan::new(body))));
     }
-    if reasons.is_empty() {
-        let what = "A step cannot be written down; this is a fault of vakt.";
-        reasons.push(Reason::new(ReasonKind::Internal, what, Vec::new(), "Report this."));
-    }
-    reasons.sort_by_key(|reason| reason.kind);
     let title = match to {
         Some(to) => format!("Fail the primary over to {to}"),
         None => "Fail the primary over".to_owned(),
     };
-    Err(Refusal { intent: intent.clone(), title: Clean::line(&title), reasons })
+    Err(Refusal::of(intent, Clean::line(&title), reasons))
 }

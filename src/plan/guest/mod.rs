@@ -73,13 +73,12 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, guest: &GuestName, act: &
             destination = Destination::survey(scene, field, to, &mut reasons);
         }
     }
-    reasons.sort_by_key(|reason| reason.kind);
     match &field {
         Some(field) if reasons.is_empty() => {
             let parts = Parts { field, act, service: service.as_ref(), destination: destination.as_ref() };
             Ok(Planned::Plan(Box::new(Plan::new(body(scene, intent, &parts)))))
         }
-        _ => Err(Refusal { intent: intent.clone(), title: Clean::line(&title(act, guest)), reasons }),
+        _ => Err(Refusal::of(intent, Clean::line(&title(act, guest)), reasons)),
     }
 }
 

@@ -86,14 +86,13 @@ pub(super) fn plan(
     let Some(path) = intent.change.server() else {
         let what = "This action is not about a server of a load balancer; this is a fault of vakt.";
         let reasons = vec![Reason::new(ReasonKind::Internal, what, Vec::new(), "Report this.")];
-        return Err(Refusal { intent: intent.clone(), title: intent.change.id().into(), reasons });
+        return Err(Refusal::of(intent, intent.change.id().into(), reasons));
     };
     let field = Field::survey(world, inventory, path, policy, now, &mut reasons);
     let outcome = if field.seats.is_empty() { None } else { outcome(&field, intent, &mut reasons) };
-    reasons.sort_by_key(|reason| reason.kind);
     match outcome {
         Some(outcome) if reasons.is_empty() => Ok(finish(outcome, &field, inventory, intent, policy, now)),
-        _ => Err(Refusal { intent: intent.clone(), title: title(&intent.change, path), reasons }),
+        _ => Err(Refusal::of(intent, title(&intent.change, path), reasons)),
     }
 }
 

@@ -61,10 +61,9 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, name: &NodeName, act: Nod
         (Some(node), NodeAct::Undrain { deadline_ms }) => Some(undrain(scene, node, deadline_ms, &mut reasons)),
         (None, _) => None,
     };
-    reasons.sort_by_key(|reason| reason.kind);
     match draft {
         Some(draft) if reasons.is_empty() => Ok(finish(scene, intent, name, act, draft)),
-        _ => Err(Refusal { intent: intent.clone(), title: title(name, act), reasons }),
+        _ => Err(Refusal::of(intent, title(name, act), reasons)),
     }
 }
 

@@ -66,16 +66,7 @@ pub(super) enum Found<'a> {
 
 impl<'a> Field<'a> {
     pub(super) fn survey(scene: &Scene<'a>, name: &NodeName, reasons: &mut Vec<Reason>) -> Option<Found<'a>> {
-        let databases = || scene.inventory.nodes.iter().filter(|node| node.database.is_some());
-        let Some(node) = databases().find(|node| node.name == *name) else {
-            reasons.push(Reason::new(
-                ReasonKind::UnknownTarget,
-                format!("{name} runs no database that vakt knows."),
-                vec![Clean::line(&list_words(databases().map(|node| node.name.as_str())))],
-                "Name one of these nodes, or give the node the role database.",
-            ));
-            return None;
-        };
+        let node = scene.database_or_refuse(name, reasons)?;
         let stale_after_ms = STALE_MS.max(scene.inventory.settings.poll.stale_after_ms);
         let mut seats = answering(scene, stale_after_ms);
         refuse_families(&seats, reasons);

@@ -11,7 +11,7 @@ mod steps;
 use super::{
     expect::Check,
     parts::{Body, ConfirmBy, Confirmation, Plan, Premise, Source, Subject},
-    refusal::{AlreadyThere, Planned, Reason, ReasonKind, Refusal},
+    refusal::{AlreadyThere, Planned, Reason, Refusal},
     scene::Scene,
     switchover::DatabaseExpect,
 };
@@ -37,13 +37,8 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, node: &NodeName) -> Resul
             Ok(Planned::Plan(Box::new(Plan::new(body(scene, intent, &field)))))
         }
         _ => {
-            if reasons.is_empty() {
-                let what = "It is not known who is what; this is a fault of vakt.";
-                reasons.push(Reason::new(ReasonKind::Internal, what, Vec::new(), "Report this."));
-            }
-            reasons.sort_by_key(|reason| reason.kind);
             let title = Clean::line(&format!("Let {node} replicate from the primary again"));
-            Err(Refusal { intent: intent.clone(), title, reasons })
+            Err(Refusal::of(intent, title, reasons))
         }
     }
 }

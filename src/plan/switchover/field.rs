@@ -112,16 +112,7 @@ pub(in crate::plan) fn is_called(node: &Node, word: &str) -> bool {
 impl<'a> Field<'a> {
     /// Looks at every database. `None` when it is not known who is the primary, or what could become it.
     pub(in crate::plan) fn survey(scene: &Scene<'a>, to: &NodeName, reasons: &mut Vec<Reason>) -> Option<Self> {
-        let databases = || scene.inventory.nodes.iter().filter(|node| node.database.is_some());
-        if !databases().any(|node| node.name == *to) {
-            reasons.push(Reason::new(
-                ReasonKind::UnknownTarget,
-                format!("{to} runs no database that vakt knows."),
-                vec![Clean::line(&list_words(databases().map(|node| node.name.as_str())))],
-                "Name one of these nodes, or give the node the role database.",
-            ));
-            return None;
-        }
+        scene.database_or_refuse(to, reasons)?;
         let stale_after_ms = STALE_MS.max(scene.inventory.settings.poll.stale_after_ms);
         let mut seats = read_all(scene, stale_after_ms, reasons);
         refuse_families(&seats, reasons);

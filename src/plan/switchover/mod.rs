@@ -52,13 +52,8 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, to: &NodeName) -> Result<
     if let Some(body) = body {
         return Ok(Planned::Plan(Box::new(Plan::new(body))));
     }
-    if reasons.is_empty() {
-        let what = "A step cannot be written down; this is a fault of vakt.";
-        reasons.push(Reason::new(ReasonKind::Internal, what, Vec::new(), "Report this."));
-    }
-    reasons.sort_by_key(|reason| reason.kind);
     let title = Clean::line(&format!("Switch the primary over to {to}"));
-    Err(Refusal { intent: intent.clone(), title, reasons })
+    Err(Refusal::of(intent, title, reasons))
 }
 
 /// A node in one line, for what is true after a run.

@@ -84,7 +84,6 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, act: &TuneAct) -> Result<
     if let Some(field) = &field {
         judge::judge(scene, field, &mut reasons);
     }
-    reasons.sort_by_key(|reason| reason.kind);
     match field {
         Some(field) if reasons.is_empty() => {
             if field.to_change().next().is_none() {
@@ -98,7 +97,7 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, act: &TuneAct) -> Result<
         }
         _ => {
             let title = Clean::line(&format!("Set {} of {} to {}", act.key, act.target, act.value));
-            Err(Refusal { intent: intent.clone(), title, reasons })
+            Err(Refusal::of(intent, title, reasons))
         }
     }
 }

@@ -59,14 +59,13 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, address: IpAddr, to: &Nod
         }));
     }
     let way = field.as_ref().and_then(|field| way::find(field, &mut reasons));
-    reasons.sort_by_key(|reason| reason.kind);
     match (&field, &way) {
         (Some(field), Some(way)) if reasons.is_empty() => {
             Ok(Planned::Plan(Box::new(Plan::new(body(scene, intent, field, way)))))
         }
         _ => {
             let title = Clean::line(&format!("Move {address} to {to}"));
-            Err(Refusal { intent: intent.clone(), title, reasons })
+            Err(Refusal::of(intent, title, reasons))
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use ring::rand::{SecureRandom, SystemRandom};
 use std::{fmt::Write as _, io};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Noise (login files, `/etc/motd`) that is skipped before an answer begins.
 const NOISE_BYTES_MAX: usize = 256 * 1024;
@@ -50,12 +50,15 @@ pub(super) fn nonce() -> Result<String, ProgramFault> {
     Ok(text)
 }
 
-/// Reads the answer to what was asked with `nonce`.
-pub(super) async fn read(
-    stream: &mut (impl AsyncRead + Unpin),
+/// Says `text`, which asks with `nonce`, and reads the answer. The caller bounds the time.
+pub(super) async fn ask(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    text: &str,
     nonce: String,
     cap: usize,
 ) -> Result<Answer, ProgramFault> {
+    stream.write_all(text.as_bytes()).await.map_err(ProgramFault::Io)?;
+    stream.flush().await.map_err(ProgramFault::Io)?;
     let mut frame = Frame::new(nonce, cap);
     let mut chunk = vec![0; 16 * 1024];
     loop {

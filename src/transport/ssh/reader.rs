@@ -7,7 +7,7 @@
 
 use super::frame::{self, Answer, ProgramFault};
 use ring::digest;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What it runs.
 const PROGRAM: &str = include_str!("reader.pl");
@@ -48,9 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     pub(super) async fn run(&mut self, program: &str, cap: usize) -> Result<Answer, ProgramFault> {
         let nonce = frame::nonce()?;
         let order = self.order(program, &nonce);
-        self.stream.write_all(order.as_bytes()).await.map_err(ProgramFault::Io)?;
-        self.stream.flush().await.map_err(ProgramFault::Io)?;
-        frame::read(&mut self.stream, nonce, cap).await
+        frame::ask(&mut self.stream, &order, nonce, cap).await
     }
 
     /// The reader itself before the first order, and the program with its first one.

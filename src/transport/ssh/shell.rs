@@ -10,7 +10,7 @@
 use super::frame::{self, Answer, ProgramFault};
 use crate::wire::request::shell_word;
 use ring::digest;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What starts the shell: replaces the login shell, whatever that is. Where there is a bash it is taken: it reads
 /// files without a process for each, so watching costs the node less. It reads no start files.
@@ -62,9 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shell<S> {
     pub(super) async fn run(&mut self, script: &str, place: Place, cap: usize) -> Result<Answer, ProgramFault> {
         let nonce = frame::nonce()?;
         let lines = self.lines(script, place, &nonce);
-        self.stream.write_all(lines.as_bytes()).await.map_err(ProgramFault::Io)?;
-        self.stream.flush().await.map_err(ProgramFault::Io)?;
-        frame::read(&mut self.stream, nonce, cap).await
+        frame::ask(&mut self.stream, &lines, nonce, cap).await
     }
 }
 

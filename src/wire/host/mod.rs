@@ -13,11 +13,10 @@ mod virtualisation;
 
 use super::{
     probe::{Complaint, Facts, Probe},
-    request::{Call, Reply, Request},
+    request::{Call, Reply, Request, first_bytes},
     sources::{kept_files, send_files},
 };
 use crate::model::inventory::Node;
-use std::borrow::Cow;
 
 /// Longest answer of [`HostProbe`]; a machine with 64 CPUs and 200 interfaces sends about 40 KiB.
 pub const HOST_CAP_BYTES: usize = 256 * 1024;
@@ -73,11 +72,7 @@ impl HostProbe {
 
 impl Probe for HostProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(
-            Call::ShellWithin { script: Cow::Borrowed(HOST_SCRIPT), perl: Cow::Borrowed(PERL) },
-            deadline_ms,
-            HOST_CAP_BYTES,
-        )]
+        vec![Request::look(HOST_SCRIPT, PERL, deadline_ms, HOST_CAP_BYTES)]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {
@@ -115,8 +110,4 @@ impl Probe for HostProfileProbe {
     fn holds_statements(&self) -> bool {
         false
     }
-}
-
-fn first_bytes(replies: &[Reply]) -> &[u8] {
-    replies.first().map_or(&[], |reply| &reply.bytes)
 }

@@ -12,10 +12,9 @@ use crate::{
     wire::{
         complaints::Complaints,
         probe::{Complaint, Facts, Probe},
-        request::{Call, Reply, Request},
+        request::{Call, Reply, Request, first_bytes},
     },
 };
-use std::borrow::Cow;
 
 /// Longest answer, bytes.
 const CAP_BYTES: usize = 16 * 1024;
@@ -60,16 +59,11 @@ impl DaemonProbe {
 
 impl Probe for DaemonProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(
-            Call::ShellWithin { script: Cow::Borrowed(SCRIPT), perl: Cow::Borrowed(PERL) },
-            deadline_ms,
-            CAP_BYTES,
-        )]
+        vec![Request::look(SCRIPT, PERL, deadline_ms, CAP_BYTES)]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {
-        let bytes = replies.first().map_or(&[][..], |reply| &reply.bytes);
-        let (sample, complaints) = interpret(bytes);
+        let (sample, complaints) = interpret(first_bytes(replies));
         (Some(Facts::Daemon(Box::new(sample))), complaints)
     }
 

@@ -12,11 +12,10 @@ mod look;
 
 use super::{
     probe::{Complaint, Facts, Probe},
-    request::{Call, Reply, Request},
+    request::{Call, Reply, Request, first_bytes},
     sources::{kept_files, send_files},
 };
 use crate::model::inventory::Node;
-use std::borrow::Cow;
 
 /// Longest answer; a router with a thousand routes sends about 80 KiB.
 pub const CAP_BYTES: usize = 256 * 1024;
@@ -75,16 +74,11 @@ impl PresenceProbe {
 
 impl Probe for PresenceProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(
-            Call::ShellWithin { script: Cow::Borrowed(SCRIPT), perl: Cow::Borrowed(PERL) },
-            deadline_ms,
-            CAP_BYTES,
-        )]
+        vec![Request::look(SCRIPT, PERL, deadline_ms, CAP_BYTES)]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {
-        let bytes = replies.first().map_or(&[][..], |reply| &reply.bytes);
-        let (sample, complaints) = look::interpret(bytes);
+        let (sample, complaints) = look::interpret(first_bytes(replies));
         (sample.map(|sample| Facts::Presence(Box::new(sample))), complaints)
     }
 

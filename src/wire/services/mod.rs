@@ -14,11 +14,10 @@ mod web;
 
 use super::{
     probe::{Complaint, Facts, Probe},
-    request::{Call, Reply, Request},
+    request::{Call, Reply, Request, first_bytes},
     sources::send_files,
 };
 use crate::model::inventory::Node;
-use std::borrow::Cow;
 
 /// Longest answer; a web server with 500 workers sends about 100 KiB.
 pub const CAP_BYTES: usize = 512 * 1024;
@@ -71,16 +70,11 @@ impl ServicesProbe {
 
 impl Probe for ServicesProbe {
     fn requests(&self, _node: &Node, deadline_ms: u64) -> Vec<Request> {
-        vec![Request::read(
-            Call::ShellWithin { script: Cow::Borrowed(SCRIPT), perl: Cow::Borrowed(PERL) },
-            deadline_ms,
-            CAP_BYTES,
-        )]
+        vec![Request::look(SCRIPT, PERL, deadline_ms, CAP_BYTES)]
     }
 
     fn interpret(&self, replies: &[Reply]) -> (Option<Facts>, Vec<Complaint>) {
-        let bytes = replies.first().map_or(&[][..], |reply| &reply.bytes);
-        let (sample, complaints) = look::interpret(bytes);
+        let (sample, complaints) = look::interpret(first_bytes(replies));
         (sample.map(|sample| Facts::Services(Box::new(sample))), complaints)
     }
 

@@ -55,7 +55,6 @@ pub(super) fn plan(
     if let Some(field) = &field {
         judge::judge(field, &mut reasons);
     }
-    reasons.sort_by_key(|reason| reason.kind);
     match field {
         Some(field) if reasons.is_empty() => {
             if field.to_change().next().is_none() {
@@ -69,7 +68,7 @@ pub(super) fn plan(
         }
         _ => {
             let title = Clean::line(&format!("Set {} of {} to {}", act.key, act.target, act.value));
-            Err(Refusal { intent: intent.clone(), title, reasons })
+            Err(Refusal::of(intent, title, reasons))
         }
     }
 }

@@ -50,10 +50,9 @@ pub(super) fn plan(
         reasons.push(Reason::read_only());
     }
     let field = Field::survey(scene, entry, act, intent.revert_after_ms, &mut reasons);
-    reasons.sort_by_key(|reason| reason.kind);
     let Some(field) = field.filter(|_| reasons.is_empty()) else {
         let title = Clean::line(&format!("Set {} of {} to {}", act.key, act.target, act.value));
-        return Err(Refusal { intent: intent.clone(), title, reasons });
+        return Err(Refusal::of(intent, title, reasons));
     };
     let Countdown { from, to, .. } = &field.countdown;
     if from == to {
