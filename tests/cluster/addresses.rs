@@ -73,7 +73,7 @@ struct Cleaner<'a>(&'a Lab);
 impl Drop for Cleaner<'_> {
     fn drop(&mut self) {
         let _ = Command::new(lab::SCRIPT).args(["load", "stop"]).output();
-        restore(self.0);
+        lab::put_back(|| restore(self.0));
     }
 }
 
@@ -211,7 +211,7 @@ impl Drop for Unwilling<'_> {
         for balancer in BALANCERS {
             let _ = Command::new(lab::SCRIPT).args(["exec", balancer, "sh", "-c", BACK]).output();
         }
-        restore(self.0);
+        lab::put_back(|| restore(self.0));
     }
 }
 

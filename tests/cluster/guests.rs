@@ -1,6 +1,6 @@
 //! Guests of the lab's hypervisors changed by vakt: what virsh, the switch and packets say agrees with how each run ended.
 
-use super::lab::{Lab, answer, run};
+use super::lab::{Lab, answer, put_back, run};
 use crate::program::{now, pause};
 use std::{
     process::{Child, Command, Output, Stdio},
@@ -69,7 +69,7 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        restore();
+        put_back(restore);
     }
 }
 

@@ -4,8 +4,10 @@ use crate::program::{now, pause};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Lines},
+    panic::{AssertUnwindSafe, catch_unwind},
     process::{Child, ChildStdout, Command, Output, Stdio},
     sync::{Mutex, MutexGuard},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -101,7 +103,17 @@ impl Fault {
 
 impl Drop for Fault {
     fn drop(&mut self) {
-        run(self.heal);
+        put_back(|| drop(run(self.heal)));
+    }
+}
+
+/// What a test does when it ends, however it ended. A failure here fails the test; where it failed already, that failure
+/// is the one to be read, and a second one would end all other tests with it.
+pub(crate) fn put_back(steps: impl FnOnce()) {
+    if !thread::panicking() {
+        steps();
+    } else if catch_unwind(AssertUnwindSafe(steps)).is_err() {
+        println!("and the lab was not put back");
     }
 }
 

@@ -62,9 +62,11 @@ impl Drop for Scene {
         }
         let _ = Command::new(lab::SCRIPT).args(["load", "stop"]).output();
         // What a drain moved does not come back by an undrain.
-        addresses::restore(&self.lab);
-        guests::restore();
-        scene::restore();
+        lab::put_back(|| {
+            addresses::restore(&self.lab);
+            guests::restore();
+            scene::restore();
+        });
     }
 }
 

@@ -73,7 +73,7 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        restore();
+        lab::put_back(restore);
     }
 }
 
@@ -171,7 +171,8 @@ pub(in crate::cluster) fn restore() {
     }
     let start = now();
     while !is_settled("db01") {
-        assert!(start.elapsed() < PATIENCE, "the lab does not come back: {:?}", state());
+        let followers = || DATABASES.map(|(node, _)| format!("{node}: {}", sql(node, family::show())));
+        assert!(start.elapsed() < PATIENCE, "the lab does not come back: {:?} {:#?}", state(), followers());
         pause();
     }
 }
