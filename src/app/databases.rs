@@ -81,6 +81,11 @@ pub(crate) fn standing(seen: Seen<'_>, node: &NodeFacts) -> (&'static str, Meani
     }
 }
 
+/// Whether what is shown of the server is what it said before its silence.
+pub(crate) fn is_old(seen: Seen<'_>, node: &NodeFacts) -> bool {
+    node.mysql.last().is_some() && matches!(standing(seen, node).0, "node lost" | "no answer")
+}
+
 /// "writable", "read only".
 pub(crate) fn writes(facts: &MysqlFacts) -> Span {
     match facts.takes_writes() {

@@ -3,7 +3,7 @@
 //!
 //! The memory is taken at once, with the first row: what runs for days takes no more than what runs for a minute.
 
-use super::series::{empty, forget, known, write_rows};
+use super::series::{Spare, empty, forget, known, write_rows};
 use crate::model::time::Mono;
 use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, ops::Range, sync::Arc};
@@ -32,9 +32,9 @@ struct Tier {
     /// them.
     #[serde(serialize_with = "write_rows")]
     rows: VecDeque<Arc<Vec<f32>>>,
-    /// Rows of no use yet, with room for figures.
+    /// Rows of no use yet.
     #[serde(skip)]
-    spare: Vec<Arc<Vec<f32>>>,
+    spare: Spare,
     /// Figures of a row, for rows that are made anew because a copy still shows the old one.
     #[serde(skip)]
     width: usize,
@@ -85,7 +85,8 @@ impl Coarse {
 
 impl Tier {
     fn new(step_ms: u64, rows_max: usize, width: usize) -> Self {
-        let spare = (0..rows_max).map(|_| empty(None, width)).collect();
+        let mut spare = Spare::default();
+        spare.widen(rows_max, width);
         Self { step_ms, rows_max, newest: 0, rows: VecDeque::with_capacity(rows_max), spare, width }
     }
 
@@ -93,7 +94,7 @@ impl Tier {
         let step = at.0 / self.step_ms.max(1);
         let missed = if self.rows.is_empty() { 1 } else { step.saturating_sub(self.newest) };
         for _ in 0..missed.min(self.rows_max as u64) {
-            let oldest = if self.rows.len() >= self.rows_max { self.rows.pop_front() } else { self.spare.pop() };
+            let oldest = if self.rows.len() >= self.rows_max { self.rows.pop_front() } else { self.spare.take() };
             self.rows.push_back(empty(oldest, self.width));
         }
         self.newest = step.max(self.newest);
@@ -139,7 +140,7 @@ impl From<Written> for Tier {
         let mut tier = Self::new(written.step_ms.max(1), rows_max, width);
         let beyond = written.rows.len().saturating_sub(rows_max);
         for row in written.rows.into_iter().skip(beyond) {
-            let mut kept = empty(tier.spare.pop(), width);
+            let mut kept = empty(tier.spare.take(), width);
             Arc::make_mut(&mut kept)
                 .extend(row.into_iter().map(|value| value.filter(|value| value.is_finite()).unwrap_or(f32::NAN)));
             tier.rows.push_back(kept);
@@ -191,7 +192,7 @@ mod tests {
     fn the_memory_is_taken_with_the_first_row() {
         let room = |coarse: &Coarse| -> usize {
             let rows = |tier: &Tier| -> usize {
-                let kept = tier.rows.iter().chain(&tier.spare);
+                let kept = tier.rows.iter().chain(tier.spare.rows());
                 kept.map(|row| row.capacity() * size_of::<f32>() + size_of::<Vec<f32>>()).sum()
             };
             coarse.tiers.iter().map(rows).sum()
@@ -236,7 +237,7 @@ mod tests {
                 at += pause_ms;
                 coarse.push(&[value], Mono(at));
                 for (tier, (_, rows)) in coarse.tiers.iter().zip(STEPS) {
-                    prop_assert!(tier.rows.len() <= rows && tier.rows.len() + tier.spare.len() == rows);
+                    prop_assert!(tier.rows.len() <= rows && tier.rows.len() + tier.spare.rows().len() == rows);
                 }
             }
             let back: Coarse = serde_json::from_str(&serde_json::to_string(&coarse).unwrap()).unwrap();

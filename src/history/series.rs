@@ -19,6 +19,9 @@ pub struct Ring {
     /// what it lacks was not there yet.
     #[serde(serialize_with = "write_rows")]
     rows: VecDeque<Arc<Vec<f32>>>,
+    /// Rows of no use yet: what runs for an hour takes no more memory than what runs for a minute, however rarely it polls.
+    #[serde(skip)]
+    spare: Spare,
     /// Rows ever pushed: columns of a chart are cut at multiples of it, so that they do not flicker as time goes on.
     pushed: u64,
 }
@@ -40,12 +43,14 @@ impl PartialEq for Ring {
 impl Ring {
     /// Appends a row; the oldest leaves when the ring is full. What is not finite is a gap.
     pub fn push(&mut self, figures: impl IntoIterator<Item = Option<f32>>) {
-        let oldest = if self.rows.len() >= SAMPLES_MAX { self.rows.pop_front() } else { None };
+        let oldest = if self.rows.len() >= SAMPLES_MAX { self.rows.pop_front() } else { self.spare.take() };
         let mut kept = empty(oldest, 0);
         let row = Arc::make_mut(&mut kept);
         row.extend(figures.into_iter().map(|figure| figure.filter(|value| value.is_finite()).unwrap_or(f32::NAN)));
         row.shrink_to(row.len().saturating_mul(2)); // after a reload with far fewer servers
+        let width = row.len();
         self.rows.push_back(kept);
+        self.spare.widen(SAMPLES_MAX.saturating_sub(self.rows.len()), width);
         self.pushed = self.pushed.saturating_add(1);
     }
 
@@ -71,6 +76,48 @@ impl Ring {
     /// Makes the figures at these places unknown in every row: they will stand for something else.
     pub fn blank(&mut self, places: std::ops::Range<usize>) {
         self.rows.iter_mut().for_each(|row| forget(row, &places));
+    }
+}
+
+/// Rows that will be wanted, with room for figures. A copy has none: they would be shared, and no row that is shared is
+/// written to.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    rows: Vec<Arc<Vec<f32>>>,
+    width: usize,
+}
+
+impl Clone for Spare {
+    fn clone(&self) -> Self {
+        Self { rows: Vec::new(), width: self.width }
+    }
+}
+
+impl Spare {
+    /// One row, if there is one.
+    pub(super) fn take(&mut self) -> Option<Arc<Vec<f32>>> {
+        self.rows.pop()
+    }
+
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> &[Arc<Vec<f32>>] {
+        &self.rows
+    }
+
+    /// Sees to it that `count` rows have room for `width` figures each, where none so wide was wanted before.
+    pub(super) fn widen(&mut self, count: usize, width: usize) {
+        if width <= self.width {
+            return;
+        }
+        self.width = width;
+        self.rows.clear();
+        // Written to once: memory that was only promised is counted when it is used.
+        let row = || {
+            let mut row = vec![f32::NAN; width];
+            row.clear();
+            Arc::new(row)
+        };
+        self.rows = std::iter::repeat_with(row).take(count).collect();
     }
 }
 
@@ -235,6 +282,19 @@ mod tests {
         assert!(ring.rows.iter().all(|row| row.capacity() <= 8));
         ring.blank(1..9);
         assert_eq!((ring.series(0).min(), ring.series(1).max()), (Some(1.0), None));
+    }
+
+    #[test]
+    fn the_memory_of_a_ring_is_taken_with_its_first_figures() {
+        let mut ring = Ring::default();
+        ring.push_gaps(2);
+        ring.push([Some(1.0), Some(2.0)]);
+        let all = |ring: &Ring| ring.rows.iter().chain(ring.spare.rows()).map(|row| row.capacity()).sum::<usize>();
+        let taken = all(&ring);
+        assert_eq!(taken, (SAMPLES_MAX - 2) * 2);
+        assert_eq!(ring.clone().spare.rows().len(), 0, "a copy has no use for them");
+        (0..SAMPLES_MAX - 3).for_each(|_| ring.push([Some(1.0), None]));
+        assert_eq!((all(&ring), ring.rows.len(), ring.spare.rows().len()), (taken, SAMPLES_MAX, 0));
     }
 
     #[test]

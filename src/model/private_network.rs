@@ -92,4 +92,11 @@ impl PrivateNetworkFacts {
     pub fn to(&self, address: IpAddr) -> Option<&Path> {
         self.paths.iter().find(|path| path.to == address)
     }
+
+    /// Forgets what was measured to a peer: it was down, and that says nothing about the way to it.
+    pub fn forget(&mut self, address: IpAddr) {
+        for path in self.paths.iter_mut().filter(|path| path.to == address) {
+            path.rounds.clear();
+        }
+    }
 }

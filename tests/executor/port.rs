@@ -160,8 +160,15 @@ async fn a_run_whose_executor_dies_vanishes_and_is_settled_by_its_operator() {
         reasons[0].kind == ReasonKind::NotRecoverable && reasons[0].evidence[0].as_str().contains("another process")
     );
     executor.kill();
-    port.until_news("it vanished", &run, |news| matches!(news, RunNews::Vanished(_)).then_some(())).await;
-    port.until_stands("it is interrupted", |standing| state_of(standing, &run) == Some(&RunState::Interrupted)).await;
+    // Who follows the run and who looks at all runs notice it each by themselves.
+    let (mut is_told, mut stands) = (false, false);
+    port.until("it vanished and is interrupted", |event| {
+        is_told |= matches!(event, Event::Run { run: of, news: RunNews::Vanished(_) } if *of == run);
+        stands |=
+            matches!(event, Event::Standing(standing) if state_of(standing, &run) == Some(&RunState::Interrupted));
+        (is_told && stands).then_some(())
+    })
+    .await;
     // Whoever attaches to it hears its records and that nobody carries it out.
     port.perform(RunEffect::Attach { run: run.clone() });
     port.until_step(&run, 0).await;

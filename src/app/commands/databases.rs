@@ -21,7 +21,7 @@ pub(in crate::app) const COMMANDS: &[Command] = &[SWITCHOVER, FAILOVER, REJOIN, 
 const SESSIONS: Command = Command {
     id: "change.sessions",
     title: "End a session of this database",
-    hint: "",
+    hint: "sessions",
     doc: "Lists the sessions of the database of this node, those that others wait for first; the chosen one's plan opens.",
     scope: VERBS,
     danger: Danger::Irreversible,
@@ -41,7 +41,7 @@ const SESSIONS: Command = Command {
 const SWITCHOVER: Command = Command {
     id: "change.switchover",
     title: "Make this database the primary",
-    hint: "",
+    hint: "primary",
     doc: "Opens the plan of a planned switchover to the database of this node, with every check of every replica.",
     scope: VERBS,
     danger: Danger::Primary,
@@ -83,7 +83,7 @@ fn sessions(here: &Here<'_>) -> Result<Palette, String> {
 const FAILOVER: Command = Command {
     id: "change.failover",
     title: "Fail the primary over",
-    hint: "",
+    hint: "fail over",
     doc: "Opens the plan of a failover from a primary that does not serve: to the database of this node, or, on the old primary, to the replica that has most.",
     scope: VERBS,
     danger: Danger::Primary,
@@ -99,7 +99,7 @@ const FAILOVER: Command = Command {
 const REJOIN: Command = Command {
     id: "change.rejoin",
     title: "Let this database replicate from the primary again",
-    hint: "",
+    hint: "rejoin",
     doc: "Opens the plan by which a former primary, or another database that fell out, comes back as a replica.",
     scope: VERBS,
     danger: Danger::Replica,

@@ -35,6 +35,7 @@ pub(super) fn event(app: &mut App, name: &NodeName, event: LinkEvent) {
                     node.link.up_at = Some(now);
                     app.schedule.node_up(name, now.mono);
                     app.changes.note(RowId::Node(name.clone()), now.mono);
+                    forget_ways_to(app, name);
                 }
                 LinkState::Down { .. } if moved && !retries => {
                     app.schedule.node_down(name);
@@ -55,6 +56,16 @@ pub(super) fn event(app: &mut App, name: &NodeName, event: LinkEvent) {
         }
     }
     app.rules_wanted = true;
+}
+
+/// Packets to a node that was down were lost because it was: the next rounds tell of the way to it.
+fn forget_ways_to(app: &mut App, name: &NodeName) {
+    let Some(address) = app.inventory.node(name).and_then(|node| node.private) else { return };
+    for node in &mut app.world.nodes {
+        if let Some(facts) = node.private_network.last_mut() {
+            facts.forget(address);
+        }
+    }
 }
 
 pub(super) fn question(app: &mut App, name: &NodeName, question: Question) {

@@ -83,7 +83,7 @@ fn cell(app: &App, row: &DatabaseRow<'_>, column: DatabaseColumn) -> Line {
     let seen = app.seen();
     let (word, meaning, _) = databases::standing(seen, row.node);
     let facts = row.node.mysql.last();
-    let is_old = matches!(word, "node lost" | "no answer");
+    let is_old = databases::is_old(seen, row.node);
     let figure = |of: fn(&MysqlFacts) -> Figure<f64>| facts.map_or_else(Figure::default, of);
     let mut span = match column {
         C::Name => {

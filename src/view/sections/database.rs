@@ -12,7 +12,7 @@ use crate::{
     },
     history::{
         mysql::{
-            attribution::{Bottleneck, Grid, attribute},
+            attribution::{Attribution, Bottleneck, Grid, attribute},
             grid,
         },
         recent::HostFigure,
@@ -88,7 +88,9 @@ fn head(seen: Seen<'_>, row: &DatabaseRow<'_>) -> Line {
     }
     if let Some(facts) = row.node.mysql.last() {
         line.push(Span::plain("  "));
-        line.push(databases::writes(facts));
+        let writes = databases::writes(facts);
+        let is_old = databases::is_old(seen, row.node);
+        line.push(if is_old { writes.meaning(Meaning::Stale) } else { writes });
         if let Some(version) = facts.sample.identity.version.as_ref().known() {
             line.push(Span::dim(format!("  {version}")));
         }
@@ -100,49 +102,33 @@ fn head(seen: Seen<'_>, row: &DatabaseRow<'_>) -> Line {
 }
 
 fn lines(seen: Seen<'_>, row: &DatabaseRow<'_>, room: u16, glyphs: &'static Glyphs) -> Vec<Line> {
-    let (word, meaning, why) = databases::standing(seen, row.node);
-    let mut lines = Vec::new();
-    if word != "up" {
-        lines.extend(wrapped(&why, room, meaning));
-    }
-    let Some(facts) = row.node.mysql.last() else { return lines };
+    let (_, meaning, why) = databases::standing(seen, row.node);
+    let Some(facts) = row.node.mysql.last() else { return wrapped(&why, room, meaning) };
     let grid = grid(row.node).unwrap_or_default();
     let attribution = attribute(&grid);
-    let meaning = match attribution.bottleneck {
-        Bottleneck::Nothing => Meaning::Ok,
-        Bottleneck::Unknown => Meaning::Unknown,
-        _ => Meaning::Warn,
-    };
-    if word == "up" && !why.is_empty() && !why.contains(attribution.sentence.as_str()) {
-        lines.extend(wrapped(&why, room, databases::standing(seen, row.node).1));
+    let mut lines = Vec::new();
+    if !why.is_empty() && !why.contains(attribution.sentence.as_str()) {
+        lines.extend(wrapped(&why, room, meaning));
     }
-    lines.extend(wrapped(&attribution.sentence, room, meaning));
     let parts = Parts { seen, row, facts, grid: &grid, glyphs };
-    let count = ((room + GUTTER) / (BLOCK_WIDTH_MIN + GUTTER)).clamp(1, 4);
-    let count = if count == 3 { 2 } else { count };
-    let width = (room - GUTTER * (count - 1)) / count;
-    let blocks = [
-        ("Disk", parts.disk(width)),
-        ("Engine", parts.engine(width)),
-        ("Locks", parts.locks(width)),
-        ("Work", parts.work(width)),
-    ];
-    for chunk in blocks.chunks(usize::from(count)) {
-        lines.extend(beside(chunk, width, glyphs));
-    }
-    let wide = [
-        ("Replication", parts.replication()),
-        ("Who waits for whom", parts.waits()),
-        ("Sessions, those that run first", parts.sessions()),
-        ("Last deadlock", parts.deadlock()),
-    ];
-    for (title, body) in wide {
-        if !body.is_empty() {
-            lines.push(title_line(title, room, glyphs));
-            lines.extend(body);
-        }
+    let told = parts.told(&attribution, room);
+    if databases::is_old(seen, row.node) {
+        let age = row.node.mysql.age_ms(seen.now.mono).map_or_else(|| "?".to_owned(), figures::age);
+        lines.extend(wrapped(&format!("Before its silence, {age} ago:"), room, Meaning::Stale));
+        lines.extend(told.into_iter().map(aged));
+    } else {
+        lines.extend(told);
     }
     lines
+}
+
+/// What was true some time ago: values lose their colour, names of values and rules keep theirs.
+fn aged(mut line: Line) -> Line {
+    let is_value = |meaning| !matches!(meaning, Meaning::Dim | Meaning::Line | Meaning::Heading | Meaning::Unknown);
+    for span in line.iter_mut().filter(|span| is_value(span.meaning)) {
+        span.meaning = Meaning::Stale;
+    }
+    line
 }
 
 /// Blocks side by side, each `width` wide.
@@ -210,6 +196,41 @@ fn noted(label: &str, value: &Span, width: u16, forms: &[&str]) -> Line {
 }
 
 impl Parts<'_> {
+    /// All that its last answer says, from where the time goes to the last deadlock.
+    fn told(self, attribution: &Attribution, room: u16) -> Vec<Line> {
+        let meaning = match attribution.bottleneck {
+            Bottleneck::Nothing => Meaning::Ok,
+            Bottleneck::Unknown => Meaning::Unknown,
+            _ => Meaning::Warn,
+        };
+        let mut lines = wrapped(&attribution.sentence, room, meaning);
+        let count = ((room + GUTTER) / (BLOCK_WIDTH_MIN + GUTTER)).clamp(1, 4);
+        let count = if count == 3 { 2 } else { count };
+        let width = (room - GUTTER * (count - 1)) / count;
+        let blocks = [
+            ("Disk", self.disk(width)),
+            ("Engine", self.engine(width)),
+            ("Locks", self.locks(width)),
+            ("Work", self.work(width)),
+        ];
+        for chunk in blocks.chunks(usize::from(count)) {
+            lines.extend(beside(chunk, width, self.glyphs));
+        }
+        let wide = [
+            ("Replication", self.replication()),
+            ("Who waits for whom", self.waits()),
+            ("Sessions, those that run first", self.sessions()),
+            ("Last deadlock", self.deadlock()),
+        ];
+        for (title, body) in wide {
+            if !body.is_empty() {
+                lines.push(title_line(title, room, self.glyphs));
+                lines.extend(body);
+            }
+        }
+        lines
+    }
+
     fn disk(self, width: u16) -> Vec<Line> {
         let grid = self.grid;
         let limits = &self.seen.inventory.settings.thresholds;
