@@ -140,12 +140,12 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     open.iter()
         .chain(commands::verbs::COMMANDS)
         .chain(commands::addresses::COMMANDS)
-        .chain(commands::databases::COMMANDS)
         .chain(commands::guests::COMMANDS)
         .chain(commands::nodes::COMMANDS)
         .chain(commands::tuning::COMMANDS)
         .chain(rows)
         .chain(commands::network::COMMANDS)
+        .chain(commands::databases::COMMANDS)
         .chain(commands::findings::COMMANDS)
         .chain(commands::screens::COMMANDS)
         .chain(commands::replay::COMMANDS)
@@ -157,10 +157,14 @@ pub(crate) fn is_verb_hint(hint: &str) -> bool {
     all().any(|command| command.hint == hint && command.danger.reaches_the_cluster())
 }
 
-/// The commands that can be given where the operator is.
+/// The commands that can be given where the operator is; those that a screen is for come first.
 pub fn here(app: &App) -> impl Iterator<Item = &'static Command> {
     let (screen, in_replay) = (app.place.screen, app.options.replay.is_some());
-    all().filter(move |command| command.scope.includes(screen) || (in_replay && command.scope == Scope::Replay))
+    let own = if screen == ScreenId::Database { commands::databases::COMMANDS } else { &[] };
+    let others = all().filter(|command| own.iter().all(|own| own.id != command.id));
+    own.iter()
+        .chain(others)
+        .filter(move |command| command.scope.includes(screen) || (in_replay && command.scope == Scope::Replay))
 }
 
 /// Whether a command can act now; otherwise why not, as a sentence. In a replay nothing acts but what changes the view.

@@ -3,7 +3,7 @@
 size 120x40
 advance 8s
 press 4
-press / d b 0 3 enter home
+press end
 advance 12s
 fault cut db03
 await 20s finding node.unreachable db03
