@@ -100,7 +100,7 @@ pub(super) enum Command {
         /// Put first what is about this backend, frontend or node
         #[arg(value_name = "SUBJECT")]
         about: Option<String>,
-        /// Print JSON: moves[].{kind,what,effect[],risk,command,back_after_ms,refused}
+        /// Print JSON (documented in docs/playbook-json.md)
         #[arg(long)]
         json: bool,
     },

@@ -19,9 +19,14 @@ const WAIT: Duration = Duration::from_secs(10);
 /// What is looked at of each node.
 const RESTS_ON: &[ProbeId] = &[ProbeId::Haproxy, ProbeId::Host, ProbeId::Services, ProbeId::Mysql, ProbeId::Tuning];
 
-/// The document of `--json`.
+/// Version of the shape. It grows when a key changes its meaning or goes; new keys do not change it.
+const SCHEMA: u32 = 1;
+
+/// The document of `--json`. `docs/playbook-json.md` describes every key; a test compares the two.
 #[derive(Debug, Serialize)]
 struct Document {
+    /// Version of this shape.
+    schema: u32,
     /// Of which cluster.
     cluster: ClusterName,
     /// The moves, the best first.
@@ -63,9 +68,9 @@ pub(super) async fn run(cluster: Cluster, options: Options, about: Option<String
         playbook::moves(&app.world, &inventory, &policy, app.now, about.as_deref(), settings.playbook_revert_ms);
     let is_well = moves.is_empty();
     let text = if json {
-        let document =
-            Document { cluster: inventory.cluster.clone(), moves: moves.into_iter().map(document).collect() };
-        serde_json::to_string_pretty(&document).map_err(|error| Stop::failed(format!("vakt playbook: {error}")))? + "\n"
+        serde_json::to_string_pretty(&document(inventory.cluster.clone(), moves))
+            .map_err(|error| Stop::failed(format!("vakt playbook: {error}")))?
+            + "\n"
     } else {
         text(&moves)
     };
@@ -73,7 +78,11 @@ pub(super) async fn run(cluster: Cluster, options: Options, about: Option<String
     Ok(if is_well { Exit::Ok } else { Exit::NotWell })
 }
 
-fn document(one: Move) -> MoveDocument {
+fn document(cluster: ClusterName, moves: Vec<Move>) -> Document {
+    Document { schema: SCHEMA, cluster, moves: moves.into_iter().map(row).collect() }
+}
+
+fn row(one: Move) -> MoveDocument {
     MoveDocument {
         kind: one.kind,
         command: one.intent.as_ref().map(command_line),
@@ -104,4 +113,39 @@ fn text(moves: &[Move]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn keys(prefix: &str, value: &serde_json::Value) -> BTreeSet<String> {
+        let of = |(key, value): (&String, &serde_json::Value)| {
+            let path = format!("{prefix}{key}");
+            match value.as_array().map(|items| items.iter().find(|item| item.is_object())) {
+                Some(Some(item)) => [path.clone() + "[]"].into_iter().chain(keys(&(path + "[]."), item)).collect(),
+                Some(None) => BTreeSet::from([path + "[]"]),
+                None => BTreeSet::from([path]),
+            }
+        };
+        value.as_object().unwrap().iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn the_document_and_its_description_have_the_same_keys() {
+        let one = Move {
+            kind: MoveKind::RateLimit,
+            what: "let fewer in".into(),
+            effect: vec!["50 a second".into()],
+            risk: "some give up".into(),
+            intent: None,
+            refused: None,
+            is_asked: false,
+        };
+        let document = serde_json::to_value(document(ClusterName::new("lab"), vec![one])).unwrap();
+        let page = include_str!("../../docs/playbook-json.md");
+        let described = page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned()));
+        assert_eq!(keys("", &document), described.collect());
+    }
 }

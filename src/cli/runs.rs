@@ -40,7 +40,7 @@ pub(super) enum RunsCommand {
     },
     /// List what is left changed: what goes back by itself, what is wished, settings that no file says
     Changed {
-        /// Print JSON: changed[].{kind,what,by,since,run,back_at}
+        /// Print JSON (documented in docs/runs-json.md)
         #[arg(long)]
         json: bool,
     },

@@ -3,22 +3,13 @@
 use super::{
     Exit, Stop, output,
     runs::{json_text, moment},
+    runs_document,
     table::{Align, Table},
 };
 use crate::{
     run::left::{Left, left},
     runtime::state::StateDir,
 };
-use serde::Serialize;
-
-/// The document of `--json`.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    /// Of which cluster.
-    cluster: &'a str,
-    /// What is left, what needs somebody first.
-    changed: &'a [Left],
-}
 
 /// Prints it; well when nothing is left.
 pub(super) fn run(state: &StateDir, json: bool) -> Result<Exit, Stop> {
@@ -26,7 +17,7 @@ pub(super) fn run(state: &StateDir, json: bool) -> Result<Exit, Stop> {
     let changed = left(&state.runs(usize::MAX), &ledger);
     let exit = if changed.is_empty() { Exit::Ok } else { Exit::NotWell };
     if json {
-        output::out(&json_text(&Document { cluster: state.cluster().as_str(), changed: &changed })?)?;
+        output::out(&json_text(&runs_document::changed(state.cluster().as_str(), changed))?)?;
         return Ok(exit);
     }
     if changed.is_empty() {

@@ -1,4 +1,4 @@
-//! `vakt runs list --json` and `vakt runs show --json`: their shape, version 1. `docs/runs-json.md` describes every key; a
+//! `vakt runs list --json`, `vakt runs show --json` and `vakt runs changed --json`: their shape, version 1. `docs/runs-json.md` describes every key; a
 //! test compares the two.
 
 use crate::{
@@ -7,6 +7,7 @@ use crate::{
     run::{
         Operator, Record, RunState, RunSummary,
         journal::{Head, Journal, Tail},
+        left::{Left, LeftKind},
     },
     runtime::state::Unreadable,
 };
@@ -64,6 +65,40 @@ pub struct Story {
     pub head: Head,
     pub tail: String,
     pub records: Vec<Record>,
+}
+
+/// What is left changed.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "docs/runs-json.md describes every key")]
+pub struct Changed {
+    pub schema: u32,
+    pub cluster: String,
+    pub changed: Vec<ChangedRow>,
+}
+
+/// One thing that is left changed.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "docs/runs-json.md describes every key")]
+pub struct ChangedRow {
+    pub kind: LeftKind,
+    pub what: Clean,
+    pub by: Clean,
+    pub since: String,
+    pub run: String,
+    pub back_at: Option<String>,
+}
+
+/// The document of `changed`.
+pub fn changed(cluster: &str, left: Vec<Left>) -> Changed {
+    let row = |one: Left| ChangedRow {
+        kind: one.kind,
+        what: one.what,
+        by: one.by,
+        since: stamp(one.since),
+        run: one.run.to_string(),
+        back_at: one.back_at.map(stamp),
+    };
+    Changed { schema: SCHEMA, cluster: cluster.to_owned(), changed: left.into_iter().map(row).collect() }
 }
 
 /// The document of `list`.

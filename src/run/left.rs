@@ -20,7 +20,7 @@ use crate::{
 use serde::Serialize;
 
 /// One thing that is left changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     /// What sort of thing.
     pub kind: LeftKind,
@@ -28,12 +28,11 @@ pub struct Left {
     pub what: Clean,
     /// Who did it.
     pub by: Clean,
-    /// Since when, milliseconds since 1970.
+    /// Since when.
     pub since: Wall,
     /// The run that did it.
     pub run: PlanId,
     /// When it goes back by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub back_at: Option<Wall>,
 }
 

@@ -167,7 +167,7 @@ fn the_documents_and_their_description_have_the_same_keys() {
     let ids = history(&bed);
     fs::write(bed.journal(&ids[0].clone().into()), "{}\n").unwrap();
     let mut keys = BTreeSet::new();
-    for args in [&["list", "--json"][..], &["show", &ids[2], "--json"]] {
+    for args in [&["list", "--json"][..], &["show", &ids[2], "--json"], &["changed", "--json"]] {
         let output = runs(&bed, args);
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(document["schema"], 1);
