@@ -100,6 +100,7 @@ pub const ALL: [Action; ACTIONS.len()] = [
             "nobody holds it, several nodes do, or a foreign one does",
             "keepalived does not run on both nodes, or has no instance with the address",
             "HAProxy on the node does not answer, or has no usable server where the holder has some",
+            "it is the address by which writes come in, and the node is not the primary of the databases",
             "no file that keepalived tracks can put the node first, and after a restart of keepalived the holder would take \
              the address back",
         ],
@@ -123,7 +124,10 @@ pub const ALL: [Action; ACTIONS.len()] = [
             "a session may write past `read_only` (`READ_ONLY ADMIN`)",
             "another program switches over by itself (MaxScale, MHA, orchestrator, replication-manager)",
             "no login for the former primary to replicate with is configured, or the node does not admit it",
-            "no load balancer sends writes to the primary, or one has no server for the node",
+            "no load balancer sends writes to the primary, and the configuration names nothing else that does \
+             (`[write_endpoint]`), or a load balancer has no server for the node",
+            "the address by which writes come in is not held by the primary alone, or keepalived cannot move it to the node \
+             (`vip.move` says why)",
             "data may not be in the node's jurisdiction",
             "Galera or group replication decides by itself, or MariaDB and MySQL are mixed",
         ],
@@ -148,7 +152,9 @@ pub const ALL: [Action; ACTIONS.len()] = [
             "no replica is fit: it does not apply, is not read-only, lacks `log_bin` or `log_slave_updates`, has \
              filters, a delay, or transactions of its own",
             "another program fails over by itself (MaxScale, MHA, orchestrator, replication-manager)",
-            "no load balancer sends writes to the primary, or one has no server for the node",
+            "no load balancer sends writes to the primary, and the configuration names nothing else that does \
+             (`[write_endpoint]`), or a load balancer has no server for the node",
+            "the address by which writes come in is held by no node that answers, or keepalived cannot move it to the node",
             "data may not be in the node's jurisdiction",
             "Galera or group replication decides by itself, or MariaDB and MySQL are mixed",
         ],

@@ -257,7 +257,7 @@ fn answered(facts: &NodeFacts, node: &Node) -> bool {
         LinkState::Up => ProbeId::ALL.into_iter().filter(|probe| probe.applies_to(node)).all(|probe| match probe {
             // A round takes seconds where packets get lost; an answer that is given once does not wait for it.
             // A binary log and a timer are read by runs only.
-            ProbeId::PrivateNetwork | ProbeId::Binlog | ProbeId::Countdown => true,
+            ProbeId::PrivateNetwork | ProbeId::Binlog | ProbeId::Countdown | ProbeId::Hook => true,
             ProbeId::Mysql => facts.mysql.failure().is_some() || facts.mysql.last().is_some_and(has_rates),
             ProbeId::Host if facts.host.failure().is_some() => true,
             ProbeId::Guests if facts.hypervisor.failure().is_some() => true,
@@ -293,7 +293,7 @@ fn was_asked(facts: &NodeFacts, probe: ProbeId) -> bool {
         ProbeId::Mysql => told(&facts.mysql),
         ProbeId::Tuning => told(&facts.tuning),
         // Read by runs only.
-        ProbeId::Binlog | ProbeId::Countdown => false,
+        ProbeId::Binlog | ProbeId::Countdown | ProbeId::Hook => false,
     }
 }
 

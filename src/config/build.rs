@@ -5,6 +5,7 @@ use super::{
     document::{Document, Table},
     jump,
     values::NONE,
+    write_endpoint,
 };
 use crate::model::{
     ids::{ClusterName, NodeName},
@@ -186,6 +187,7 @@ fn settings(document: &Document) -> Settings {
         exposure: exposure(document),
         policy: policy(&setting("policy")),
         residency: residency(document),
+        write_endpoint: write_endpoint::build(document, setting("write_endpoint").whole("command_ms")),
         lock: lock(document),
         state: state(document),
         recorder: recorder(&setting("recorder")),

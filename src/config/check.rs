@@ -6,6 +6,7 @@ use super::{
     jump,
     problem::{Position, Problems},
     suggest::nearest,
+    write_endpoint,
 };
 use crate::{model::inventory::Role, wire::mysql::HeartbeatTable};
 use std::{collections::BTreeMap, fmt::Display, net::IpAddr};
@@ -27,6 +28,7 @@ pub(super) fn check(document: &Document, mode: Option<u32>, problems: &mut Probl
     repetitions(document, problems);
     jump::check(document, problems);
     vips(document, problems);
+    write_endpoint::check(document, problems);
     guests(document, problems);
     lock(document, problems);
     mysql(document, problems);

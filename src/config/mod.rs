@@ -9,11 +9,13 @@ pub mod defaults;
 mod document;
 pub mod find;
 mod jump;
+mod kind;
 mod problem;
 pub mod reference;
 pub mod schema;
 mod suggest;
 mod values;
+mod write_endpoint;
 
 pub use find::{EnvInput, NotFound, Place, find};
 pub use problem::Problem;

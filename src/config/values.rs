@@ -89,6 +89,7 @@ pub(super) fn read(
         Kind::Files => {
             reader.list(raw, Reader::file).map(|files| Value::Files(files.into_iter().map(|file| file.value).collect()))
         }
+        Kind::Command => reader.list(raw, Reader::text).and_then(|words| reader.program(words)).map(Value::Texts),
         Kind::FileOrNone => match raw.get_ref() {
             DeValue::String(text) if text == NONE => Some(Value::Files(Vec::new())),
             _ => reader.file(raw).map(|file| Value::Files(vec![file])),
@@ -174,7 +175,7 @@ impl Reader<'_, '_> {
             DeValue::String(_) => vec![raw],
             _ => return self.wrong_type(raw),
         };
-        if elements.is_empty() && matches!(self.key.kind, Kind::Names | Kind::Roles | Kind::Labels) {
+        if elements.is_empty() && matches!(self.key.kind, Kind::Names | Kind::Roles | Kind::Labels | Kind::Command) {
             let cure = format!("give at least one, as {} = {}", self.key.name, self.key.kind.example());
             return self.refuse(raw, format!("{} is empty", self.key.name), cure);
         }
@@ -280,6 +281,15 @@ impl Reader<'_, '_> {
                 "write the whole path",
             ),
         }
+    }
+
+    /// A command whose program may begin with `~/`.
+    fn program(&mut self, mut words: Vec<At<String>>) -> Option<Vec<At<String>>> {
+        let program = words.first_mut()?;
+        if let (Some(rest), Some(home)) = (program.value.strip_prefix("~/"), self.around.home) {
+            program.value = home.join(rest).display().to_string();
+        }
+        Some(words)
     }
 
     fn integer(&mut self, raw: Raw<'_, '_>) -> Option<Value> {

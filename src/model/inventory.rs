@@ -3,7 +3,10 @@
 //! `config` makes these values from the file; nothing here knows the file's syntax.
 
 use super::ids::{ClusterName, NodeName};
-pub use super::policy::{Confirm, Policy};
+pub use super::{
+    policy::{Confirm, Policy},
+    write_endpoint::WriteEndpoint,
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr, path::PathBuf};
 
@@ -290,6 +293,9 @@ pub struct Settings {
     /// Where data may live; a role that is not named may be anywhere.
     #[serde(default)]
     pub residency: Vec<Residency>,
+    /// What leads writes to the primary besides HAProxy.
+    #[serde(default)]
+    pub write_endpoint: WriteEndpoint,
     /// Where the lock is held, besides the bastion.
     #[serde(default)]
     pub lock: LockSettings,

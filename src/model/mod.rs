@@ -36,3 +36,4 @@ pub mod trouble;
 pub mod tune_act;
 pub mod tuning;
 pub mod world;
+pub mod write_endpoint;

@@ -8,7 +8,7 @@ use super::{
     guest::GuestExpect,
     node::NodeExpect,
     session::SessionExpect,
-    switchover::DatabaseExpect,
+    switchover::{DatabaseExpect, HookExpect},
     tune::{CountdownExpect, FileExpect, KnobExpect, SettingExpect},
     vip::VipExpect,
 };
@@ -79,6 +79,8 @@ pub enum Expect {
     Countdown(CountdownExpect),
     /// Of an address that the node has cut off.
     Cut(CutExpect),
+    /// Of the command that leads writes.
+    Hook(HookExpect),
 }
 
 /// What can be expected of a HAProxy server.
@@ -156,7 +158,8 @@ impl Check {
             | Expect::File(_)
             | Expect::Knob(_)
             | Expect::Countdown(_)
-            | Expect::Cut(_) => None,
+            | Expect::Cut(_)
+            | Expect::Hook(_) => None,
         }
     }
 
@@ -183,6 +186,7 @@ impl Check {
             Expect::Knob(is) => is.judge(facts),
             Expect::Countdown(is) => is.judge(facts),
             Expect::Cut(is) => is.judge(facts),
+            Expect::Hook(is) => is.judge(facts),
         }
     }
 
@@ -210,7 +214,7 @@ impl Expect {
             Self::Session { .. } | Self::Node(_) => return "as told",
             Self::Guest(is) => return is.tolerance(),
             Self::Daemon(is) => return is.tolerance(),
-            Self::Setting(_) | Self::File(_) | Self::Countdown(_) | Self::Cut(_) => return "exactly",
+            Self::Setting(_) | Self::File(_) | Self::Countdown(_) | Self::Cut(_) | Self::Hook(_) => return "exactly",
             Self::Knob(is) => return is.tolerance(),
         };
         match is {
@@ -237,6 +241,7 @@ impl fmt::Display for Expect {
             Self::Knob(is) => return is.fmt(f),
             Self::Countdown(is) => return is.fmt(f),
             Self::Cut(is) => return is.fmt(f),
+            Self::Hook(is) => return is.fmt(f),
         };
         let name = &server.server;
         match is {

@@ -87,6 +87,7 @@ impl Bindings {
             | Call::OvsDaemon { .. }
             | Call::LibvirtWrite { .. }
             | Call::FileEdit { .. }
+            | Call::Hook { .. }
             | Call::Countdown { .. }) => call.clone(),
             Call::Sql { socket, login, statement, sql, repeat } => Call::Sql {
                 socket: socket.clone(),
@@ -125,6 +126,7 @@ pub fn holes_in(request: &Request) -> Vec<&str> {
         | Call::Libvirt { .. }
         | Call::LibvirtWrite { .. }
         | Call::FileEdit { .. }
+        | Call::Hook { .. }
         | Call::Countdown { .. } => Vec::new(),
     };
     let mut names = Vec::new();

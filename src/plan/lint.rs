@@ -111,6 +111,8 @@ pub fn lint(plan: &Plan, inventory: &Inventory) -> Vec<Fault> {
     check(None, Rule::Words, texts.into_iter().chain(&body.effect).all(|text| !text.is_empty()));
     check(None, Rule::Words, !body.effect.is_empty());
     for source in &body.sources {
+        let is_strange = |call: &Call| matches!(call, Call::Hook { argv } if !is_configured(argv, inventory));
+        check(None, Rule::Target, !source.requests.iter().any(|request| is_strange(&request.call)));
         check(None, Rule::Target, inventory.node(&source.node).is_some());
         let reads = source.requests.iter().all(|request| request.access == Access::Read);
         check(None, Rule::Source, reads && !source.requests.is_empty());
@@ -143,6 +145,12 @@ fn has_source(plan: &Plan, check: &Check) -> bool {
         && check.other().is_none_or(|(other, probe)| plan.source(other, probe).is_some())
 }
 
+/// Whether a command on the bastion begins with the words of the configuration.
+fn is_configured(argv: &[String], inventory: &Inventory) -> bool {
+    let command = &inventory.settings.write_endpoint.command;
+    !command.is_empty() && argv.starts_with(command)
+}
+
 fn follows_at_once(steps: &[Step], index: usize) -> bool {
     let is_sure = |step: &Step| step.when == When::Always && step.write().is_some();
     index > 0
@@ -173,6 +181,8 @@ fn lint_write(write: &Write, steps: &[Step], inventory: &Inventory, check: &mut 
             Call::Countdown { countdown, .. } => {
                 node.and_then(|node| node.ovs.as_ref()).is_some_and(|switch| switch.path == countdown.socket)
             }
+            // Nothing but what the configuration names is started on the bastion.
+            Call::Hook { argv } => node.is_some() && is_configured(argv, inventory),
             // They only read.
             Call::ShellWithin { .. }
             | Call::Ovsdb { .. }
@@ -252,7 +262,7 @@ fn is_one_command(request: &Request) -> bool {
         Call::Shell { script } | Call::ShellWithin { script, .. } => sound(script, &['\n', '\r', '\0']),
         Call::Ovsdb { .. } | Call::OvsDaemon { .. } | Call::Tcp { .. } => false,
         // One process: its words are quoted one by one, so anything but NUL is one word.
-        Call::Exec { argv } => !argv.is_empty() && argv.iter().all(|word| !word.contains('\0')),
+        Call::Exec { argv } | Call::Hook { argv } => !argv.is_empty() && argv.iter().all(|word| !word.contains('\0')),
     }
 }
 

@@ -141,6 +141,9 @@ pub enum Subject {
         to: NodeName,
         /// The servers of load balancers by which writes go to either.
         endpoints: Vec<ServerPath>,
+        /// The virtual address by which they go, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<IpAddr>,
     },
     /// A session of a database.
     Session(SessionPath),
@@ -179,7 +182,7 @@ impl Subject {
         match self {
             Self::Server(path) => super::expect::server_words(facts, path),
             Self::Vip { address, .. } => super::vip::words(facts, *address),
-            Self::Primary { endpoints, .. } => super::switchover::words(facts, endpoints),
+            Self::Primary { endpoints, address, .. } => super::switchover::words(facts, endpoints, *address),
             Self::Session(path) => super::session::words(path.id, facts),
             Self::Guest { guest, servers, .. } => super::guest::words(facts, guest, servers),
             Self::Node { servers, addresses, .. } => super::node::words(facts, servers, addresses),

@@ -21,6 +21,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 const OVERLAP_MS: u64 = 300;
 /// Beyond the interval of the looks: what a takeover takes when its holder is cut off.
 const TAKEOVER_MS: u64 = 1_000;
+/// In a switchover the address follows the primary by keepalived's timers.
+const ASTRAY_MS: u64 = 5_000;
 
 rules! {
     DUPLICATE = "vip.duplicate", 30, Critical, "Virtual address on several nodes" {
@@ -33,6 +35,11 @@ rules! {
         causes: "No keepalived runs, or all are in a fault state: a tracked script or interface fails on every node.",
         action: "see what keepalived's log says on its nodes; mend what its script or interface checks",
         explained_by: [EveryNode "node.unreachable", EveryNode "vip.fault"],
+    }
+    ASTRAY = "vip.astray", 31, Critical, "Writes lead to a replica" {
+        meaning: "The virtual address by which writes come in is held by a node whose database is read-only: every write fails.",
+        causes: "The address moved by itself (its node failed for a moment, or came back), or the primary was changed past vakt.",
+        action: "vakt do vip.move ADDRESS --to PRIMARY; where the primary is to follow, vakt do mysql.switchover --to NODE",
     }
     FAULT = "vip.fault", 40, Warning, "VRRP instance in FAULT" {
         meaning: "The keepalived of a node runs, but an interface that one of its instances needs is down or missing: it cannot take the virtual address over.",
@@ -82,7 +89,8 @@ fn vip_condition(scene: &Scene<'_>, vip: &Vip) -> Option<Condition> {
     let holders = holders(scene, vip.address);
     match holders.as_slice() {
         [] => unheld(scene, vip),
-        [one] => (!vip.nodes.contains(&one.seen.node.name)).then(|| misplaced(vip, *one)),
+        [one] if !vip.nodes.contains(&one.seen.node.name) => Some(misplaced(vip, *one)),
+        [one] => astray(scene, vip, *one),
         several => duplicate(scene, vip, several),
     }
 }
@@ -176,6 +184,17 @@ fn misplaced(vip: &Vip, holder: Holder<'_, '_>) -> Condition {
         .node(name)
         .began(holder.since)
         .evidence([keepalived_words(holder.facts.value)])
+}
+
+/// Writes come in by this address, and go to a database that refuses them.
+fn astray(scene: &Scene<'_>, vip: &Vip, holder: Holder<'_, '_>) -> Option<Condition> {
+    let is_of_writes = scene.inventory.settings.write_endpoint.address == Some(vip.address);
+    let database = holder.seen.mysql.filter(|_| is_of_writes)?;
+    let name = &holder.seen.node.name;
+    let is_read_only = database.value.sample.identity.read_only.known() == Some(true);
+    let text = format!("Writes come in by it, and {name}, which holds it, is read-only");
+    let condition = Condition::new(ASTRAY, Severity::Critical, &vip.address.to_string(), text).node(name);
+    is_read_only.then(|| Condition { hold_ms: ASTRAY_MS, ..condition.evidence([keepalived_words(holder.facts.value)]) })
 }
 
 /// "web01 and db01 send to lb01": whom the neighbours believe.

@@ -73,6 +73,7 @@ pub(super) fn deadline_missed(node: &NodeName, request: &Request) -> Trouble {
         Call::Tcp { port, .. } => format!(" on port {port}"),
         Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
         Call::SqlWrite { .. } => " to statements for the database".to_owned(),
+        Call::Hook { .. } => " of the command".to_owned(),
         Call::Libvirt { .. } | Call::LibvirtWrite { .. } => " of libvirt".to_owned(),
     };
     Trouble::new(

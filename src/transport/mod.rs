@@ -1,5 +1,6 @@
 //! The way to the nodes.
 
+pub mod hook;
 #[cfg(feature = "libvirt")]
 mod libvirt;
 pub mod ssh;

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod feed;
 pub mod file_edit;
 pub mod haproxy;
+pub mod hook;
 pub mod host;
 pub mod libvirt;
 pub mod linux_bridge;

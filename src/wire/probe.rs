@@ -1,7 +1,7 @@
 //! What is asked regularly: a probe names its requests and turns the replies into facts.
 
 use super::{
-    certificates, countdown, cut, haproxy, host, libvirt, linux_bridge, memcached, mysql, ovs, presence,
+    certificates, countdown, cut, haproxy, hook, host, libvirt, linux_bridge, memcached, mysql, ovs, presence,
     private_network,
     request::{Reply, Request},
     services, tuning,
@@ -24,6 +24,7 @@ use crate::model::{
     services::ServicesSample,
     text::Clean,
     tuning::TuningSample,
+    write_endpoint::HookSample,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -87,12 +88,14 @@ pub enum ProbeId {
     Countdown,
     /// Addresses that a replica or a load balancer has cut off.
     Cut,
+    /// The command on the bastion that leads writes to the primary. Only a run asks it.
+    Hook,
 }
 
 impl ProbeId {
     /// Every probe. Of those that are due at the same moment the earlier one comes first. A recording knows probes by
     /// their place: a new one is added at the end.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Host,
         Self::Haproxy,
         Self::HostProfile,
@@ -114,6 +117,7 @@ impl ProbeId {
         Self::Tuning,
         Self::Countdown,
         Self::Cut,
+        Self::Hook,
     ];
 
     /// Whether `node` has what this probe asks.
@@ -130,7 +134,7 @@ impl ProbeId {
             Self::Mysql | Self::Switchover | Self::Daemon => node.database.is_some(),
             Self::Guests | Self::GuestProfile => node.libvirt_socket.is_some(),
             Self::Cut => node.database.is_some() || node.haproxy_socket.is_some(),
-            Self::Binlog | Self::Countdown => false,
+            Self::Binlog | Self::Countdown | Self::Hook => false,
         }
     }
 
@@ -152,7 +156,7 @@ impl ProbeId {
             Self::Memcached => poll.memcached_ms,
             Self::Certificates => poll.certificates_ms,
             Self::PrivateNetwork => poll.private_network_ms,
-            Self::Switchover | Self::Daemon | Self::Binlog | Self::Countdown | Self::Cut => SWITCHOVER_MS,
+            Self::Switchover | Self::Daemon | Self::Binlog | Self::Countdown | Self::Cut | Self::Hook => SWITCHOVER_MS,
             Self::Tuning => TUNING_MS,
         }
     }
@@ -192,6 +196,7 @@ impl ProbeId {
             Self::Tuning => &tuning::TuningProbe,
             Self::Countdown => &countdown::CountdownProbe,
             Self::Cut => &cut::CutProbe,
+            Self::Hook => &hook::HookProbe,
         }
     }
 }
@@ -220,6 +225,7 @@ impl fmt::Display for ProbeId {
             Self::Tuning => "settings",
             Self::Countdown => "timer",
             Self::Cut => "addresses cut off",
+            Self::Hook => "command",
         })
     }
 }
@@ -293,6 +299,8 @@ pub enum Facts {
     Countdown(Box<CountdownSample>),
     /// Of [`ProbeId::Cut`].
     Cut(Box<CutSample>),
+    /// Of [`ProbeId::Hook`].
+    Hook(Box<HookSample>),
 }
 
 /// Something in an answer that was not understood; the rest was.

@@ -138,6 +138,11 @@ pub enum Call {
         /// What is done.
         task: CountdownTask,
     },
+    /// The command on this machine that leads writes to the primary (`wire::hook`): no node is asked, no shell involved.
+    Hook {
+        /// Program and arguments.
+        argv: Vec<String>,
+    },
     /// What the database of a switch tells on a kept conversation: everything when something changed since the last
     /// answer, else only that nothing did, after `hold_ms`.
     Ovsdb {
@@ -260,14 +265,14 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.call {
             Call::Shell { script } | Call::ShellWithin { script, .. } => f.write_str(script),
-            Call::Exec { argv } => {
+            Call::Exec { argv } | Call::Hook { argv } => {
                 for (index, word) in argv.iter().enumerate() {
                     if index > 0 {
                         f.write_str(" ")?;
                     }
                     f.write_str(&shell_word(word))?;
                 }
-                Ok(())
+                if matches!(self.call, Call::Hook { .. }) { f.write_str(" # on the bastion") } else { Ok(()) }
             }
             Call::Tcp { hosts, port, send, .. } => {
                 let host = hosts.first().map_or("127.0.0.1", String::as_str);

@@ -42,6 +42,9 @@ fn other_value(section: &Section, key: &Key) -> String {
                 if matches!(section.name, "jump_host" | "lock") || key.name == "hosts" { "a" } else { "j" }
             )
         }
+        // A virtual address that is there.
+        Kind::Address => "\"10.0.0.9\"".into(),
+        Kind::Command => "[\"/x/y\", \"z\"]".into(),
         Kind::Label if key.name == "heartbeat_table" => "\"s.t\"".into(),
         Kind::Files => "[\"/k\"]".into(),
         Kind::FileOrNone | Kind::RemotePath | Kind::RemotePathOrNone => "\"/x/y\"".into(),

@@ -51,7 +51,7 @@ fn answer(app: &mut App, ms: u64, effects: Vec<Effect>, silent: &[&str]) -> usiz
             ProbeId::Daemon => Facts::Daemon(Box::default()),
             ProbeId::Cut => Facts::Cut(Box::default()),
             ProbeId::Tuning => Facts::Tuning(Box::default()),
-            ProbeId::Binlog | ProbeId::Countdown => panic!("only runs ask for it"),
+            ProbeId::Binlog | ProbeId::Countdown | ProbeId::Hook => panic!("only runs ask for it"),
         };
         let report = Report { node, probe, outcome: Ok(facts), complaints: Vec::new(), round_trip_ms: 4 };
         happens(app, ms + 10, Event::Report(report));

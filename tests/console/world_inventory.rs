@@ -99,6 +99,7 @@ fn settings() -> Settings {
             ramp_step_ms: 5_000,
         },
         residency: Vec::new(),
+        write_endpoint: WriteEndpoint::default(),
         lock: vakt::model::inventory::LockSettings::default(),
         state: vakt::model::inventory::StateSettings::default(),
 

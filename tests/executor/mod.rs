@@ -6,6 +6,7 @@ mod address;
 mod bench;
 mod console;
 mod followers;
+mod hook;
 mod killed;
 mod lifecycle;
 mod lost;

@@ -34,6 +34,7 @@ use vakt::{
     wire::{
         haproxy::commands::ServerCommands,
         probe::{Facts, ProbeId},
+        request::{Reply, Request},
     },
 };
 
@@ -50,12 +51,19 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new() -> Self {
-        let scenario = Scenario::built_in("seed").unwrap().unwrap();
-        let inventory = Arc::new(scenario.inventory().unwrap());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         // Ten times as fast: health checks and sessions take their time otherwise.
-        let simulation = Simulation::start(Cluster::new(&scenario, 1, clock.now()), Arc::clone(&clock), 10.0);
+        Self::of("seed", 10.0, |_, _| ())
+    }
+
+    /// Another cluster, at another speed, with settings of its own, which may name files of a folder.
+    pub(super) fn of(scenario: &str, speed: f64, change: impl Fn(&mut Inventory, &Path)) -> Self {
+        let scenario = Scenario::built_in(scenario).unwrap().unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let mut inventory = scenario.inventory().unwrap();
+        change(&mut inventory, folder.path());
+        let inventory = Arc::new(inventory);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let simulation = Simulation::start(Cluster::new(&scenario, 1, clock.now()), Arc::clone(&clock), speed);
         let server =
             SimServer::start(Arc::clone(&simulation), Arc::clone(&inventory), &folder.path().join("sim.sock")).unwrap();
         let (sender, events) = mpsc::channel(1024);
@@ -63,8 +71,22 @@ impl Stage {
         Self { inventory, simulation, connections, clock, folder, _server: server, _events: events }
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(super) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// The answer of a node, once it is connected.
+    pub(super) async fn answer(&self, node: &NodeName, request: &Request) -> Reply {
+        loop {
+            match self.connections.call(node, request).await {
+                Ok(reply) => break reply,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
     }
 
     /// The world as both load balancers show it now.
@@ -73,13 +95,7 @@ impl Stage {
         for node in self.inventory.nodes.iter().filter(|node| node.haproxy_socket.is_some()) {
             let mut replies = Vec::new();
             for request in ProbeId::Haproxy.probe().requests(node, 1000) {
-                let reply = loop {
-                    match self.connections.call(&node.name, &request).await {
-                        Ok(reply) => break reply,
-                        Err(_) => tokio::task::yield_now().await,
-                    }
-                };
-                replies.push(reply);
+                replies.push(self.answer(&node.name, &request).await);
             }
             let (Some(Facts::Haproxy(sample)), _) = ProbeId::Haproxy.probe().interpret(&replies) else { panic!() };
             let facts = history::haproxy::derive(None, *sample, 0);
@@ -89,8 +105,18 @@ impl Stage {
     }
 
     pub(super) async fn plan(&self, line: &str) -> Plan {
+        self.plan_in(self.world().await, line)
+    }
+
+    /// A plan for what is known of the load balancers, and for what `more` has learned.
+    pub(super) async fn plan_with(&self, more: impl AsyncFn(&Self, &mut World), line: &str) -> Plan {
+        let mut world = self.world().await;
+        more(self, &mut world).await;
+        self.plan_in(world, line)
+    }
+
+    fn plan_in(&self, world: World, line: &str) -> Plan {
         let intent = Intent::parse(&line.split(' ').collect::<Vec<_>>()).unwrap();
-        let world = self.world().await;
         let policy = &self.inventory.settings.policy;
         match plan::plan(&world, &self.inventory, &intent, policy, self.clock.now()) {
             Ok(Planned::Plan(plan)) => *plan,

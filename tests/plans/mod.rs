@@ -18,6 +18,7 @@ use vakt::{
     wire::request::Call,
 };
 
+mod endpoint;
 pub(crate) mod failover;
 mod guests;
 mod haproxy_settings;
@@ -167,6 +168,7 @@ pub(crate) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
     ]
     .into_iter()
     .chain(databases_corpus())
+    .chain(endpoint::corpus())
     .chain(guests::corpus())
     .chain(nodes::corpus())
     .chain(haproxy_settings::corpus())

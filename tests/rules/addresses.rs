@@ -1,6 +1,10 @@
 //! Who holds a virtual address, and what the outside reaches.
 
-use super::{lines, stage::Stage};
+use super::{
+    databases::{read, replica},
+    lines,
+    stage::Stage,
+};
 use vakt::{
     history,
     model::{
@@ -38,6 +42,7 @@ pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
             take(stage, "lb02", watch(&[VIP], false));
         });
     },
+    |stage| writes_come_in(stage, "db02"),
     |stage| {
         stage.each_second.push(|stage| {
             take(stage, "lb01", look(&["203.0.113.11"], ProcessState::Running));
@@ -45,6 +50,37 @@ pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
         });
     },
 ];
+
+/// Writes come in by the address, which that database holds; db01 is the primary.
+fn writes_come_in(stage: &mut Stage, holder: &'static str) {
+    stage.inventory.vips = vec![Vip { address: VIP.parse().unwrap(), nodes: vec!["db01".into(), "db02".into()] }];
+    stage.inventory.settings.write_endpoint.address = Some(VIP.parse().unwrap());
+    stage.each_second.push(match holder {
+        "db01" => |stage| databases_with(stage, &[VIP], &[]),
+        _ => |stage| databases_with(stage, &[], &[VIP]),
+    });
+}
+
+fn databases_with(stage: &mut Stage, db01: &[&str], db02: &[&str]) {
+    read(stage, "db01", |_| {});
+    replica(stage, |_| {});
+    take(stage, "db01", look(db01, ProcessState::Running));
+    take(stage, "db02", look(db02, ProcessState::Running));
+}
+
+#[test]
+fn an_address_of_writes_on_a_replica_is_named_once_keepalived_has_had_its_time() {
+    for (holder, wanted) in [("db01", 0), ("db02", 1)] {
+        let mut stage = Stage::new();
+        writes_come_in(&mut stage, holder);
+        let told = |stage: &mut Stage, seconds: usize| {
+            (0..seconds).for_each(|_| stage.second());
+            stage.findings().iter().filter(|finding| finding.rule.as_str() == "vip.astray").count()
+        };
+        assert_eq!(told(&mut stage, 3), 0, "{holder}");
+        assert_eq!(told(&mut stage, 6), wanted, "{holder}");
+    }
+}
 
 /// The address may be held by both load balancers, and this is so from now on.
 pub(super) fn hold(stage: &mut Stage, so: fn(&mut Stage)) {

@@ -88,7 +88,7 @@ fn cut_off(stage: &mut Stage) {
     });
 }
 
-fn read(stage: &mut Stage, node: &str, change: impl Fn(&mut MysqlFacts)) {
+pub(super) fn read(stage: &mut Stage, node: &str, change: impl Fn(&mut MysqlFacts)) {
     let now = stage.now;
     let mut facts = MysqlFacts::default();
     facts.sample.identity.read_only = Known(node != "db01");
@@ -97,7 +97,7 @@ fn read(stage: &mut Stage, node: &str, change: impl Fn(&mut MysqlFacts)) {
 }
 
 /// db02 replicates from db01.
-fn replica(stage: &mut Stage, change: impl Fn(&mut MysqlFacts)) {
+pub(super) fn replica(stage: &mut Stage, change: impl Fn(&mut MysqlFacts)) {
     read(stage, "db02", |facts| {
         facts.sample.replication.channels = Known(vec![channel()]);
         change(facts);

@@ -5,8 +5,9 @@ use super::{
     countdown::SimTimer,
     cuts::Cuts,
     databases::{self, SimDatabase},
+    endpoint::Endpoint,
     guests::{self, SimGuest, SimHypervisor},
-    inventory::{BALANCED, GUESTS, loaded},
+    inventory::{BALANCED, GUESTS, loaded, with_databases_and},
 };
 use std::{cell::RefCell, collections::HashMap};
 use vakt::{
@@ -28,7 +29,7 @@ use vakt::{
     },
 };
 
-pub(crate) use super::inventory::{inventory, inventory_with_databases};
+pub(crate) use super::inventory::inventory;
 
 /// When every test begins: 2026-11-23 14:03:22 UTC.
 pub(crate) const START: Now = Now { mono: Mono(1_000_000), wall: Wall(1_795_442_602_000) };
@@ -59,6 +60,8 @@ pub(crate) struct Cluster {
     pub(crate) last_word: Option<(bool, u64)>,
     /// Addresses that nodes have cut off.
     pub(crate) cuts: Cuts,
+    /// What leads writes besides the load balancers.
+    pub(crate) endpoint: Endpoint,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -276,8 +279,9 @@ impl Cluster {
         let balancers = vec![balancer("lb01"), balancer("lb02")];
         let (databases, hypervisors, acknowledged) = (Vec::new(), Vec::new(), Vec::new());
         let timer = SimTimer::default();
+        let (cuts, endpoint) = (Cuts::default(), Endpoint::default());
         let mut cluster =
-            Self { balancers, databases, hypervisors, timer, acknowledged, last_word: None, cuts: Cuts::default() };
+            Self { balancers, databases, hypervisors, timer, acknowledged, last_word: None, cuts, endpoint };
         cluster.on("lb01").server("web03").sessions = 3;
         cluster.on("lb02").server("web03").sessions = 1;
         cluster
@@ -389,9 +393,14 @@ impl Cluster {
             }
         }
         guests::pass(&mut self.hypervisors);
-        let balancers = &self.balancers;
+        self.endpoint.pass(|name| self.databases.iter().any(|one| one.name == name && one.reachable));
+        let (balancers, endpoint) = (&self.balancers, &self.endpoint);
         let is_sent_to = |name: &str| {
-            balancers.iter().flat_map(|one| &one.servers).any(|server| server.name == name && server.takes_traffic())
+            endpoint.is_sent_to(name)
+                || balancers
+                    .iter()
+                    .flat_map(|one| &one.servers)
+                    .any(|server| server.name == name && server.takes_traffic())
         };
         databases::pass(&mut self.databases, &self.cuts, is_sent_to, &mut self.acknowledged);
     }
@@ -399,6 +408,9 @@ impl Cluster {
     pub(crate) fn facts(&self, node: &NodeName, probe: ProbeId) -> Option<Facts> {
         if probe == ProbeId::Cut {
             return self.is_reachable(node.as_str()).then(|| self.cuts.facts(node.as_str()));
+        }
+        if let Some(facts) = self.endpoint.facts(probe, node.as_str()) {
+            return facts.filter(|_| probe == ProbeId::Hook || self.is_reachable(node.as_str()));
         }
         if let Some(hypervisor) = self.hypervisors.iter().find(|hypervisor| hypervisor.name == node.as_str()) {
             if probe == ProbeId::Countdown {
@@ -431,6 +443,9 @@ impl Cluster {
         if let Some(told) = vakt::wire::cut::told(&request.call) {
             return self.is_reachable(node.as_str()).then(|| self.cuts.send(node.as_str(), told));
         }
+        if self.endpoint.is_told(&request.call) {
+            return self.is_reachable(node.as_str()).then(|| self.endpoint.send(node.as_str(), &request.call));
+        }
         if let Some(database) = self.databases.iter_mut().find(|database| database.name == node.as_str()) {
             let reply = database.send(request);
             databases::one_takes_writes(&self.databases, &self.cuts);
@@ -456,7 +471,7 @@ impl Cluster {
     pub(crate) fn world(&self) -> (World, Inventory) {
         let inventory = match (self.databases.is_empty(), self.hypervisors.is_empty()) {
             (true, true) => inventory(),
-            (false, true) => inventory_with_databases(),
+            (false, true) => with_databases_and(&self.endpoint.configuration()),
             (_, false) => loaded(&format!("{BALANCED}{GUESTS}")),
         };
         let mut world = World::new(&inventory);
@@ -465,6 +480,9 @@ impl Cluster {
             let node = world.node_mut(&NodeName::from(database.name)).unwrap();
             node.daemon.take(database.daemon(), at);
             node.cut.take(self.cuts.sample(database.name), at);
+            if let Some(facts) = self.endpoint.presence(database.name, at) {
+                node.presence.take(facts, at);
+            }
             if database.serves() {
                 node.switchover.take(database.sample(), at);
                 node.tuning.take(database.tuning.clone(), at);
@@ -492,6 +510,7 @@ impl Cluster {
             let node = world.node_mut(&NodeName::from(database.name)).unwrap();
             self.tell_last_word(node, at);
             node.daemon.fail("no answer".into(), at);
+            node.presence.fail("no answer".into(), at);
         }
         (world, inventory)
     }
@@ -533,6 +552,7 @@ impl Cluster {
                 hypervisor.guests.iter().map(|guest| (hypervisor.name, guest.name, AdminState::Ready, guest.setting()))
             }))
             .chain(self.cuts.settings())
+            .chain(self.endpoint.settings())
             .chain(
                 self.hypervisors
                     .first()

@@ -15,7 +15,7 @@ use vakt::{
     run::{EndingKind, Recovery},
 };
 
-fn starts() -> [(&'static str, Cluster); 8] {
+fn starts() -> [(&'static str, Cluster); 12] {
     let mut again = Cluster::with_databases();
     again.database("db01").read_only = true;
     [
@@ -30,6 +30,10 @@ fn starts() -> [(&'static str, Cluster); 8] {
             "MySQL, dark and behind",
             dark(|cluster| _ = cluster.database("db03").received.insert(31, 209)).speaking_mysql(),
         ),
+        ("frozen, by an address", Cluster::with_lost_primary(DaemonState::Frozen).by_address()),
+        ("dead, by a command", Cluster::with_lost_primary(DaemonState::Dead).by_command()),
+        ("dark, by an address", dark(|_| ()).by_address().noticed()),
+        ("dark, by a command", dark(|_| ()).by_command().noticed()),
     ]
 }
 
@@ -41,6 +45,9 @@ fn plan(cluster: &Cluster) -> Plan {
 fn serving(cluster: &Cluster) -> Option<&'static str> {
     let writable: Vec<_> = cluster.databases.iter().filter(|one| one.serves() && !one.read_only).collect();
     let [one] = writable[..] else { return None };
+    if cluster.endpoint.is_set() {
+        return cluster.endpoint.leads_to(one.name).then_some(one.name);
+    }
     let ready = cluster.balancers.iter().map(|balancer| {
         let servers = balancer.servers.iter().filter(|server| server.backend == "mysql_rw");
         servers.filter(|server| server.told == AdminState::Ready).map(|server| server.name).collect::<Vec<_>>()

@@ -303,6 +303,9 @@ impl Harness {
         fault: Option<Fault>,
     ) -> Option<RunEvent> {
         let lost = |why: &str| Some(RunEvent::ReplyLost { ticket, why: why.into() });
+        if let Call::Hook { .. } = &request.call {
+            return self.cluster.endpoint.deliver(ticket, &request.call, fault);
+        }
         if let Call::LibvirtWrite { .. } | Call::Countdown { .. } = &request.call {
             return self.deliver_operation(ticket, node, request, fault);
         }

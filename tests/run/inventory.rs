@@ -10,8 +10,9 @@ pub(crate) fn inventory() -> Inventory {
     loaded(BALANCED)
 }
 
-pub(crate) fn inventory_with_databases() -> Inventory {
-    loaded(&format!("{BALANCED}{DATABASES}"))
+/// The databases, and what else a file says.
+pub(super) fn with_databases_and(more: &str) -> Inventory {
+    loaded(&format!("{BALANCED}{DATABASES}{more}"))
 }
 
 pub(super) fn loaded(text: &str) -> Inventory {

@@ -5,6 +5,7 @@ pub(crate) mod cluster;
 mod countdown;
 pub(crate) mod cuts;
 pub(crate) mod databases;
+pub(crate) mod endpoint;
 mod failover;
 mod faults;
 pub(crate) mod guests;

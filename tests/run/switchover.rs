@@ -15,10 +15,17 @@ use vakt::{
 /// Writes go on within so long of whatever made the run turn back.
 const BACK_MS: u64 = 2_000;
 
-fn starts() -> [(&'static str, Cluster); 3] {
+fn starts() -> [(&'static str, Cluster); 6] {
     let idle = Cluster::with_databases().with("db01", |server| server.sessions = 0);
     let mysql = Cluster::with_databases().speaking_mysql();
-    [("with sessions", Cluster::with_databases()), ("idle", idle), ("MySQL", mysql)]
+    [
+        ("with sessions", Cluster::with_databases()),
+        ("idle", idle),
+        ("MySQL", mysql),
+        ("by an address", Cluster::with_databases().by_address()),
+        ("by a command", Cluster::with_databases().by_command()),
+        ("by both", Cluster::with_databases().by_address().by_command()),
+    ]
 }
 
 fn plan(cluster: &Cluster) -> Plan {
@@ -29,6 +36,9 @@ fn plan(cluster: &Cluster) -> Plan {
 fn serving(cluster: &Cluster) -> Option<&'static str> {
     let writable: Vec<_> = cluster.databases.iter().filter(|one| !one.read_only && !one.frozen).collect();
     let [one] = writable[..] else { return None };
+    if cluster.endpoint.is_set() {
+        return cluster.endpoint.leads_to(one.name).then_some(one.name);
+    }
     let ready = cluster.balancers.iter().map(|balancer| {
         let servers = balancer.servers.iter().filter(|server| server.backend == "mysql_rw");
         servers.filter(|server| server.told == AdminState::Ready).map(|server| server.name).collect::<Vec<_>>()
@@ -80,6 +90,8 @@ fn killed_at_every_boundary_one_server_takes_writes_or_the_next_start_makes_it_s
 fn whatever_fails_after_the_standstill_has_begun_writes_are_back_within_two_seconds() {
     writes_come_back(&Cluster::with_databases());
     writes_come_back(&Cluster::with_databases().speaking_mysql());
+    writes_come_back(&Cluster::with_databases().by_address());
+    writes_come_back(&Cluster::with_databases().by_command());
 }
 
 fn writes_come_back(start: &Cluster) {

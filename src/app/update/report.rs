@@ -78,7 +78,7 @@ pub(super) fn report(app: &mut App, report: Report) {
         Ok(Facts::Cut(sample)) => node.cut.take(*sample, now),
         Ok(Facts::Tuning(sample)) => node.tuning.take(*sample, now),
         // Only runs ask for it.
-        Ok(Facts::Binlog(_) | Facts::Countdown(_)) => {}
+        Ok(Facts::Binlog(_) | Facts::Countdown(_) | Facts::Hook(_)) => {}
         Err(trouble) => failed(app, &name, probe, &trouble),
     }
     complaints.truncate(COMPLAINTS_MAX);
@@ -172,7 +172,7 @@ fn failed(app: &mut App, name: &NodeName, probe: ProbeId, trouble: &Trouble) {
         ProbeId::Daemon => node.daemon.fail(reason, now),
         ProbeId::Cut => node.cut.fail(reason, now),
         ProbeId::Tuning => node.tuning.fail(reason, now),
-        ProbeId::Binlog | ProbeId::Countdown => {}
+        ProbeId::Binlog | ProbeId::Countdown | ProbeId::Hook => {}
         ProbeId::Haproxy => {
             node.haproxy.fail(reason, now);
             app.history.push_haproxy_gap(name, now.mono);

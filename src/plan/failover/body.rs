@@ -25,13 +25,15 @@ pub(super) fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Opt
     let steps = steps::all(field)?;
     let endpoints = endpoint::servers(&field.endpoints);
     let ages = field.seats().map(|seat| seat.age_ms).chain(field.endpoints.iter().map(|one| one.age_ms));
+    let ages = ages.chain(field.besides.age_ms());
+    let address = field.besides.address();
     Some(Body {
         cluster: scene.inventory.cluster.clone(),
         intent: intent.clone(),
         title: Clean::line(&format!("Fail the primary over from {from} to {to}")),
         effect: effect(field, &steps).iter().map(|text| Clean::line(text)).collect(),
         goal: Clean::line(&format!("{to} is the primary, and {from} is fenced")),
-        subject: Subject::Primary { from: from.clone(), to: to.clone(), endpoints },
+        subject: Subject::Primary { from: from.clone(), to: to.clone(), endpoints, address },
         made_at: scene.now,
         facts_age_ms: ages.chain([field.lost.age_ms]).max().unwrap_or(0),
         premises: premises(field),
@@ -78,7 +80,10 @@ fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
     let names = list_words(field.endpoints.iter().map(|one| one.node.name.as_str()));
     let paths: std::collections::BTreeSet<String> = field.endpoints.iter().map(|one| one.new.to_string()).collect();
     let paths = list_words(paths.iter().map(String::as_str));
-    effect.push(format!("Clients are let in by {paths} on {names} as soon as {to} takes writes."));
+    if !field.endpoints.is_empty() {
+        effect.push(format!("Clients are let in by {paths} on {names} as soon as {to} takes writes."));
+    }
+    effect.extend(field.besides.effect());
     if field.siblings.is_empty() {
         effect.push(format!("No other replica is left: what {to} writes is on it alone until {from} is back."));
     } else {
@@ -95,17 +100,17 @@ fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
         Fence::Cut(_) => format!("What {from} has and {to} lacks is told when {from} comes back (mysql.rejoin)."),
     });
     let promote = steps.iter().position(Step::is_irreversible).unwrap_or(0);
-    // The last but one of the breath lets the last load balancer in.
-    let last_in =
-        steps.iter().enumerate().skip(promote).take_while(|(at, step)| *at == promote || step.at_once).count();
+    // The last but one of the breath lets the last load balancer in; without one, the last one lets clients write.
+    let switch = steps.iter().enumerate().skip(promote).take_while(|(at, step)| *at == promote || step.at_once);
+    let breath_ends = promote + switch.count();
+    let last_in = if field.endpoints.is_empty() { breath_ends } else { breath_ends - 1 };
     let back = match &lost.fence {
         Fence::Daemon(_) => format!("unmasks {from} and starts it"),
         Fence::Cut(_) => format!("opens the way to {from} again"),
     };
     effect.push(format!(
-        "If vakt dies between steps 1 and {}, nobody can write until vakt runs resume, or, before step {}, vakt runs \
+        "If vakt dies between steps 1 and {last_in}, nobody can write until vakt runs resume, or, before step {}, vakt runs \
          rollback, which {back}.",
-        promote + last_in.saturating_sub(1),
         promote + 1
     ));
     effect.extend(field.left_alone.iter().cloned());
@@ -186,6 +191,7 @@ fn premises(field: &Field<'_>) -> Vec<Premise> {
         premises.push(Premise { check: check(seat, DatabaseExpect::ReadOnly), seen, age_ms: seat.age_ms, age_ms_max });
     }
     premises.extend(field.endpoints.iter().flat_map(|endpoint| endpoint.premises(age_ms_max)));
+    premises.extend(field.besides.premises(age_ms_max));
     if matches!(lost.fence, Fence::Cut(_)) {
         // Whoever reaches it again finds it alive.
         let is = ServerExpect::NoNewSessions;
@@ -216,5 +222,6 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
     };
     let mut sources: Vec<Source> = fence.into_iter().chain(databases).collect();
     sources.extend(endpoint::sources(&field.endpoints, deadline_ms));
+    sources.extend(field.besides.sources());
     sources
 }

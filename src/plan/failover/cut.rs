@@ -250,12 +250,13 @@ pub(super) fn refuse_reached(
         (true, false, false) => list_words(hearing),
         _ => return,
     };
+    let noticed = if endpoints.is_empty() { "the replicas have" } else { "HAProxy has" };
     reasons.push(Reason::new(
         ReasonKind::Serves,
         format!("{who} still reaches {name}: it may serve, and only the way from here to its machine is cut."),
         witnesses.to_vec(),
         format!(
-            "Mend the way to {name}. If it fell silent a moment ago, plan again once HAProxy has noticed; if it does serve, \
+            "Mend the way to {name}. If it fell silent a moment ago, plan again once {noticed} noticed; if it does serve, \
              move the primary without a loss: vakt do mysql.switchover --to NODE."
         ),
     ));

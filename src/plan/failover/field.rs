@@ -23,6 +23,7 @@ use crate::{
         refusal::{Reason, ReasonKind},
         scene::{Scene, sight},
         switchover::{
+            besides::Besides,
             candidate::Line,
             endpoint::{self, Endpoint},
             field::{STALE_MS, Seat, is_called, name_hosts, refuse_families, refuse_unknown, seat},
@@ -43,6 +44,8 @@ pub(super) struct Field<'a> {
     /// Databases that replicate from somebody else: left alone.
     pub(super) others: Vec<Seat<'a>>,
     pub(super) endpoints: Vec<Endpoint<'a>>,
+    /// What leads writes besides.
+    pub(super) besides: Besides<'a>,
     pub(super) left_alone: Vec<String>,
     /// Each replica with each check.
     pub(super) candidates: Vec<(NodeName, Vec<Line>)>,
@@ -270,7 +273,9 @@ impl<'a> Field<'a> {
             found.retain(|reason| !is_unread(reason));
         }
         reasons.append(&mut found);
+        let besides = Besides::of_failover(scene, node, target.node, is_absent(&lost, facts, scene), reasons);
         let mut field = Self {
+            besides,
             lost,
             target,
             siblings,
@@ -308,6 +313,12 @@ impl<'a> Field<'a> {
             }
         }
     }
+}
+
+/// Whether nothing can be read of its machine, nor told to it.
+fn is_absent(lost: &Lost<'_>, facts: &NodeFacts, scene: &Scene<'_>) -> bool {
+    let limit_ms = crate::plan::vip::stale_after_ms(scene.inventory);
+    matches!(lost.fence, Fence::Cut(_)) && facts.presence.fresh(scene.now.mono, limit_ms).is_none()
 }
 
 /// Also one that is down: HAProxy would send to it as soon as it is up again.

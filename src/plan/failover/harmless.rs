@@ -185,7 +185,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, found: &Scenery<'_>) -> Body {
         title: Clean::line(&format!("Make {name} harmless")),
         effect: effect(found),
         goal: Clean::line(&format!("{name} is masked and dead, and {primary} is the primary")),
-        subject: Subject::Primary { from: name.clone(), to: primary.clone(), endpoints: Vec::new() },
+        subject: Subject::Primary { from: name.clone(), to: primary.clone(), endpoints: Vec::new(), address: None },
         made_at: scene.now,
         facts_age_ms: found.age_ms.max(found.primary.age_ms),
         premises: vec![

@@ -50,18 +50,20 @@ pub(super) fn all(field: &Field<'_>) -> Option<Vec<Step>> {
         steps.extend(take_from(field, sibling, at, &sources));
         sources.push(Source { node: sibling.name().clone(), host: sibling.host.clone() });
     }
-    for (number, endpoint) in field.endpoints.iter().enumerate() {
-        let step = out(endpoint)?;
-        // The first of the breath needs a look of its own.
-        steps.push(Step { at_once: number > 0, ..step });
-    }
-    steps.push(promote(field));
+    let mut switch = field.endpoints.iter().map(out).collect::<Option<Vec<_>>>()?;
+    switch.extend(field.besides.before());
+    switch.push(promote(field));
+    // The first of the breath needs a look of its own.
+    steps.extend(
+        switch.into_iter().enumerate().map(|(number, step)| Step { at_once: number > 0 && step.at_once, ..step }),
+    );
     for endpoint in &field.endpoints {
         steps.extend([into(endpoint)?, close(endpoint)?]);
     }
     steps.push(forget(field, sources));
     steps.extend(field.siblings.iter().map(|sibling| move_under(field, sibling)));
     steps.extend(start_all(field));
+    steps.extend(field.besides.after());
     // Files of a machine that does not answer nobody reads.
     if matches!(field.lost.fence, Fence::Daemon(_)) {
         steps.push(tell_loss(field));
@@ -161,7 +163,7 @@ fn promote(field: &Field<'_>) -> Step {
     promote.guards.push(check(target, DatabaseExpect::AppliedAll));
     let received = |sibling: &Seat<'_>| check(target, DatabaseExpect::HasReceived(sibling.name().clone()));
     promote.guards.extend(field.siblings.iter().map(received));
-    promote.at_once = true;
+    promote.at_once = !field.besides.needs_look();
     promote.poll_ms = QUICK_POLL_MS;
     promote.step()
 }
@@ -251,6 +253,7 @@ fn prove(field: &Field<'_>) -> Step {
         checks.push(endpoint.check(&endpoint.old, ServerExpect::Told(crate::model::haproxy::AdminState::Maint)));
         checks.push(endpoint.check(&endpoint.new, ServerExpect::TakesTraffic));
     }
+    checks.extend(field.besides.proof());
     let until = until(checks, PROOF_LOOKS, limits::VERIFY_POLL_MS, REPLICATE_MS);
     let title = format!("{} takes writes, and nobody else", target.name());
     wait(&title, until, Vec::new(), OnLate::Fail)

@@ -34,7 +34,12 @@ pub(super) fn leave(scene: &Scene<'_>, node: &Node, reasons: &mut Vec<Reason>) -
             continue;
         }
         let is_held = facts.carries(vip.address).known() == Some(true);
-        if let Some((_, to)) = moved.iter().find(|(address, _)| *address == vip.address) {
+        let is_of_writes = scene.inventory.settings.write_endpoint.address == Some(vip.address);
+        if is_of_writes && is_held && vip::takes_writes(scene, &node.name) == Some(true) {
+            // It moves with the primary, by the steps of the switchover.
+            share.proof.push(check(&node.name, vip.address, VipExpect::NotHeld));
+            share.read(source(scene, node));
+        } else if let Some((_, to)) = moved.iter().find(|(address, _)| *address == vip.address) {
             share.proof.push(check(&node.name, vip.address, VipExpect::NotHeld));
             share.proof.push(check(to, vip.address, VipExpect::Held));
         } else if is_held {

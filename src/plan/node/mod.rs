@@ -77,7 +77,7 @@ pub(super) fn words(facts: &Facts, servers: &[ServerPath], addresses: &[IpAddr])
             Clean::line(&words.collect::<Vec<_>>().join("; "))
         }
         Facts::Guests(_) => expect::words(facts),
-        _ => super::switchover::words(facts, &[]),
+        _ => super::switchover::words(facts, &[], None),
     }
 }
 

@@ -51,7 +51,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Body {
         title: Clean::line(&format!("Let {node} replicate from {primary} again")),
         effect: effect(field).iter().map(|text| Clean::line(text)).collect(),
         goal: Clean::line(&format!("{node} replicates from {primary}, read-only")),
-        subject: Subject::Primary { from: node.clone(), to: primary.clone(), endpoints: Vec::new() },
+        subject: Subject::Primary { from: node.clone(), to: primary.clone(), endpoints: Vec::new(), address: None },
         made_at: scene.now,
         facts_age_ms: field.primary.age_ms.max(field.age_ms),
         premises: premises(field),

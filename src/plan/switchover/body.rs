@@ -22,13 +22,15 @@ pub(super) fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Opt
     let steps = steps::all(field)?;
     let endpoints = endpoint::servers(&field.endpoints);
     let ages = field.seats().map(|seat| seat.age_ms).chain(field.endpoints.iter().map(|one| one.age_ms));
+    let ages = ages.chain(field.besides.age_ms());
+    let address = field.besides.address();
     Some(Body {
         cluster: scene.inventory.cluster.clone(),
         intent: intent.clone(),
         title: Clean::line(&format!("Switch the primary over from {from} to {to}")),
         effect: effect(field, &steps).iter().map(|text| Clean::line(text)).collect(),
         goal: Clean::line(&format!("{to} is the primary, and {from} replicates from it")),
-        subject: Subject::Primary { from: from.clone(), to: to.clone(), endpoints },
+        subject: Subject::Primary { from: from.clone(), to: to.clone(), endpoints, address },
         made_at: scene.now,
         facts_age_ms: ages.max().unwrap_or(0),
         premises: premises(field),
@@ -64,12 +66,8 @@ fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
         candidate::lag_words(field),
         seconds(steps::CATCH_UP_MS),
     ));
-    let names = list_words(field.endpoints.iter().map(|one| one.node.name.as_str()));
-    let sessions: Option<u64> = field.endpoints.iter().map(|one| one.sessions).sum();
-    let sessions = sessions.map_or_else(|| "The".to_owned(), |sessions| format!("The {sessions}"));
-    let paths: std::collections::BTreeSet<String> = field.endpoints.iter().map(|one| one.old.to_string()).collect();
-    let paths = list_words(paths.iter().map(String::as_str));
-    effect.push(format!("{sessions} sessions through {paths} on {names} end; clients connect anew and reach {to}."));
+    effect.extend(sessions_words(field));
+    effect.extend(field.besides.effect());
     let number = |wanted: &dyn Fn(&Step) -> bool| steps.iter().position(wanted).map_or(0, |at| at + 1);
     let is_fence = |step: &Step| {
         step.write().is_some_and(|write| write.done.contains(&steps::check(&field.primary, DatabaseExpect::ReadOnly)))
@@ -79,13 +77,16 @@ fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
          the connection is silent.",
         statements::LEASE_S
     ));
-    // The last but one of the breath lets the last load balancer in.
-    let last_in = steps.iter().rposition(|step| step.at_once).unwrap_or(0);
+    // The last but one of the breath lets the last load balancer in; without one, the last one lets clients write.
+    let promote = steps.iter().position(Step::is_irreversible).unwrap_or(0);
+    let last = steps.iter().rposition(|step| step.at_once).map_or(promote, |last| last.max(promote));
+    let last_in = if field.endpoints.is_empty() { last + 1 } else { last };
     effect.push(format!(
-        "If it dies between steps {} and {last_in}, which take some milliseconds, nobody can write until vakt runs resume, \
+        "If it dies between steps {} and {last_in}, which take some milliseconds{}, nobody can write until vakt runs resume, \
          or, before step {}, vakt runs rollback.",
         number(&is_fence),
-        number(&Step::is_irreversible)
+        field.besides.time_words(),
+        promote + 1
     ));
     effect.push(format!(
         "{from} stays read-only for as long as it runs; after a restart its file decides, which vakt does not change."
@@ -97,6 +98,20 @@ fn effect(field: &Field<'_>, steps: &[Step]) -> Vec<String> {
     }
     effect.extend(candidate::words(field).iter().map(ToString::to_string));
     effect
+}
+
+/// What becomes of the sessions through load balancers, where writes come in by them.
+fn sessions_words(field: &Field<'_>) -> Option<String> {
+    if field.endpoints.is_empty() {
+        return None;
+    }
+    let to = field.target.name();
+    let names = list_words(field.endpoints.iter().map(|one| one.node.name.as_str()));
+    let sessions: Option<u64> = field.endpoints.iter().map(|one| one.sessions).sum();
+    let sessions = sessions.map_or_else(|| "The".to_owned(), |sessions| format!("The {sessions}"));
+    let paths: std::collections::BTreeSet<String> = field.endpoints.iter().map(|one| one.old.to_string()).collect();
+    let paths = list_words(paths.iter().map(String::as_str));
+    Some(format!("{sessions} sessions through {paths} on {names} end; clients connect anew and reach {to}."))
 }
 
 fn premises(field: &Field<'_>) -> Vec<Premise> {
@@ -134,6 +149,7 @@ fn premises(field: &Field<'_>) -> Vec<Premise> {
         hold(seat, DatabaseExpect::ReadOnly);
     }
     premises.extend(field.endpoints.iter().flat_map(|endpoint| endpoint.premises(field.stale_after_ms)));
+    premises.extend(field.besides.premises(field.stale_after_ms));
     premises
 }
 
@@ -146,5 +162,6 @@ fn sources(scene: &Scene<'_>, field: &Field<'_>) -> Vec<Source> {
     });
     let mut sources: Vec<Source> = databases.collect();
     sources.extend(endpoint::sources(&field.endpoints, deadline_ms));
+    sources.extend(field.besides.sources());
     sources
 }

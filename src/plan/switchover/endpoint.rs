@@ -138,13 +138,18 @@ pub(in crate::plan) fn find<'a>(
             }
         }
     }
-    if endpoints.is_empty() && !is_blind && reasons.iter().all(|reason| reason.kind != ReasonKind::LessService) {
+    let is_elsewhere = scene.inventory.settings.write_endpoint.is_set();
+    if endpoints.is_empty()
+        && !is_blind
+        && !is_elsewhere
+        && reasons.iter().all(|reason| reason.kind != ReasonKind::LessService)
+    {
         reasons.push(Reason::new(
             ReasonKind::NoLoadBalancer,
             format!("No load balancer sends writes to {}: clients would not follow.", field.from.name),
             left_alone.iter().map(|words| Clean::line(words)).collect(),
-            "Give HAProxy a backend with the primary ready and the replicas in maintenance (disabled). A virtual address \
-             or a hook as the way of writes is not built yet.",
+            "Give HAProxy a backend with the primary ready and the replicas in maintenance (disabled); or say under \
+             [write_endpoint] in the configuration which virtual address or command leads writes.",
         ));
     }
     (endpoints, left_alone)

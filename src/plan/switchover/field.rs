@@ -2,6 +2,7 @@
 
 use super::{
     Reason, ReasonKind, Scene,
+    besides::Besides,
     candidate::{self, Line},
     endpoint::{self, Endpoint},
     expect,
@@ -32,6 +33,8 @@ pub(in crate::plan) struct Field<'a> {
     /// Databases that follow somebody else, or nobody: left alone.
     pub(in crate::plan) others: Vec<Seat<'a>>,
     pub(in crate::plan) endpoints: Vec<Endpoint<'a>>,
+    /// What leads writes besides.
+    pub(in crate::plan) besides: Besides<'a>,
     /// What load balancers are left alone with, in sentences.
     pub(in crate::plan) left_alone: Vec<String>,
     /// Each replica with each check.
@@ -142,6 +145,7 @@ impl<'a> Field<'a> {
         let is_sent_to = crate::plan::expect::takes_traffic;
         let step = endpoint::Move { from: field.primary.node, to: field.target.node, others, is_sent_to };
         (field.endpoints, field.left_alone) = endpoint::find(&step, scene, reasons);
+        field.besides = Besides::of_switchover(scene, field.primary.node, field.target.node, reasons);
         Some(field)
     }
 
@@ -153,7 +157,18 @@ impl<'a> Field<'a> {
         stale_after_ms: u64,
     ) -> Self {
         let (endpoints, left_alone, candidates) = (Vec::new(), Vec::new(), Vec::new());
-        Self { primary, target, siblings, others, endpoints, left_alone, candidates, stale_after_ms, lag_ms_max: 0 }
+        Self {
+            primary,
+            target,
+            siblings,
+            others,
+            endpoints,
+            besides: Besides::default(),
+            left_alone,
+            candidates,
+            stale_after_ms,
+            lag_ms_max: 0,
+        }
     }
 
     /// Whether the target is the primary already.

@@ -1,21 +1,25 @@
 //! `mysql.switchover`: another database is the primary, planned, without losing a write.
 //!
-//! `field` is who is what, `candidate` the table of replicas with every check, `endpoint` where writes go in, `steps` the
-//! order of things, `positions` who has what, `statements` the words for all that, of MariaDB and of MySQL side by side.
+//! `field` is who is what, `candidate` the table of replicas with every check, `endpoint` where writes go in (`hook` and
+//! `plan::vip::writes` where that is not HAProxy alone), `steps` the order of things, `positions` who has what, `statements`
+//! the words for all that, of MariaDB and of MySQL side by side.
 //!
 //! Deliberately absent: failing over from a dead primary (`plan::failover`), Galera and group replication (each refused with
-//! the right way), a virtual address or a hook as the way of writes, and moving events.
+//! the right way), and moving events.
 
+pub(super) mod besides;
 mod body;
 pub(super) mod candidate;
 pub(super) mod endpoint;
 pub(super) mod expect;
 pub(super) mod field;
+pub(super) mod hook;
 pub(super) mod positions;
 pub(super) mod statements;
 pub(super) mod steps;
 
 pub use expect::DatabaseExpect;
+pub use hook::HookExpect;
 
 use super::{
     parts::Plan,
@@ -31,6 +35,7 @@ use crate::{
     wire::probe::Facts,
 };
 use field::Field;
+use std::net::IpAddr;
 
 /// Plans a switchover.
 pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, to: &NodeName) -> Result<Planned, Refusal> {
@@ -57,9 +62,13 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, to: &NodeName) -> Result<
 }
 
 /// A node in one line, for what is true after a run.
-pub(super) fn words(facts: &Facts, endpoints: &[ServerPath]) -> Clean {
-    match facts {
-        Facts::Haproxy(_) => {
+pub(super) fn words(facts: &Facts, endpoints: &[ServerPath], address: Option<IpAddr>) -> Clean {
+    match (facts, address) {
+        (Facts::Presence(_), Some(address)) => {
+            Clean::line(&format!("by {address}: {}", super::vip::words(facts, address)))
+        }
+        (Facts::Hook(sample), _) => hook::words(sample),
+        (Facts::Haproxy(_), _) => {
             let told = endpoints.iter().filter(|path| super::expect::find(facts, path).is_ok());
             let told: Vec<String> =
                 told.map(|path| format!("{path} is {}", super::expect::server_words(facts, path))).collect();

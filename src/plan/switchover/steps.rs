@@ -49,12 +49,15 @@ pub(in crate::plan) fn all(field: &Field<'_>) -> Option<Vec<Step>> {
     for endpoint in &field.endpoints {
         steps.push(out(endpoint)?);
     }
+    steps.extend(field.besides.before());
     steps.push(promote(field));
     // One load balancer after the other: whoever comes back through the first one needs not wait for the others.
     for endpoint in &field.endpoints {
         steps.extend([into(endpoint)?, close(endpoint)?]);
     }
-    steps.extend([end_sessions(field), follow(field), forget(field), no_application(field), prove(field)]);
+    steps.extend([end_sessions(field), follow(field), forget(field)]);
+    steps.extend(field.besides.after());
+    steps.extend([no_application(field), prove(field)]);
     Some(steps)
 }
 
@@ -235,6 +238,7 @@ fn freeze(field: &Field<'_>) -> Step {
         freeze.guards.push(endpoint.check(&endpoint.old, ServerExpect::Told(AdminState::Ready)));
         freeze.guards.push(endpoint.check(&endpoint.new, ServerExpect::Told(endpoint.new_told)));
     }
+    freeze.guards.extend(field.besides.looks());
     freeze.poll_ms = QUICK_POLL_MS;
     freeze.step()
 }
@@ -247,7 +251,9 @@ fn catch_up(field: &Field<'_>) -> Step {
         check(target, DatabaseExpect::HasAllOf(primary.node.name.clone())),
     ];
     let until = until(checks, 1, QUICK_POLL_MS, CATCH_UP_MS);
-    let guards = vec![check(primary, DatabaseExpect::Held)];
+    let mut guards = vec![check(primary, DatabaseExpect::Held)];
+    // What is read here is the look before the switch.
+    guards.extend(field.besides.quick_looks());
     wait(&format!("{}: wait until it has everything", target.name()), until, guards, OnLate::Fail)
 }
 
@@ -358,7 +364,7 @@ fn promote(field: &Field<'_>) -> Step {
         .to(DatabaseExpect::Writable);
     // When the run is taken up again here, everything must be there still.
     promote.guards.push(check(target, DatabaseExpect::HasAllOf(primary.node.name.clone())));
-    promote.at_once = true;
+    promote.at_once = !field.besides.needs_look();
     promote.poll_ms = QUICK_POLL_MS;
     promote.step()
 }
@@ -431,6 +437,7 @@ fn prove(field: &Field<'_>) -> Step {
         checks.push(endpoint.check(&endpoint.old, ServerExpect::Told(AdminState::Maint)));
         checks.push(endpoint.check(&endpoint.new, ServerExpect::TakesTraffic));
     }
+    checks.extend(field.besides.proof());
     let until = until(checks, PROOF_LOOKS, limits::VERIFY_POLL_MS, REPLICATE_MS);
     let title = format!("{} takes writes, and nobody else", target.name());
     wait(&title, until, Vec::new(), OnLate::Fail)

@@ -70,6 +70,19 @@ impl<'a> Field<'a> {
     /// Looks at every node that may hold the address. `None` when it is not known who would move it where.
     pub(super) fn survey(scene: &Scene<'a>, address: IpAddr, to: &NodeName, reasons: &mut Vec<Reason>) -> Option<Self> {
         let vip = known_vip(scene.inventory, address, reasons)?;
+        Self::survey_of(scene, vip, to, None, reasons)
+    }
+
+    /// The same for a virtual address that is known. `absent` is a node that does not answer: it may hold the address, too,
+    /// and is not looked at.
+    pub(super) fn survey_of(
+        scene: &Scene<'a>,
+        vip: &Vip,
+        to: &NodeName,
+        absent: Option<&NodeName>,
+        reasons: &mut Vec<Reason>,
+    ) -> Option<Self> {
+        let address = vip.address;
         if !vip.nodes.contains(to) {
             reasons.push(Reason::new(
                 ReasonKind::UnknownTarget,
@@ -79,9 +92,11 @@ impl<'a> Field<'a> {
             ));
             return None;
         }
+        let vip =
+            &Vip { nodes: vip.nodes.iter().filter(|name| Some(*name) != absent).cloned().collect(), ..vip.clone() };
         let seats = seats(scene, vip, reasons);
         let target = seats.iter().find(|seat| seat.node.name == *to).cloned();
-        let holder = one_holder(scene, vip, &seats, reasons);
+        let holder = one_holder(scene, vip, &seats, absent, reasons);
         let (target, holder) = (target?, holder?);
         let others = seats.iter().filter(|seat| ![to, &holder.node.name].contains(&&seat.node.name)).cloned();
         let mut field =
@@ -305,7 +320,7 @@ fn unread_words(seat: &Seat<'_>) -> Clean {
     Clean::line(&format!("{}: no number can be read in {}", seat.node.name, unread.join(", ")))
 }
 
-fn known_vip<'a>(inventory: &'a Inventory, address: IpAddr, reasons: &mut Vec<Reason>) -> Option<&'a Vip> {
+pub(super) fn known_vip<'a>(inventory: &'a Inventory, address: IpAddr, reasons: &mut Vec<Reason>) -> Option<&'a Vip> {
     let found = inventory.vips.iter().find(|vip| vip.address == address);
     if found.is_none() {
         let known =
@@ -353,11 +368,18 @@ fn seats<'a>(scene: &Scene<'a>, vip: &Vip, reasons: &mut Vec<Reason>) -> Vec<Sea
 }
 
 /// The one that holds it; nodes that may not hold it are looked at, too.
-fn one_holder<'a>(scene: &Scene<'a>, vip: &Vip, seats: &[Seat<'a>], reasons: &mut Vec<Reason>) -> Option<Seat<'a>> {
+fn one_holder<'a>(
+    scene: &Scene<'a>,
+    vip: &Vip,
+    seats: &[Seat<'a>],
+    absent: Option<&NodeName>,
+    reasons: &mut Vec<Reason>,
+) -> Option<Seat<'a>> {
     let address = vip.address;
     let holders: Vec<&Seat<'a>> = seats.iter().filter(|seat| seat.holds(address)).collect();
     let limit_ms = stale_after_ms(scene.inventory).saturating_mul(5);
-    let foreign = scene.world.nodes.iter().filter(|node| !vip.nodes.contains(&node.name));
+    let foreign = scene.world.nodes.iter();
+    let foreign = foreign.filter(|node| !vip.nodes.contains(&node.name) && Some(&node.name) != absent);
     let foreign: Vec<&NodeName> = foreign
         .filter(|node| {
             let facts = node.presence.fresh(scene.now.mono, limit_ms);
@@ -374,6 +396,15 @@ fn one_holder<'a>(scene: &Scene<'a>, vip: &Vip, seats: &[Seat<'a>], reasons: &mu
         ([one], true) => return Some((*one).clone()),
         // Somebody who could not be read may hold it: that is told already.
         ([], true) if seats.len() < vip.nodes.len() => {}
+        ([], true) if let Some(absent) = absent => reasons.push(Reason::new(
+            ReasonKind::SplitBrain,
+            format!("No node that answers holds {address}: {absent} may hold it still, and clients with it."),
+            evidence(),
+            format!(
+                "Cut the power of {absent}, or its network: then keepalived on another node takes the address within \
+                 seconds. Where nobody takes it, see keepalived's log there. Then plan again."
+            ),
+        )),
         ([], true) => reasons.push(Reason::new(
             ReasonKind::SplitBrain,
             format!("Nobody holds {address}: there is nothing to move."),

@@ -10,10 +10,12 @@ mod expect;
 mod field;
 mod restart;
 mod way;
+mod writes;
 
 pub use expect::VipExpect;
 pub(super) use expect::words;
 pub(super) use field::stale_after_ms;
+pub(super) use writes::{Change as PrimaryChange, Passage, takes_writes};
 
 use super::{
     expect::{Check, Expect},
@@ -50,6 +52,7 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, address: IpAddr, to: &Nod
     if scene.policy.read_only {
         reasons.push(Reason::read_only());
     }
+    writes::refuse_astray(scene, address, to, &mut reasons);
     let field = Field::survey(scene, address, to, &mut reasons);
     if let Some(field) = field.as_ref().filter(|field| reasons.is_empty() && field.is_there()) {
         return Ok(Planned::AlreadyThere(AlreadyThere {

@@ -352,6 +352,7 @@ fn expected(check: &Check) -> Option<ServerExpect> {
         | Expect::File(_)
         | Expect::Knob(_)
         | Expect::Countdown(_)
-        | Expect::Cut(_) => None,
+        | Expect::Cut(_)
+        | Expect::Hook(_) => None,
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     model::text::Clean,
     plan::parts::Undo,
     run::{event::RunCommand, record::Entry},
+    wire::request::Call,
 };
 
 /// Lines of an ending that say what to type.
@@ -69,7 +70,8 @@ impl Machine {
             let Some(write) = self.write(index).filter(|_| is_open) else { continue };
             if let Undo::Send { request, .. } | Undo::Returns { request, .. } = &write.undo {
                 let request = self.bindings.fill(request).unwrap_or_else(|_| request.clone());
-                lines.push(format!("on {}, to undo step {}: {request}", write.node, index + 1));
+                let on = if let Call::Hook { .. } = request.call { "the bastion" } else { write.node.as_str() };
+                lines.push(format!("on {on}, to undo step {}: {request}", index + 1));
             }
         }
         lines.truncate(TYPE_LINES_MAX);

@@ -1,6 +1,6 @@
 //! Taking up a run whose process died: the journal says what was begun, the world says what is done.
 //!
-//! On each node only the last step that was begun can be in doubt: a later one was announced only after an earlier one
+//! Of each thing on a node (what one probe tells about) only the last step that was begun can be in doubt: a later one was announced only after an earlier one
 //! had been verified. That one is judged by the world; those before it are as the journal says. Of several that were
 //! announced in one breath all are in doubt; behind one that was not done only what the world shows was.
 
@@ -234,20 +234,22 @@ impl Machine {
         }
     }
 
-    /// The steps that only the world can tell about: on each node the last one that changed its state, and every one
-    /// that was interrupted.
+    /// The steps that only the world can tell about: of each thing on a node that a probe tells about the last one that
+    /// changed its state, and every one that was interrupted.
     fn in_question(&self) -> Vec<usize> {
-        let mut nodes = std::collections::BTreeSet::new();
+        let mut known = std::collections::BTreeSet::new();
         let mut steps = Vec::new();
         for (index, step) in self.plan.body.steps.iter().enumerate().rev() {
             let Some(write) = step.write() else { continue };
             let in_doubt = matches!(self.steps[index], StepState::InDoubt(_));
             // A step without undo leaves no state behind (closed sessions); what the journal says of it stands.
             let is_state = !step.is_irreversible();
-            if in_doubt || (is_state && self.steps[index] == StepState::Done && !nodes.contains(&write.node)) {
+            // Several things may stand on one node: a server of databases, and keepalived.
+            let place = (&write.node, write.done.first().map(|check| check.probe));
+            if in_doubt || (is_state && self.steps[index] == StepState::Done && !known.contains(&place)) {
                 steps.push(index);
                 if is_state {
-                    nodes.insert(write.node.clone());
+                    known.insert(place);
                 }
             }
         }

@@ -20,6 +20,7 @@ use crate::{
     sim::SimClient,
     transport::{
         LockChannels, TransportEvent, WritingConnections,
+        hook::WithHook,
         ssh::{Fleet, WritingFleet},
     },
 };
@@ -250,7 +251,8 @@ async fn connections(
         let client = SimClient::connect(socket, events).await.map_err(|error| {
             internal(&format!("the simulated cluster behind {} does not answer: {error}", socket.display()))
         })?;
-        return Ok(Ways { connections: Arc::new(client), channels: None });
+        let read_only = job.inventory.settings.policy.read_only;
+        return Ok(Ways { connections: WithHook::over(Arc::new(client), read_only), channels: None });
     }
     let looked_at = plan.body.sources.iter().map(|source| &source.node);
     let written_to = plan.body.steps.iter().flat_map(|step| step.nodes());
@@ -259,7 +261,8 @@ async fn connections(
     let read_only = job.inventory.settings.policy.read_only;
     let fleet = Fleet::start_some(Arc::new(job.inventory.clone()), clock, events, &nodes);
     let fleet = Arc::new(WritingFleet::new(fleet, read_only));
-    Ok(Ways { connections: Arc::clone(&fleet) as Arc<dyn WritingConnections>, channels: Some(fleet) })
+    let connections = WithHook::over(Arc::clone(&fleet) as Arc<dyn WritingConnections>, read_only);
+    Ok(Ways { connections, channels: Some(fleet) })
 }
 
 /// The journal and the machine, new or taken up.

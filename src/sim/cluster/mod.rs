@@ -21,6 +21,7 @@ mod switch;
 mod switchover;
 mod template;
 mod tuning;
+mod writes_address;
 
 pub use guest::{GuestState, LibvirtState};
 pub use host::Contact;
@@ -59,6 +60,7 @@ use std::{
     net::IpAddr,
 };
 use switch::Switch;
+use writes_address::WritesAddress;
 
 /// Length of one step of time.
 const STEP_US: u64 = 50_000;
@@ -133,6 +135,7 @@ pub struct Cluster {
     script: Vec<(u64, Fault)>,
     script_next: usize,
     vips: Vec<String>,
+    writes_to: WritesAddress,
     is_one_holder: bool,
     keeps_state: bool,
     latency_ms: u64,
@@ -191,6 +194,7 @@ impl Cluster {
             script: scenario.script.clone(),
             script_next: 0,
             vips: scenario.vips.clone(),
+            writes_to: WritesAddress::new(scenario.writes.clone()),
             is_one_holder: scenario.is_one_holder,
             keeps_state: scenario.keeps_state,
             latency_ms: scenario.latency_ms,
@@ -209,6 +213,7 @@ impl Cluster {
         for (place, balancer) in cluster.balancers.iter().enumerate() {
             cluster.hosts[balancer.host].priority = presence::priority(place);
         }
+        cluster.writes_to.rank(&mut cluster.hosts);
         cluster.elect();
         cluster
     }
@@ -304,6 +309,7 @@ impl Cluster {
             let vips: &[String] = if is_holder { &self.vips } else { &[] };
             self.hosts[balancer.host].hold_addresses(vips);
         }
+        self.writes_to.elect(&mut self.hosts, self.is_nopreempt);
     }
 
     fn has_libvirt(&self, index: usize) -> bool {
@@ -336,8 +342,9 @@ impl Cluster {
 
     /// Who answers to the virtual addresses, as its neighbours know it.
     fn answering(&self) -> Vec<(String, String)> {
-        let Some(holder) = self.holder else { return Vec::new() };
-        self.vips.iter().map(|vip| (vip.clone(), self.hosts[holder].hardware_address())).collect()
+        let held = self.holder.iter().flat_map(|holder| self.vips.iter().map(|vip| (vip, *holder)));
+        let held = held.chain(self.writes_to.held());
+        held.map(|(vip, holder)| (vip.clone(), self.hosts[holder].hardware_address())).collect()
     }
 
     /// What comes of a request to a machine at this moment.
@@ -485,7 +492,7 @@ impl Cluster {
                 Some(Text { bytes: String::new(), exit: Some(exit) })
             }
             call if PresenceProbe::asks(call) => Some(Text {
-                bytes: self.hosts[index].presence(&self.vips, &self.answering(), self.is_nopreempt),
+                bytes: self.hosts[index].presence(self.kept_by(index), &self.answering(), self.is_nopreempt),
                 exit: Some(0),
             }),
             call if self.tell_keepalived(index, call) => Some(Text { bytes: String::new(), exit: Some(0) }),
@@ -500,9 +507,11 @@ impl Cluster {
                 Some(Text { bytes: self.round(index, &peers), exit: Some(0) })
             }
             // A shell's word for a program that it does not have.
-            Call::Shell { .. } | Call::ShellWithin { .. } | Call::Exec { .. } | Call::FileEdit { .. } => {
-                Some(Text { bytes: String::new(), exit: Some(127) })
-            }
+            Call::Shell { .. }
+            | Call::ShellWithin { .. }
+            | Call::Exec { .. }
+            | Call::FileEdit { .. }
+            | Call::Hook { .. } => Some(Text { bytes: String::new(), exit: Some(127) }),
         }
     }
 }

@@ -101,9 +101,13 @@ impl Host {
     /// and the hardware address that answers for each.
     pub(super) fn presence(&self, vips: &[String], answering: &[(String, String)], is_nopreempt: bool) -> String {
         let mut text = String::new();
-        let is_edge = self.file.role == Role::Edge;
+        let keeps_some = match self.file.role {
+            Role::Edge => true,
+            Role::Database => !vips.is_empty(),
+            _ => false,
+        };
         let runs = !self.stopped.contains(&Service::Keepalived);
-        for line in PRESENCE_EDGE.lines().filter(|_| is_edge) {
+        for line in PRESENCE_EDGE.lines().filter(|_| keeps_some) {
             let is_process = line.starts_with("/proc/1") && runs;
             // Writing to a string cannot fail.
             let _ = match line {

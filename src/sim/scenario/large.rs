@@ -24,6 +24,7 @@ pub(super) fn scenario(count: usize) -> Scenario {
         keeps_state: false,
         has_mysql: false,
         vips: Vec::new(),
+        writes: None,
         nodes: Vec::new(),
         sites: Vec::new(),
         switches: Vec::new(),

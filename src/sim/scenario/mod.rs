@@ -19,11 +19,12 @@ use std::{fmt::Write, path::Path};
 pub const DEFAULT: &str = "seed";
 
 /// Scenarios that come with the program: name and text.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("seed", include_str!("../../../assets/scenarios/seed.toml")),
     ("web-down", include_str!("../../../assets/scenarios/web-down.toml")),
     ("spike", include_str!("../../../assets/scenarios/spike.toml")),
     ("mysql", include_str!("../../../assets/scenarios/mysql.toml")),
+    ("writes-address", include_str!("../../../assets/scenarios/writes-address.toml")),
     ("two-small", include_str!("../../../assets/scenarios/two-small.toml")),
     ("crowded", include_str!("../../../assets/scenarios/crowded.toml")),
 ];
@@ -47,6 +48,8 @@ pub struct Scenario {
     /// Whether the databases are MySQL, not MariaDB.
     pub(super) has_mysql: bool,
     pub(super) vips: Vec<String>,
+    /// The virtual address by which writes come in, where it is not HAProxy; the databases may hold it.
+    pub(super) writes: Option<String>,
     pub(super) nodes: Vec<HostFile>,
     pub(super) sites: Vec<Option<String>>,
     /// Whether each node has Open vSwitch.
@@ -124,10 +127,14 @@ impl Scenario {
                 let _ = writeln!(text, "site = \"{site}\"");
             }
         }
-        let holders: Vec<String> =
-            self.nodes.iter().filter(|node| node.role == Role::Edge).map(|node| format!("\"{}\"", node.name)).collect();
-        for vip in &self.vips {
+        let of_edge = self.vips.iter().map(|vip| (vip, Role::Edge));
+        for (vip, role) in of_edge.chain(self.writes.iter().map(|vip| (vip, Role::Database))) {
+            let holders = self.nodes.iter().filter(|node| node.role == role);
+            let holders: Vec<String> = holders.map(|node| format!("\"{}\"", node.name)).collect();
             let _ = write!(text, "\n[[vip]]\naddress = \"{vip}\"\nnodes = [{}]\n", holders.join(", "));
+        }
+        if let Some(address) = &self.writes {
+            let _ = write!(text, "\n[write_endpoint]\naddress = \"{address}\"\n");
         }
         if self.nodes.iter().any(|node| node.role == Role::Database) {
             text.push_str("\n[mysql]\nreplication_user = \"replica\"\n");

@@ -70,6 +70,7 @@ impl Reader<'_, '_> {
             keeps_state: self.flag(&head, "state_file"),
             has_mysql: self.choice(&head, "databases", &["mariadb", "mysql"]) == "mysql",
             vips: self.words(&head, "vips").into_iter().map(|(word, _)| word).collect(),
+            writes: self.optional(&head, "writes"),
             nodes: Vec::new(),
             sites: Vec::new(),
             switches: Vec::new(),

@@ -301,6 +301,12 @@ impl Session {
                 "what changes something is no question",
                 "report this as a bug of vakt",
             )),
+            // It is no matter of a node: whoever carries out a run starts it (`transport::hook`).
+            Call::Hook { .. } => Err(Trouble::new(
+                TroubleKind::Internal,
+                "only a run asks the command that leads writes",
+                "report this as a bug of vakt",
+            )),
             Call::Libvirt { socket, question } => {
                 let limit = Duration::from_millis(request.deadline_ms);
                 self.libvirt.ask(self, socket, *question, cap, limit, sent).await
@@ -373,6 +379,7 @@ impl Session {
             Call::Tcp { port, .. } => format!(" on port {port}"),
             Call::Sql { statement, .. } => format!(" to the database's {}", statement.words()),
             Call::SqlWrite { .. } => " to statements for the database".to_owned(),
+            Call::Hook { .. } => " of the command".to_owned(),
             Call::Libvirt { .. } | Call::LibvirtWrite { .. } => " of libvirt".to_owned(),
         };
         Trouble::new(
