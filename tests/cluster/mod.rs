@@ -22,6 +22,7 @@ mod ports;
 mod ramp;
 mod services;
 mod spike;
+mod spike_by_keys;
 mod switches;
 mod switchover;
 mod twenty_settings;
