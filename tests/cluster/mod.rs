@@ -20,6 +20,7 @@ mod machines;
 mod nodes;
 mod ports;
 mod ramp;
+mod reload;
 mod services;
 mod spike;
 mod spike_by_keys;

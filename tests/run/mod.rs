@@ -16,4 +16,5 @@ mod ledger;
 pub(crate) mod mysql;
 mod progress;
 mod rejoin;
+mod reload;
 mod switchover;

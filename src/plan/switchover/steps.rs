@@ -128,6 +128,7 @@ impl<'s> Parts<'s> {
                 done: self.done,
                 undo: self.undo,
                 rests: None,
+                told_anew: false,
             })),
         }
     }
@@ -281,6 +282,7 @@ fn balancer(endpoint: &Endpoint<'_>, what: Balanced) -> Step {
             after: until(checks(&[(what.server, what.done)]), 1, QUICK_POLL_MS, what.deadline_ms),
             undo: what.undo,
             rests: None,
+            told_anew: false,
         })),
     }
 }
