@@ -269,6 +269,7 @@ fn meaning_of(entry: &Entry) -> Meaning {
         Entry::StepEnded { outcome: Outcome::Unknown, .. } => Meaning::Unknown,
         Entry::WaitEnded { late: true, .. }
         | Entry::AbortAsked
+        | Entry::Forgotten { .. }
         | Entry::Holding { .. }
         | Entry::Unwinding { .. }
         | Entry::LockLost { .. }

@@ -28,6 +28,7 @@ pub(super) fn line(plan: &Plan, record: &Record) -> Option<String> {
         }
         Entry::WaitEnded { step, late: false, .. } => format!("✓ {}", title(*step)),
         Entry::WaitEnded { step, late: true, .. } => format!("! out of time: {}", title(*step)),
+        Entry::Forgotten { why, .. } => format!("! {why}; it is told again"),
         Entry::Holding { step, until } => format!(
             "… {}\n    back at {}, unless: vakt runs keep {}",
             title(*step),

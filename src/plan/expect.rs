@@ -264,6 +264,14 @@ impl fmt::Display for Expect {
     }
 }
 
+/// The process that keeps in its memory what was told to whoever these facts are about.
+pub fn process_of(facts: &Facts) -> Option<u64> {
+    match facts {
+        Facts::Haproxy(sample) => sample.info.pid.known(),
+        _ => None,
+    }
+}
+
 /// The server among the facts of a node.
 pub fn find<'f>(facts: &'f Facts, path: &ServerPath) -> Result<(&'f Backend, &'f Server), Clean> {
     let Facts::Haproxy(sample) = facts else { return Err("the answer is not HAProxy's".into()) };

@@ -24,5 +24,7 @@ pub const STEPS_MAX: usize = 64;
 pub const PREMISES_MAX: usize = 256;
 /// How often the premises are read anew before the first write, when they grew too old while something else was read.
 pub const PREMISES_ANEW_MAX: u32 = 2;
+/// How often a run tells again what a process has forgotten that started anew.
+pub const TOLD_ANEW_MAX: u32 = 3;
 /// Longest deadline of a wait.
 pub const WAIT_DEADLINE_MS_MAX: u64 = 24 * 3600 * 1000;

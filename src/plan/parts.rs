@@ -316,6 +316,10 @@ pub struct Write {
     /// is not yet obeyed: what the run ends *stopped* with when the effect was not seen in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rests: Option<Clean>,
+    /// Whether what is told stands in the memory of a process only: one that starts anew in the middle of the run has forgotten
+    /// it, and is told again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_anew: bool,
 }
 
 /// The way back from a write.

@@ -349,6 +349,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, part: SessionPart, field: &Field<'_>
         done: done.clone(),
         after: until(done.clone(), 1),
         rests: None,
+        told_anew: false,
         undo: Undo::Irreversible { why: part.why_final().into(), is_whole: true },
     };
     let prove = Wait { until: until(done, 2), guards: Vec::new(), on_late: OnLate::Fail, keeps: false };

@@ -181,6 +181,9 @@ fn write_write(page: &mut Page, write: &Write) {
     if let Some(words) = &write.rests {
         page.row(7, "late  ", &format!("the run ends: {words}"));
     }
+    if write.told_anew {
+        page.row(7, "anew  ", &format!("told again where a reload on {} makes it forgotten", write.node));
+    }
 }
 
 fn write_wait(page: &mut Page, wait: &Wait, is_beyond_return: bool) {

@@ -6,6 +6,7 @@
 
 use super::{
     ending::Ending,
+    machine::waits_behind,
     record::{Direction, Entry, Operator, Outcome, Record, Recovery},
 };
 use crate::{
@@ -213,6 +214,7 @@ impl Progress {
             Entry::WaitEnded { step, late, .. } => {
                 self.set(*step, StepProgress::Waited { elapsed_ms: waited_ms, late: *late });
             }
+            Entry::Forgotten { steps, .. } => self.begin_again(steps),
             Entry::Holding { until, .. } => self.holds_until = Some(*until),
             Entry::Kept { operator, .. } => self.kept_by = Some(operator.clone()),
             Entry::AbortAsked | Entry::LockLost { .. } => self.stop_asked = true,
@@ -260,6 +262,22 @@ impl Progress {
             if matches!(step, StepProgress::Waited { .. }) && !is_kept {
                 *step = StepProgress::Pending;
             }
+        }
+    }
+
+    /// What was forgotten counts as not begun, and so do the waits that look at those who have forgotten it.
+    fn begin_again(&mut self, steps: &[usize]) {
+        for step in waits_behind(&self.plan, steps) {
+            if matches!(self.steps[step], StepProgress::Waited { .. }) {
+                self.steps[step] = StepProgress::Pending;
+            }
+        }
+        let first = steps.first().copied().unwrap_or(self.steps.len());
+        for step in self.steps.iter_mut().skip(first).filter(|step| **step == StepProgress::Skipped) {
+            *step = StepProgress::Pending;
+        }
+        for step in steps {
+            self.set(*step, StepProgress::Pending);
         }
     }
 

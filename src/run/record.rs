@@ -76,6 +76,14 @@ pub enum Entry {
         /// What was seen last.
         seen: Vec<Clean>,
     },
+    /// A process that was told something started anew and has forgotten it: these steps are done again, and what was waited
+    /// for on its node since then is waited for again.
+    Forgotten {
+        /// Which steps, the first one first.
+        steps: Vec<usize>,
+        /// Who has forgotten them.
+        why: Clean,
+    },
     /// From here on it waits for an operator's word that it stays.
     Holding {
         /// Which step.

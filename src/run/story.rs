@@ -126,6 +126,11 @@ impl<'r> Told<'r> {
                 let how = if *late { "the time ran out" } else { "it holds" };
                 say(format!("{}: {how}", step_words(plan, *step, Direction::Forward)), seen)
             }
+            Entry::Forgotten { steps, why } => {
+                let below: Vec<Clean> =
+                    steps.iter().map(|step| Clean::line(&step_words(plan, *step, Direction::Forward))).collect();
+                say(format!("{why}. It is told again."), &below)
+            }
             Entry::Holding { step, .. } => say(
                 format!("{}: it goes back without an operator's word", step_words(plan, *step, Direction::Forward)),
                 &[],

@@ -12,7 +12,7 @@ use std::{
 const BALANCERS: [&str; 2] = ["lb01", "lb02"];
 const SERVERS: [&str; 3] = ["web01", "web02", "web03"];
 /// What one server takes for this test, and what its file says.
-const LIMIT: u64 = 5;
+pub(super) const LIMIT: u64 = 5;
 const LIMIT_IN_FILE: u64 = 100;
 /// How long a move lasts here.
 const BACK_AFTER: &str = "20s";
@@ -30,8 +30,28 @@ fn limit(value: u64) {
     }
 }
 
-/// Servers have their own limits again, and visitors are gone, also when the test fails.
-struct Calm;
+/// Visitors come; servers have their own limits again, and visitors are gone, also when the test fails.
+pub(super) struct Calm;
+
+impl Calm {
+    /// Visitors as usual, at servers that take few at once.
+    pub(super) fn begin() -> Self {
+        let calm = Self;
+        super::lab::run(&["load", "start"]);
+        limit(LIMIT);
+        calm
+    }
+
+    /// Visitors in hundreds, and pages that take two seconds each: more at once than the servers may take.
+    #[expect(clippy::unused_self, reason = "only who brings the calm back may end it")]
+    pub(super) fn end(&self) {
+        super::lab::run(&["fault", "spike", "lb01"]);
+        let slow = "rm -f /root/calm; setsid sh -c 'for s in $(seq 90); do [ ! -e /root/calm ] || break; \
+                    for i in $(seq 12); do curl -s -m 20 -o /dev/null http://10.10.0.100/slow & done; sleep 1; done' \
+                    </dev/null >/dev/null 2>&1 &";
+        answer(&["exec", "db03", "sh", "-c", slow]);
+    }
+}
 
 impl Drop for Calm {
     fn drop(&mut self) {
@@ -60,16 +80,16 @@ fn column(node: &str, name: &str) -> Vec<(String, u64)> {
 }
 
 /// Requests that wait for the backend or one of its servers, on both load balancers.
-fn queue() -> u64 {
+pub(super) fn queue() -> u64 {
     BALANCERS.iter().map(|node| column(node, "qcur").iter().map(|(_, count)| count).sum::<u64>()).sum()
 }
 
-fn limits() -> Vec<u64> {
+pub(super) fn limits() -> Vec<u64> {
     let of = |node: &&str| column(node, "slim").into_iter().filter(|(name, _)| SERVERS.contains(&name.as_str()));
     BALANCERS.iter().flat_map(of).map(|(_, limit)| limit).collect()
 }
 
-fn rates() -> Vec<String> {
+pub(super) fn rates() -> Vec<String> {
     let of = |node: &&str| {
         let told = asked(node, "show info");
         told.lines().find_map(|line| line.strip_prefix("SessRateLimit: ")).unwrap().to_owned()
@@ -77,12 +97,17 @@ fn rates() -> Vec<String> {
     BALANCERS.iter().map(of).collect()
 }
 
-struct Operator<'l> {
+/// vakt on the lab with a state folder of its own.
+pub(super) struct Operator<'l> {
     lab: &'l Lab,
-    state: tempfile::TempDir,
+    pub(super) state: tempfile::TempDir,
 }
 
-impl Operator<'_> {
+impl<'l> Operator<'l> {
+    pub(super) fn of(lab: &'l Lab) -> Self {
+        Self { lab, state: tempfile::tempdir().unwrap() }
+    }
+
     fn vakt(&self, words: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vakt"));
         command.args(["--config", self.lab.config(), "--state"]).arg(self.state.path()).args(words).output().unwrap()
@@ -106,30 +131,50 @@ impl Operator<'_> {
         assert_eq!(done.status.code(), Some(0), "{line}: {said}");
     }
 
-    fn changed(&self) -> Vec<Value> {
+    /// What is left changed.
+    pub(super) fn changed(&self) -> Vec<Value> {
         let shown = self.vakt(&["runs", "changed", "--json"]);
         let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
         shown["changed"].as_array().unwrap().clone()
     }
+
+    /// How many changes wait for a word, and go back without it.
+    pub(super) fn waiting(&self) -> usize {
+        let waits = |one: &&Value| one["kind"] == "goes_back" && one["back_at"].is_number();
+        self.changed().iter().filter(waits).count()
+    }
+
+    /// Both moves are back by themselves, and nothing is left changed.
+    pub(super) fn is_back(&self, limit: Duration) {
+        until("both are back", limit, || self.changed().is_empty());
+        assert_eq!(limits(), [LIMIT; 6]);
+        assert_eq!(rates(), ["0", "0"]);
+        let left = self.vakt(&["runs", "changed"]);
+        assert_eq!(left.status.code(), Some(0));
+        assert_eq!(String::from_utf8_lossy(&left.stdout), "Nothing is left changed.\n");
+    }
 }
+
+/// What the servers take and what is let in while both moves hold.
+pub(super) fn both_hold() {
+    let (limits, rates) = (limits(), rates());
+    assert!(limits.iter().all(|limit| *limit > LIMIT), "{limits:?}");
+    assert!(rates.iter().all(|rate| rate != "0"), "{rates:?}");
+}
+
+/// The rule learns for half a minute what is usual.
+pub(super) const LEARNED: Duration = Duration::from_secs(35);
 
 #[test]
 fn two_moves_end_a_queue_go_back_by_themselves_and_leave_nothing_changed() {
     let Some(lab) = Lab::take_unhurried() else { return };
-    let calm = Calm;
-    super::lab::run(&["load", "start"]);
-    limit(LIMIT);
-    let operator = Operator { lab: &lab, state: tempfile::tempdir().unwrap() };
+    let calm = Calm::begin();
+    let operator = Operator::of(&lab);
     let mut watch = lab.watch();
-    // The rule learns for half a minute what is usual.
-    let learned = now() + Duration::from_secs(35);
+    let learned = now() + LEARNED;
     watch.until("what is usual is known", Duration::from_secs(60), |_| now() > learned);
 
-    // Visitors in hundreds, and pages that take two seconds each: more at once than the servers may take.
-    super::lab::run(&["fault", "spike", "lb01"]);
-    let slow = "rm -f /root/calm; setsid sh -c 'for s in $(seq 90); do [ ! -e /root/calm ] || break; for i in $(seq 12); do \
-                curl -s -m 20 -o /dev/null http://10.10.0.100/slow & done; sleep 1; done' </dev/null >/dev/null 2>&1 &";
-    answer(&["exec", "db03", "sh", "-c", slow]);
+    calm.end();
     let first = |document: &Value| {
         // The machine under the lab may have other work, which its disks feel.
         let ids = document["findings"].as_array().unwrap().iter().filter_map(|finding| finding["id"].as_str());
@@ -154,22 +199,9 @@ fn two_moves_end_a_queue_go_back_by_themselves_and_leave_nothing_changed() {
     until("the queue is gone", Duration::from_secs(15), || queue() == 0);
     println!("no queue {} ms after the second move", made.elapsed().as_millis());
     // The queue may be gone before the second run has seen that its limits stay.
-    let wait = |one: &Value| one["kind"] == "goes_back" && one["back_at"].is_number();
-    until("both wait for a word", Duration::from_secs(15), || {
-        operator.changed().iter().filter(|one| wait(one)).count() == 2
-    });
-    let (held, limits_then, rates_then) = (operator.changed(), limits(), rates());
-    assert_eq!(held.len(), 2, "both wait at the same time: {held:#?}");
-    assert!(held.iter().all(wait), "{held:#?}");
-    assert!(limits_then.iter().all(|limit| *limit > LIMIT), "{limits_then:?}");
-    assert!(rates_then.iter().all(|rate| rate != "0"), "{rates_then:?}");
-
-    until("both are back", Duration::from_secs(60), || operator.changed().is_empty());
-    assert_eq!(limits(), [LIMIT; 6]);
-    assert_eq!(rates(), ["0", "0"]);
-    let left = operator.vakt(&["runs", "changed"]);
-    assert_eq!(left.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&left.stdout), "Nothing is left changed.\n");
+    until("both wait for a word", Duration::from_secs(15), || operator.waiting() == 2);
+    both_hold();
+    operator.is_back(Duration::from_secs(60));
     drop(calm);
     assert_eq!(limits(), [LIMIT_IN_FILE; 6]);
 }

@@ -71,6 +71,8 @@ pub(crate) struct Balancer {
     pub(crate) reachable: bool,
     pub(crate) servers: Vec<SimServer>,
     pub(crate) limits: Limits,
+    /// Whether somebody reloads it whenever it was told something.
+    pub(crate) is_reloaded_at_once: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +92,8 @@ pub(crate) struct SimServer {
     /// Whether a check failed since it left maintenance.
     pub(crate) failed: bool,
     pub(crate) weight: u64,
+    /// What the file says.
+    pub(crate) weight_in_file: u64,
     pub(crate) sessions: u64,
     /// Sessions that do not end by themselves.
     pub(crate) pooled: u64,
@@ -110,6 +114,7 @@ impl SimServer {
             passed: true,
             failed: false,
             weight: 100,
+            weight_in_file: 100,
             sessions: 0,
             pooled: 0,
             chosen: 40,
@@ -147,7 +152,7 @@ impl SimServer {
             configured: Figure::Known(if self.disabled { ConfiguredState::Disabled } else { ConfiguredState::Ready }),
             backup: Figure::Known(false),
             weight: Figure::Known(self.weight),
-            weight_configured: Figure::Known(100),
+            weight_configured: Figure::Known(self.weight_in_file),
             last_change_s: Figure::Known(5),
             downtime_s: Figure::Known(0),
             checks_failed_total: Figure::Known(0),
@@ -201,6 +206,16 @@ impl Balancer {
         sample
     }
 
+    /// Another process takes over, which knows what the file says.
+    pub(crate) fn reload(&mut self) {
+        self.limits.pid += 7;
+        for server in &mut self.servers {
+            server.told = if server.disabled { AdminState::Maint } else { AdminState::Ready };
+            (server.weight, server.sessions, server.pooled, server.chosen) = (server.weight_in_file, 0, 0, 0);
+            (server.passed, server.failed) = (true, false);
+        }
+    }
+
     pub(crate) fn server(&mut self, name: &str) -> &mut SimServer {
         self.servers.iter_mut().find(|server| server.name == name).unwrap()
     }
@@ -243,6 +258,9 @@ impl Balancer {
         match find(&mut self.servers, path) {
             Some(index) => {
                 change(&mut self.servers[index]);
+                if self.is_reloaded_at_once {
+                    self.reload();
+                }
                 "\n".into()
             }
             None => "No such server.\n".into(),
@@ -274,6 +292,7 @@ impl Cluster {
                     db("db03", "10.10.0.33:3306", true),
                 ],
                 limits: Limits::of_lab(),
+                is_reloaded_at_once: false,
             }
         };
         let balancers = vec![balancer("lb01"), balancer("lb02")];

@@ -393,8 +393,9 @@ fn premises_that_a_slow_answer_aged_are_read_anew_and_too_often_it_stops() {
 }
 
 #[test]
-fn a_drain_that_a_reload_forgets_in_the_middle_is_noticed_and_undone_elsewhere() {
+fn a_drain_that_somebody_takes_back_in_the_middle_is_noticed_and_undone_elsewhere() {
     let case = case("drain_pooled_keep");
+    // The same process: nobody reloaded it, somebody wants it so.
     let forget: fn(&mut Cluster) = |cluster| cluster.on("lb01").server("web03").told = AdminState::Ready;
     let (harness, ending) = run(&case, Script { meanwhile: Some((case.events - 12, forget)), ..Script::default() });
     assert_eq!(ending.kind, EndingKind::RolledBack, "{ending:?}");

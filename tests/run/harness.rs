@@ -490,6 +490,11 @@ pub(crate) fn explain(records: &[Record], ending: &Ending) {
                     _ => {}
                 }
             }
+            Entry::Forgotten { steps, why } => {
+                assert!(!steps.is_empty() && !why.is_empty());
+                open = None;
+                done.retain(|step| !steps.contains(step));
+            }
             Entry::StepFound { step, direction: Direction::Back, .. } => _ = done.remove(step),
             Entry::Unwinding { .. } => unwinds = true,
             Entry::Recovered { .. } => (open, unwinds) = (None, true),

@@ -17,4 +17,5 @@ mod ledger;
 pub(crate) mod mysql;
 mod progress;
 mod rejoin;
+mod reload;
 mod switchover;

@@ -318,6 +318,7 @@ impl Cut<'_> {
                     node: place.node.name.clone(),
                     request: cut::cut(self.address, place.mark),
                     rests: None,
+                    told_anew: false,
                     binds: Vec::new(),
                     before: vec![place.check(CutExpect::Open(self.address))],
                     guards: Vec::new(),

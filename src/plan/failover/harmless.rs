@@ -168,6 +168,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, found: &Scenery<'_>) -> Body {
             node: name.clone(),
             request: fence::raise(found.unit),
             rests: None,
+            told_anew: false,
             binds: Vec::new(),
             before: vec![daemon(DaemonExpect::NotMasked)],
             guards: vec![writable.clone()],

@@ -91,6 +91,7 @@ impl Closed<'_> {
                 node: self.node.name.clone(),
                 request: cut::open(self.address, self.mark),
                 rests: None,
+                told_anew: false,
                 binds: Vec::new(),
                 before: vec![self.check(self.is_marked())],
                 guards,

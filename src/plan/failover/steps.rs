@@ -91,6 +91,7 @@ fn raise_fence(lost: &Lost<'_>, daemon: &Daemon) -> Step {
             node: lost.name().clone(),
             request: fence::raise(&daemon.unit),
             rests: None,
+            told_anew: false,
             binds: Vec::new(),
             before: vec![lost.check(DaemonExpect::NotMasked)],
             guards: Vec::new(),

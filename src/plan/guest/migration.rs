@@ -97,6 +97,7 @@ fn begin(field: &Field<'_>, destination: &Destination<'_>) -> Step {
             done,
             undo: Undo::Send { label: "give it up".into(), request: steps::request(field, Operation::AbortJob) },
             rests: None,
+            told_anew: false,
         })),
     }
 }

@@ -141,6 +141,7 @@ fn write(field: &Field<'_>, parts: WriteParts) -> Step {
             done,
             undo: parts.undo,
             rests: parts.rests.map(|words| Clean::line(&words)),
+            told_anew: false,
         })),
     }
 }

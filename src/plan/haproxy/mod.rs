@@ -244,6 +244,8 @@ impl Seat<'_> {
                     poll_ms: limits::VERIFY_POLL_MS,
                     deadline_ms: what.deadline_ms,
                 },
+                // Somebody may reload HAProxy at any time: what its file says is all that it remembers.
+                told_anew: matches!(what.undo, Undo::Send { .. }),
                 undo: what.undo,
                 rests: None,
             })),

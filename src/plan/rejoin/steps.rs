@@ -62,6 +62,7 @@ fn start(field: &Field<'_>, unit: &Clean) -> Step {
             node: seat.name().clone(),
             request: fence::start_read_only(unit, seat.dialect),
             rests: None,
+            told_anew: false,
             binds: Vec::new(),
             before: vec![fenced(seat)],
             guards: vec![check(&field.primary, DatabaseExpect::Writable)],

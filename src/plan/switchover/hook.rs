@@ -129,6 +129,7 @@ impl<'a> Hook<'a> {
                 done,
                 undo,
                 rests: None,
+                told_anew: false,
             })),
         }
     }

@@ -131,6 +131,7 @@ impl<'s> Parts<'s> {
                 done: self.done,
                 undo: self.undo,
                 rests: None,
+                told_anew: false,
             })),
         }
     }
@@ -287,6 +288,7 @@ fn balancer(endpoint: &Endpoint<'_>, what: Balanced) -> Step {
             after: until(checks(&[(what.server, what.done)]), 1, QUICK_POLL_MS, what.deadline_ms),
             undo: what.undo,
             rests: None,
+            told_anew: false,
         })),
     }
 }

@@ -368,6 +368,7 @@ fn set(field: &Field<'_>, seat: &Seat<'_>) -> Step {
             request: request(&field.value, &seat.running),
         },
         rests: None,
+        told_anew: false,
     };
     let title = format!("{}: {} becomes {}", seat.node.name, field.setting.key, field.words());
     step(&title, Action::Write(Box::new(write)))

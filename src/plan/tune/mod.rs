@@ -255,6 +255,7 @@ fn change_file_step(title: &str, node: &NodeName, keeping: &Keeping) -> Step {
         after: until(done, 1),
         undo: Undo::Send { label: "the file as it was".into(), request: request(back) },
         rests: None,
+        told_anew: false,
     };
     step(title, Action::Write(Box::new(write)))
 }
@@ -280,6 +281,7 @@ fn persist(field: &Field<'_>, seat: &Seat<'_>, kept: &str) -> Step {
             request: statements::persist_back(unit, seat, kept, &field.value),
         },
         rests: None,
+        told_anew: false,
     };
     let title = format!("{}: {} becomes {} and is kept", seat.node.name, seat.name, field.value_words());
     step(&title, Action::Write(Box::new(write)))
@@ -321,6 +323,7 @@ fn set(field: &Field<'_>, seat: &Seat<'_>) -> Step {
             request: statements::set(unit, seat, &field.value, &seat.running),
         },
         rests: None,
+        told_anew: false,
     };
     step(&format!("{}: {} becomes {}", seat.node.name, seat.name, field.value_words()), Action::Write(Box::new(write)))
 }

@@ -276,6 +276,7 @@ fn write(field: &Field<'_>, lift: &Lift<'_>) -> Step {
                 request: way::set_number(&lift.path, lift.from),
             },
             rests: None,
+            told_anew: false,
         })),
     }
 }

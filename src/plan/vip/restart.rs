@@ -114,6 +114,7 @@ fn write(field: &Field<'_>, change: Change) -> Step {
             done,
             after,
             rests: None,
+            told_anew: false,
             undo: Undo::Send { label: label.into(), request: service(back) },
         })),
     }

@@ -235,6 +235,13 @@ impl<'r> EndedRun<'r> {
     fn states(&self) -> Vec<Proof> {
         let mut proofs = vec![Proof::Nothing; self.opening.plan.body.steps.len()];
         for record in self.records {
+            if let Entry::Forgotten { steps, .. } = &record.entry {
+                for step in steps {
+                    if let Some(known) = proofs.get_mut(*step) {
+                        *known = Proof::Nothing;
+                    }
+                }
+            }
             let (step, proof) = match &record.entry {
                 Entry::StepEnded { step, direction, outcome, .. } => match (direction, outcome) {
                     // An undo whose effect nobody knows does not take back what is proven.

@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// How it is known that an undo has nothing left to do.
+const FORGOTTEN: &str = "everything is as it was at the beginning: a reload has undone it";
+
 /// A write in progress.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Act {
@@ -123,6 +126,9 @@ impl Machine {
             Ok(last) => last.unwrap_or(first),
             Err(hole) => return self.give_up(&format!("A step has no value for {hole}.")),
         };
+        if act.direction == Direction::Forward {
+            self.note_listener(act.step);
+        }
         act.began = self.now.mono;
         act.stage = Stage::Announced { seq, request };
         self.phase = Phase::Act(act);
@@ -236,6 +242,13 @@ impl Machine {
             let how = Clean::line(&judged.seen.iter().map(Clean::as_str).collect::<Vec<_>>().join("; "));
             return self.is_done(&mut act, &how);
         }
+        match act.direction {
+            Direction::Forward if self.tells_anew(Some(&act)) => return,
+            Direction::Back if self.is_back_at_the_beginning(act.step) => {
+                return self.is_done(&mut act, &FORGOTTEN.into());
+            }
+            Direction::Forward | Direction::Back => {}
+        }
         if self.is_late(&poll) {
             if self.rests(&act, &judged.trouble) {
                 return;
@@ -282,8 +295,25 @@ impl Machine {
         }
         // A step that cannot be undone may have had a part of its effect: only *done* is certain of it.
         let may_be_partly = matches!(write.undo, Undo::Irreversible { is_whole: false, .. });
-        let is_certain = origin.verdict == Tri::Holds && !may_be_partly;
-        poll.held = if is_certain { poll.held + 1 } else { 0 };
+        match act.direction {
+            // The answer was lost, and whoever may have heard it is gone.
+            Direction::Forward if then == Then::Verify && self.tells_anew(Some(&act)) => return,
+            Direction::Back if self.is_back_at_the_beginning(act.step) => {
+                return self.is_done(&mut act, &FORGOTTEN.into());
+            }
+            Direction::Forward | Direction::Back => {}
+        }
+        let is_gone = || act.direction == Direction::Forward && self.is_back_at_the_beginning(act.step);
+        let is_certain = (origin.verdict == Tri::Holds || is_gone()) && !may_be_partly;
+        // Neither stands, and what stands there is what the file says to a process that started anew.
+        let is_replaced = !is_certain
+            && done.verdict == Tri::Fails
+            && before.verdict == Tri::Fails
+            && self.is_other_process(act.step);
+        poll.held = if is_certain || is_replaced { poll.held + 1 } else { 0 };
+        if poll.held >= SETTLE_LOOKS && is_replaced {
+            return self.was_replaced(&act, why);
+        }
         if poll.held >= SETTLE_LOOKS {
             if let Some(seen) = self.went_back(act.step) {
                 let how = format!("Step {} does not stand: {why}; {seen}.", act.step + 1);
@@ -326,6 +356,7 @@ impl Machine {
         match act.direction {
             Direction::Forward => {
                 self.steps[act.step] = StepState::Done;
+                self.note_listener(act.step);
                 self.next_step();
             }
             Direction::Back => {
@@ -337,7 +368,10 @@ impl Machine {
 
     fn had_no_effect(&mut self, act: &Act, how: &Clean) {
         match act.direction {
-            Direction::Forward => self.refrain(act, &format!("Step {} was not done: {how}.", act.step + 1)),
+            Direction::Forward => {
+                let reloaded = self.words_if_reloaded();
+                self.refrain(act, &format!("Step {} was not done: {how}.{reloaded}", act.step + 1));
+            }
             Direction::Back => {
                 self.step_ended(act.step, act.direction, Outcome::NotDone, how, act.began);
                 self.needs_operator(&format!("The undo of step {} had no effect: {how}.", act.step + 1));

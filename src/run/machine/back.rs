@@ -51,6 +51,13 @@ impl Machine {
                 self.unwind();
             }
             (Tri::Holds, _) => self.announce(act, done.seen),
+            _ if self.is_back_at_the_beginning(step) => {
+                self.record(Entry::StepFound { step, direction: Direction::Back, seen: before.seen });
+                self.steps[step] = StepState::Undone;
+                self.unwind();
+            }
+            // What stands there is nobody's will, but what the file says to a process that started anew.
+            (Tri::Fails, Tri::Fails) if self.is_other_process(step) => self.announce(act, done.seen),
             (Tri::Fails, Tri::Fails) => {
                 let words = look_words(&[done]);
                 self.needs_operator(&format!(

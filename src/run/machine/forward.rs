@@ -18,6 +18,7 @@ impl Machine {
         match judged.verdict {
             Tri::Holds => {
                 self.premises_at = Some(self.now.mono);
+                self.note_listeners();
                 self.record(Entry::PremisesHeld { seen: judged.seen });
                 self.next_step();
             }
@@ -78,7 +79,11 @@ impl Machine {
         let rest = self.judge_rest(&mut act);
         let moved = [&before, &guards, &rest].into_iter().find(|judged| judged.verdict == Tri::Fails);
         if let Some(Judgement { trouble, .. }) = moved {
-            let why = format!("The world changed before step {}: {trouble}.", step + 1);
+            if self.tells_anew(None) {
+                return;
+            }
+            let reloaded = self.words_if_reloaded();
+            let why = format!("The world changed before step {}: {trouble}.{reloaded}", step + 1);
             return self.refrain(&act, &why);
         }
         let bound = self.bind(step);
@@ -131,10 +136,16 @@ impl Machine {
         };
         let guards = self.readings.judge(&wait.guards, Need::All);
         let judged = self.readings.judge(&wait.until.checks, wait.until.need);
-        if guards.verdict == Tri::Fails {
-            return self.fail(&format!("While waiting in step {}: {}.", step + 1, guards.trouble));
+        let is_as_wanted = judged.verdict == Tri::Holds && guards.verdict == Tri::Holds;
+        // While a word is awaited the locks are lent: what is forgotten then goes back.
+        if !is_as_wanted && !wait.is_hold() && self.tells_anew(None) {
+            return;
         }
-        let holds = judged.verdict == Tri::Holds && guards.verdict == Tri::Holds && !wait.is_hold();
+        if guards.verdict == Tri::Fails {
+            let reloaded = self.words_if_reloaded();
+            return self.fail(&format!("While waiting in step {}: {}.{reloaded}", step + 1, guards.trouble));
+        }
+        let holds = is_as_wanted && !wait.is_hold();
         poll.held = if holds { poll.held + 1 } else { 0 };
         if poll.held >= wait.until.holds {
             self.looked_at.clear();
@@ -166,7 +177,10 @@ impl Machine {
             ));
         }
         match wait.on_late {
-            OnLate::Fail => self.fail(&format!("Step {} ran out of time: {}.", step + 1, judged.trouble)),
+            OnLate::Fail => {
+                let reloaded = self.words_if_reloaded();
+                self.fail(&format!("Step {} ran out of time: {}.{reloaded}", step + 1, judged.trouble));
+            }
             OnLate::Rest(words) => self.finish(EndingKind::Stopped, &format!("{words}.")),
             OnLate::Tell { late, .. } => {
                 let seen: Vec<&str> = judged.seen.iter().map(Clean::as_str).collect();

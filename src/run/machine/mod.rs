@@ -1,9 +1,11 @@
 //! The machine: which event does what in which phase.
 //!
 //! `forward` carries steps out, `back` undoes them, `act` is what both share (look, announce, send, verify, settle),
-//! `hold` waits for an operator's word, `finish` ends the run, `recover` takes one up again.
+//! `anew` tells again what a process has forgotten, `hold` waits for an operator's word, `finish` ends the run, `recover` takes
+//! one up again.
 
 mod act;
+mod anew;
 mod back;
 mod breath;
 mod finish;
@@ -11,6 +13,7 @@ mod forward;
 mod hold;
 mod recover;
 
+pub(super) use anew::waits_behind;
 pub use recover::NotRecoverable;
 
 use super::{
@@ -32,6 +35,7 @@ use crate::{
     },
 };
 use act::{Act, Stage, look_words};
+use anew::Listeners;
 use breath::Breath;
 use hold::Held;
 use std::collections::BTreeSet;
@@ -75,6 +79,7 @@ pub struct Machine {
     /// How often they may be read anew, because reading something else took too long.
     premises_left: u32,
     held: Held,
+    listeners: Listeners,
     notes: Vec<Clean>,
     /// What the newest look of the present wait saw.
     looked_at: Vec<Clean>,
@@ -161,6 +166,7 @@ impl Machine {
             premises_at: None,
             premises_left: limits::PREMISES_ANEW_MAX,
             held: Held::default(),
+            listeners: Listeners::default(),
             notes: Vec::new(),
             looked_at: Vec::new(),
             next_seq,
@@ -279,6 +285,8 @@ impl Machine {
             Phase::Recovering(poll) => self.saw_after_crash(poll),
             Phase::Act(act) => self.saw_act(act),
             Phase::Wait { step, poll } => self.saw_wait(step, poll),
+            // What is forgotten before the last word is told again, too.
+            Phase::Survey { ending, .. } if ending.kind != EndingKind::NeedsOperator && self.tells_anew(None) => {}
             Phase::Survey { ending, .. } => self.close(*ending),
             other => self.phase = other,
         }

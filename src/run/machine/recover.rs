@@ -112,6 +112,12 @@ impl Machine {
                 let step = known(*step)?;
                 (self.steps[step], self.late[step]) = (StepState::Waited, *late);
             }
+            Entry::Forgotten { steps, .. } => {
+                for step in steps {
+                    known(*step)?;
+                }
+                self.begin_again(steps);
+            }
             Entry::Holding { step, until } => {
                 known(*step)?;
                 self.held.until = Some(*until);
@@ -149,6 +155,7 @@ impl Machine {
             let is_behind = broken_at.is_some_and(|at| self.is_one_breath(at, step));
             let done = self.readings.judge(&write.done, Need::All);
             let before = self.readings.judge(&write.before, Need::All);
+            let forgotten = if done.verdict == Tri::Holds { Vec::new() } else { self.forgotten_meanwhile(step) };
             // What leaves no state behind looks done wherever there was nothing to do.
             let leaves_none = matches!(write.undo, Undo::Irreversible { is_whole: false, .. });
             judged[step] = match (done.verdict, before.verdict, self.steps[step]) {
@@ -163,6 +170,13 @@ impl Machine {
                 // Never took effect, or was forgotten since (a reload).
                 (_, Tri::Holds, _) => StepState::Pending,
                 (_, _, StepState::InDoubt(Direction::Forward)) if is_behind => StepState::Pending,
+                (_, _, StepState::InDoubt(Direction::Back)) if !forgotten.is_empty() => StepState::Undone,
+                _ if !forgotten.is_empty() => {
+                    for earlier in &forgotten {
+                        judged[*earlier] = StepState::Pending;
+                    }
+                    StepState::Pending
+                }
                 _ => {
                     unclear.push(format!("step {}: {}", step + 1, super::look_words(&[done, before])));
                     StepState::Unknown
@@ -176,6 +190,7 @@ impl Machine {
         if unclear.is_empty() {
             self.write_judgement(&judged);
             self.steps = judged;
+            self.note_listeners();
             return self.take_up();
         }
         if self.is_late(&poll) {
@@ -235,7 +250,7 @@ impl Machine {
     }
 
     /// The steps that only the world can tell about: of each thing on a node that a probe tells about the last one that
-    /// changed its state, and every one that was interrupted.
+    /// changed its state, the last one that told each thing what a process may forget, and every one that was interrupted.
     fn in_question(&self) -> Vec<usize> {
         let mut known = std::collections::BTreeSet::new();
         let mut steps = Vec::new();
@@ -253,6 +268,8 @@ impl Machine {
                 }
             }
         }
+        let last_told: Vec<usize> = self.last_told().into_iter().filter(|step| !steps.contains(step)).collect();
+        steps.extend(last_told);
         steps
     }
 

@@ -232,6 +232,7 @@ fn set(field: &Field<'_>, seat: &Seat<'_>, (knob, old): &(Knob, u64)) -> Option<
         after,
         undo,
         rests: None,
+        told_anew: false,
     };
     Some(step(&format!("{}: {}", seat.node.name, knob.says(value)), Action::Write(Box::new(write))))
 }

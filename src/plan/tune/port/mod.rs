@@ -203,6 +203,7 @@ fn write(field: &Field<'_>, task: CountdownTask, [before, guards, done]: [Vec<Ch
         after: until(done, Need::All, LOOK_POLL_MS, SEEN_MS),
         undo,
         rests: None,
+        told_anew: false,
     }
 }
 
