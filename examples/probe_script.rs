@@ -43,6 +43,7 @@ fn main() -> std::io::Result<()> {
             | Call::SqlWrite { .. }
             | Call::FileEdit { .. }
             | Call::Countdown { .. }
+            | Call::Hook { .. }
             | Call::LibvirtWrite { .. }) => format!("{other:?}"),
             Call::Tcp { send, .. } => send.to_string(),
             Call::Sql { sql, .. } => sql.to_string(),

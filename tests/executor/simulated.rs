@@ -105,20 +105,20 @@ impl Stage {
     }
 
     pub(super) async fn plan(&self, line: &str) -> Plan {
-        self.plan_in(self.world().await, line)
+        self.plan_in(&self.world().await, line)
     }
 
     /// A plan for what is known of the load balancers, and for what `more` has learned.
     pub(super) async fn plan_with(&self, more: impl AsyncFn(&Self, &mut World), line: &str) -> Plan {
         let mut world = self.world().await;
         more(self, &mut world).await;
-        self.plan_in(world, line)
+        self.plan_in(&world, line)
     }
 
-    fn plan_in(&self, world: World, line: &str) -> Plan {
+    fn plan_in(&self, world: &World, line: &str) -> Plan {
         let intent = Intent::parse(&line.split(' ').collect::<Vec<_>>()).unwrap();
         let policy = &self.inventory.settings.policy;
-        match plan::plan(&world, &self.inventory, &intent, policy, self.clock.now()) {
+        match plan::plan(world, &self.inventory, &intent, policy, self.clock.now()) {
             Ok(Planned::Plan(plan)) => *plan,
             other => panic!("{line}: {other:#?}"),
         }

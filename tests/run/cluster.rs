@@ -429,7 +429,7 @@ impl Cluster {
             return self.is_reachable(node.as_str()).then(|| self.cuts.facts(node.as_str()));
         }
         if let Some(facts) = self.endpoint.facts(probe, node.as_str()) {
-            return facts.filter(|_| probe == ProbeId::Hook || self.is_reachable(node.as_str()));
+            return (probe == ProbeId::Hook || self.is_reachable(node.as_str())).then_some(facts);
         }
         if let Some(hypervisor) = self.hypervisors.iter().find(|hypervisor| hypervisor.name == node.as_str()) {
             if probe == ProbeId::Countdown {
@@ -462,7 +462,7 @@ impl Cluster {
         if let Some(told) = vakt::wire::cut::told(&request.call) {
             return self.is_reachable(node.as_str()).then(|| self.cuts.send(node.as_str(), told));
         }
-        if self.endpoint.is_told(&request.call) {
+        if Endpoint::is_told(&request.call) {
             return self.is_reachable(node.as_str()).then(|| self.endpoint.send(node.as_str(), &request.call));
         }
         if let Some(database) = self.databases.iter_mut().find(|database| database.name == node.as_str()) {

@@ -111,7 +111,7 @@ impl Endpoint {
             keys = format!("address = \"{ADDRESS}\"\n");
         }
         if self.command.is_some() {
-            keys.push_str(&format!("command = [\"{COMMAND}\", \"--zone\", \"db.example.net\"]\n"));
+            keys = [keys, format!("command = [\"{COMMAND}\", \"--zone\", \"db.example.net\"]\n")].concat();
         }
         if keys.is_empty() { text } else { format!("{text}[write_endpoint]\n{keys}") }
     }
@@ -153,10 +153,10 @@ impl Endpoint {
     }
 
     /// What is read of it; `None` where the probe is about something else.
-    pub(super) fn facts(&self, probe: ProbeId, node: &str) -> Option<Option<Facts>> {
+    pub(super) fn facts(&self, probe: ProbeId, node: &str) -> Option<Facts> {
         match probe {
-            ProbeId::Hook => Some(self.command.as_ref().map(|command| Facts::Hook(Box::new(command.sample())))),
-            ProbeId::Presence => Some(Some(Facts::Presence(Box::new(self.sample(node)?)))),
+            ProbeId::Hook => self.command.as_ref().map(|command| Facts::Hook(Box::new(command.sample()))),
+            ProbeId::Presence => Some(Facts::Presence(Box::new(self.sample(node)?))),
             _ => None,
         }
     }
@@ -200,7 +200,7 @@ impl Endpoint {
     }
 
     /// Whether that is told to keepalived, and not to a database.
-    pub(super) fn is_told(&self, call: &Call) -> bool {
+    pub(super) fn is_told(call: &Call) -> bool {
         let Call::Exec { argv } = call else { return false };
         argv.iter().any(|word| word == FILE || word == "keepalived")
     }

@@ -3,7 +3,7 @@
 //!
 //! What makes keepalived move the address is one number in a file, which takes milliseconds; the address follows when
 //! keepalived has heard of it. So the number is written while nobody can write, and can be taken back until somebody can;
-//! the address is waited for afterwards. Stopping keepalived takes a second, and so comes afterwards, too.
+//! the address is waited for afterwards. Stopping keepalived takes seconds, and so comes afterwards, too.
 
 use super::{
     Lift, Reason, ReasonKind, Scene, Way,
@@ -148,7 +148,7 @@ fn effect(field: &Field<'_>, way: Option<&Way<'_>>) -> Vec<String> {
         ),
         Way::Restart => format!(
             "{address} moves from {holder} to {to}{along}: keepalived on {holder} stops once {to} takes writes, which takes \
-             about a second, and starts again; until then clients of the address reach {holder}, which takes no writes."
+             some seconds, and starts again; until then clients of the address reach {holder}, which takes no writes."
         ),
     }];
     effect.push(format!(

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex, OnceLock},
     thread,
@@ -27,13 +28,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(in crate::cluster) struct Scene {
     lab: Lab,
     folder: TempDir,
+    /// A configuration that says more than the lab's.
+    own_config: Option<String>,
 }
 
 impl Scene {
     /// `None`, with a word about it, when tests run without a lab.
     pub(in crate::cluster) fn take() -> Option<Self> {
         let lab = Lab::take_unhurried()?;
-        let scene = Self { lab, folder: tempfile::tempdir().unwrap() };
+        let scene = Self { lab, folder: tempfile::tempdir().unwrap(), own_config: None };
         restore();
         Some(scene)
     }
@@ -44,10 +47,24 @@ impl Scene {
 
     pub(in crate::cluster) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(crate::program::path());
-        command.arg("--config").arg(self.lab.config());
+        command.arg("--config").arg(self.own_config.as_deref().unwrap_or_else(|| self.lab.config()));
         command.arg("--state").arg(self.folder.path().join("state")).args(args);
         command.stdin(Stdio::null()).env_remove("VAKT_FAULT");
         command
+    }
+
+    /// A folder of its own, which goes with it.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The same with another configuration.
+    pub(super) fn configured(mut self, change: impl Fn(String, &Path) -> String) -> Self {
+        let text = std::fs::read_to_string(self.lab.config()).unwrap();
+        let path = self.folder().join("vakt.toml");
+        std::fs::write(&path, change(text, self.folder())).unwrap();
+        self.own_config = Some(path.to_str().unwrap().to_owned());
+        self
     }
 
     pub(in crate::cluster) fn vakt(&self, args: &[&str]) -> Output {
