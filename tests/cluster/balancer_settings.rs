@@ -259,3 +259,49 @@ fn an_edit_by_somebody_else_and_a_file_that_haproxy_refuses_are_left_as_they_are
     assert_eq!((left, limit.as_str()), (bad, "100"));
     assert_eq!(files(), before);
 }
+
+/// A page that servers are asked for, and the weight of one: both are taken from the file only.
+#[test]
+fn a_page_and_a_weight_are_written_into_the_file_and_a_page_that_nobody_answers_is_not() {
+    let Some(lab) = Lab::take_unhurried() else { return };
+    let page = "haproxy.option.httpchk@web_cluster";
+    let before = files();
+    let up = || ["web01", "web02", "web03"].map(|name| stat(NODE, &format!("web_cluster,{name}"), "status"));
+    // Somebody forgot the page.
+    on(
+        NODE,
+        &format!(
+            "cp -p {CONFIG} /root/haproxy.cfg.test; sed -i '/option httpchk/d' {CONFIG}; systemctl reload haproxy"
+        ),
+    );
+    served(&mut lab.watch(), NODE);
+    let without = files();
+    let shown = told(&lab, "haproxy.option.httpchk");
+    let bad = set(&lab, NODE, &[page, "/nonsense", "--persist"]);
+    let (bad_files, bad_up) = (files(), up());
+    let good = set(&lab, NODE, &[page, "/health", "--persist"]);
+    let asked_for =
+        on(NODE, &format!("sed -n '/^backend web_cluster/,/^$/p' {CONFIG} | grep -c 'option httpchk GET /health'"));
+    let status = stat(NODE, "web_cluster,web01", "check_status");
+    let back = set(&lab, NODE, &[page, "/health", "--put-back"]);
+    let back_files = files();
+    on(NODE, &format!("mv /root/haproxy.cfg.test {CONFIG}; systemctl reload haproxy"));
+    served(&mut lab.watch(), NODE);
+    assert!(shown.iter().any(|row| row["marks"].to_string().contains("not_as_advised")), "{shown:#?}");
+    assert_eq!(bad.0, Some(5), "{}", bad.1);
+    assert_eq!((bad_files.as_str(), bad_up), (without.as_str(), ["UP", "UP", "UP"].map(str::to_owned)), "{}", bad.1);
+    assert_eq!(good.0, Some(0), "{}", good.1);
+    assert_eq!((asked_for.as_str(), status.as_str()), ("1", "L7OK"), "{}", good.1);
+    assert_eq!((back.0, back_files), (Some(0), without), "{}", back.1);
+    assert_eq!(files(), before);
+
+    let weight = "haproxy.server.weight@web_cluster/web03";
+    let runs = || stat(NODE, "web_cluster,web03", "weight");
+    reached(&lab, NODE, &[weight, "50", "--persist"]);
+    assert_eq!(runs(), "50");
+    answer(&["exec", NODE, "systemctl", "restart", "haproxy"]);
+    served(&mut lab.watch(), NODE);
+    assert_eq!(runs(), "50", "after a restart");
+    reached(&lab, NODE, &[weight, "50", "--put-back"]);
+    assert_eq!((files(), runs().as_str()), (before, "1"));
+}

@@ -26,4 +26,5 @@ mod spike;
 mod spike_by_keys;
 mod switches;
 mod switchover;
+mod ten_nodes;
 mod twenty_settings;

@@ -18,14 +18,14 @@ const BALANCERS: [&str; 2] = ["lb01", "lb02"];
 const WARM_UP: Duration = Duration::from_secs(3);
 
 /// The lab under load; everybody is in service again afterwards, also when a test fails.
-struct Scene {
-    lab: Lab,
+pub(super) struct Scene {
+    pub(super) lab: Lab,
     /// Nodes that were drained, the newest last.
     drained: Vec<&'static str>,
 }
 
 impl Scene {
-    fn take() -> Option<Self> {
+    pub(super) fn take() -> Option<Self> {
         let scene = Self { lab: Lab::take_unhurried()?, drained: Vec::new() };
         run(&["load", "start"]);
         let start = now();
@@ -43,12 +43,12 @@ impl Scene {
         said.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    fn drain(&mut self, node: &'static str) -> String {
+    pub(super) fn drain(&mut self, node: &'static str) -> String {
         self.drained.push(node);
         self.must(&["node.drain", node], 0)
     }
 
-    fn undrain(&mut self, node: &'static str) -> String {
+    pub(super) fn undrain(&mut self, node: &'static str) -> String {
         let said = self.must(&["node.undrain", node], 0);
         self.drained.retain(|drained| *drained != node);
         said
@@ -86,7 +86,7 @@ fn stat(server: &str, column: &str) -> Vec<String> {
 
 /// Milliseconds since 1970, as the visitors write them down.
 #[expect(clippy::disallowed_methods, reason = "compared with what the visitors wrote down")]
-fn wall_ms() -> u128 {
+pub(super) fn wall_ms() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()
 }
 

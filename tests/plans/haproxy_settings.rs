@@ -62,6 +62,11 @@ fn with_file(change: impl Fn(&str) -> String) -> Cluster {
     cluster
 }
 
+/// Nobody asks the servers for a page.
+fn unasked() -> Cluster {
+    with_file(|text| text.replace("    option httpchk GET /health\n", "\n"))
+}
+
 pub(super) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
     let timed = done(cluster(), "tune.set edge haproxy.timeout.queue@web_cluster 5s --persist");
     let limited = done(cluster(), "tune.set edge haproxy.server.maxconn@web_cluster 150 --persist");
@@ -78,6 +83,8 @@ pub(super) fn corpus() -> Vec<(&'static str, Cluster, &'static str)> {
         ("limit_put_back", limited, "tune.set edge haproxy.server.maxconn@web_cluster 100 --put-back"),
         ("timeout_persist", cluster(), "tune.set edge haproxy.timeout.queue@web_cluster 5s --persist"),
         ("timeout_carried", switched_over(), "tune.set lb01 haproxy.timeout.connect@defaults 2s --persist"),
+        ("page_persist", unasked(), "tune.set edge haproxy.option.httpchk@web_cluster /health --persist"),
+        ("weight_persist", cluster(), "tune.set edge haproxy.server.weight@web_cluster/web03 50 --persist"),
         ("timeout_put_back", timed, "tune.set edge haproxy.timeout.queue@web_cluster 5s --put-back"),
     ]
 }
@@ -143,12 +150,49 @@ fn every_refusal_names_what_speaks_against_it() {
             &[Kind::NoWay],
         ),
     ];
+    each_is_refused(cases);
+}
+
+fn each_is_refused(cases: Vec<(&str, Cluster, &str, &[ReasonKind])>) {
     for (name, cluster, line, kinds) in cases {
         let planned = planned(&cluster, line);
         golden(name, &planned);
-        let found: Vec<Kind> = planned.unwrap_err().reasons.iter().map(|reason| reason.kind).collect();
+        let found: Vec<ReasonKind> = planned.unwrap_err().reasons.iter().map(|reason| reason.kind).collect();
         assert_eq!(found, kinds, "{name}");
     }
+}
+
+#[test]
+fn a_page_and_a_weight_are_refused_where_they_would_not_be_what_was_asked_for() {
+    use ReasonKind as Kind;
+    let otherwise = with_file(|text| text.replace("httpchk GET /health", "httpchk HEAD /health"));
+    each_is_refused(vec![
+        (
+            "refused_page_value",
+            cluster(),
+            "tune.set lb01 haproxy.option.httpchk@web_cluster health --persist",
+            &[Kind::NotFit],
+        ),
+        ("refused_page_run", unasked(), "tune.set lb01 haproxy.option.httpchk@web_cluster /health", &[Kind::NoWay]),
+        (
+            "refused_page_otherwise",
+            otherwise,
+            "tune.set lb01 haproxy.option.httpchk@web_cluster /health --persist",
+            &[Kind::NotFit],
+        ),
+        (
+            "refused_weight_range",
+            cluster(),
+            "tune.set lb01 haproxy.server.weight@web_cluster/web03 300 --persist",
+            &[Kind::NotFit],
+        ),
+        (
+            "refused_weight_runs",
+            cluster().with("web03", |server| server.weight = 40),
+            "tune.set lb01 haproxy.server.weight@web_cluster/web03 50 --persist",
+            &[Kind::Busy],
+        ),
+    ]);
 }
 
 #[test]
@@ -217,6 +261,8 @@ fn what_was_persisted_is_put_back_byte_for_byte() {
         ("haproxy.server.inter@web_cluster/web03", "1s", "500", "    server web03 10.10.0.23:80 inter 1s\n"),
         ("haproxy.timeout.connect@defaults", "1500ms", "1000", "    timeout connect 1500ms\n"),
         ("haproxy.timeout.client@mysql_front", "30m", "3600000", "    timeout client 30m\n"),
+        ("haproxy.option.httpchk@web_cluster", "/ready", "/health", "    option httpchk GET /ready\n"),
+        ("haproxy.server.weight@web_cluster/web02", "70", "70", "    server web02 10.10.0.22:80 weight 70\n"),
         ("haproxy.timeout.server@web_cluster", "20s", "30000", "backend web_cluster\n    timeout server 20s\n"),
     ];
     let before = files(&mut cluster());
@@ -278,4 +324,28 @@ fn a_file_that_haproxy_refuses_and_one_that_somebody_edited_are_left_as_they_are
     assert_ne!(ending.kind, EndingKind::Reached);
     assert!(harness.sent.is_empty() && ending.why.as_str().contains("haproxy.cfg"), "{ending:?}");
     assert_eq!(files(&mut harness.cluster), before);
+}
+
+/// A page that a server does not answer takes it out of traffic: the file is put back, also on those that had it already.
+#[test]
+fn where_a_server_does_not_answer_the_new_page_everything_is_put_back() {
+    let start = unasked().with("web02", |server| server.healthy = false);
+    let before = files(&mut start.clone());
+    let (mut after, ending) = run(start, "tune.set edge haproxy.option.httpchk@web_cluster /health --persist");
+    assert_eq!(ending.kind, EndingKind::RolledBack, "{ending:?}");
+    assert!(ending.why.as_str().contains("web02"), "{}", ending.why);
+    assert_eq!(files(&mut after), before);
+    let good = done(unasked(), "tune.set edge haproxy.option.httpchk@web_cluster /health --persist");
+    for balancer in ["lb01", "lb02"] {
+        assert!(file(&mut good.clone(), balancer).contains("backend web_cluster\n    option httpchk GET /health\n"));
+    }
+}
+
+#[test]
+fn a_weight_in_the_file_runs_behind_the_reload() {
+    let mut after = done(cluster(), "tune.set edge haproxy.server.weight@web_cluster/web03 50 --persist");
+    for balancer in ["lb01", "lb02"] {
+        let server = after.on(balancer).server("web03");
+        assert_eq!((server.weight, server.weight_in_file), (50, 50));
+    }
 }

@@ -18,6 +18,13 @@ use vakt::{
 const FILES: &str = include_str!("../captures/tuning/debian-12-lab/balancer.files.txt");
 pub(crate) const CONFIG: &str = "/etc/haproxy/haproxy.cfg";
 
+fn said(tuning: &TuningSample, key: &str) -> Option<u64> {
+    let Figure::Known(config) = &tuning.haproxy else { panic!("no file") };
+    let standing = config.standing(key).unwrap();
+    let value = standing.counts()?.value.to_string();
+    value_in_file(vakt::model::tuning::Unit::Count, &value)?.parse().ok()
+}
+
 /// What a process takes at most.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Limits {
@@ -129,12 +136,7 @@ impl Limits {
     /// What a new process begins with.
     fn read_file(&mut self) {
         let tuning = self.tuning();
-        let Figure::Known(config) = &tuning.haproxy else { panic!("no file") };
-        let says = |key: &str| {
-            let standing = config.standing(key).unwrap();
-            let value = standing.counts().map(|found| found.value.to_string());
-            value.and_then(|value| value_in_file(vakt::model::tuning::Unit::Count, &value)?.parse::<u64>().ok())
-        };
+        let says = |key: &str| said(&tuning, key);
         self.pid += 7;
         self.connections = says("haproxy.maxconn").unwrap_or(2_000);
         self.connection_rate = says("haproxy.connection_rate").unwrap_or(0);
@@ -145,6 +147,11 @@ impl Limits {
         for (backend, name, limit) in &mut self.servers {
             *limit = says(&format!("haproxy.server.maxconn@{backend}/{name}")).unwrap_or(0);
         }
+    }
+
+    /// The number that the file says.
+    fn says(&self, key: &str) -> Option<u64> {
+        said(&self.tuning(), key)
     }
 
     /// All of it in one number.
@@ -164,10 +171,17 @@ impl Balancer {
         let FileJudge::Haproxy { reload } = &edit.judge else { panic!("{edit:?}") };
         if let (Ok(()), Some(reload)) = (&done, reload) {
             self.limits.read_file();
+            for server in &mut self.servers {
+                let weight = self.limits.says(&format!("haproxy.server.weight@{}/{}", server.backend, server.name));
+                let weight = weight.unwrap_or(100);
+                if weight != server.weight_in_file {
+                    (server.weight, server.weight_in_file) = (weight, weight);
+                }
+            }
             if reload.state_file.is_none() {
                 for server in &mut self.servers {
                     server.told = if server.disabled { AdminState::Maint } else { AdminState::Ready };
-                    server.weight = 100;
+                    server.weight = server.weight_in_file;
                 }
             }
         }

@@ -7,7 +7,8 @@ use crate::model::{
     inventory::Node,
     text::Clean,
     tuning::{
-        Advice, Basis, HaproxyConfig, How, Knob, OF, Peak, Setting, TuningSample, advise, catalogue, value_in_file,
+        Advice, Basis, HaproxyConfig, How, Knob, NoStanding, OF, Peak, Setting, TuningSample, advise, catalogue,
+        value_in_file,
     },
     world::NodeFacts,
 };
@@ -125,6 +126,7 @@ fn configured(config: Figure<&HaproxyConfig>, setting: &Setting, key: &str) -> F
                 None => Figure::Unknown(Unknown::Malformed),
             },
         },
+        Err(NoStanding::OtherWay { .. }) => Figure::Unknown(Unknown::Malformed),
         Err(_) => Figure::Unknown(Unknown::Missing),
     }
 }
@@ -186,5 +188,11 @@ fn in_file_only(setting: &'static Setting, node: &Node, config: Figure<&HaproxyC
         }
         row
     };
-    known.parts(&setting.key).into_iter().map(of_part).collect()
+    let mut parts = known.parts(&setting.key);
+    if setting.key == "haproxy.option.httpchk" {
+        // Where it is missing is what matters here.
+        let missing = known.checked_http_backends().into_iter().filter(|part| !parts.contains(part));
+        parts.extend(missing.collect::<Vec<_>>());
+    }
+    parts.into_iter().map(of_part).collect()
 }

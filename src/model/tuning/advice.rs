@@ -98,7 +98,10 @@ fn fixed(setting: &Setting, running: &Figure<Clean>, basis: &Basis) -> Advice {
             // HAProxy says nothing where there is no limit.
             Figure::Unknown(Unknown::Missing) => Advice::Value {
                 value: Clean::default(),
-                words: "a limit: what one server can carry at once".into(),
+                words: match setting.unit {
+                    Unit::Path => "a page that a server answers well only while it can serve".into(),
+                    _ => "a limit: what one server can carry at once".into(),
+                },
                 is_met: Figure::Known(false),
             },
             Figure::Unknown(why) => Advice::Unknown(Clean::line(&why.to_string())),

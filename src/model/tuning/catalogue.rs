@@ -268,7 +268,7 @@ impl Setting {
             if self.is_relaxed(value) {
                 return Err("what is advised loses something".to_owned());
             }
-        } else if !self.unit.is_number() && !matches!(self.recommend, Rule::None {}) {
+        } else if !self.unit.is_number() && !matches!(self.recommend, Rule::None {} | Rule::IsSet {}) {
             return Err("its rule is about numbers".to_owned());
         }
         if self.why.is_empty() || self.risk.is_empty() {

@@ -134,20 +134,28 @@ pub enum NoStanding {
         /// The line.
         line: u32,
     },
+    /// It is said in a way in which its value is not one word.
+    #[error("{file}:{line} says it in another way, which is left as it is")]
+    OtherWay {
+        /// The file.
+        file: Clean,
+        /// The line.
+        line: u32,
+    },
     /// That part has no such setting.
     #[error("{0} has no such setting")]
     NotThere(Clean),
 }
 
 /// A section with its lines.
-struct Section<'a> {
-    kind: String,
-    name: String,
+pub(super) struct Section<'a> {
+    pub(super) kind: String,
+    pub(super) name: String,
     head: &'a ConfigLine,
     /// With their words, and whether they stand in a condition.
-    lines: Vec<(&'a ConfigLine, Vec<Word>, bool)>,
+    pub(super) lines: Vec<(&'a ConfigLine, Vec<Word>, bool)>,
     /// The section `defaults` that counts for it, by its place.
-    defaults: Option<usize>,
+    pub(super) defaults: Option<usize>,
 }
 
 /// The words of a setting in a file.
@@ -166,7 +174,9 @@ fn words_of(key: &str) -> Option<(Scope, &'static [&'static str])> {
         "haproxy.timeout.queue" => (BACK, &["timeout", "queue"]),
         "haproxy.timeout.check" => (BACK, &["timeout", "check"]),
         "haproxy.timeout.http-request" => (BOTH, &["timeout", "http-request"]),
+        "haproxy.option.httpchk" => (BACK, &["option", "httpchk", "GET"]),
         "haproxy.server.maxconn" => (Scope::Server, &["maxconn"]),
+        "haproxy.server.weight" => (Scope::Server, &["weight"]),
         "haproxy.server.inter" => (Scope::Server, &["inter"]),
         "haproxy.server.rise" => (Scope::Server, &["rise"]),
         "haproxy.server.fall" => (Scope::Server, &["fall"]),
@@ -178,6 +188,7 @@ fn words_of(key: &str) -> Option<(Scope, &'static [&'static str])> {
 pub fn value_in_file(unit: Unit, raw: &str) -> Option<String> {
     match unit {
         Unit::Milliseconds => time_ms(raw.trim()).map(|ms| ms.to_string()),
+        Unit::Path => unit.canonical(raw),
         _ => raw.trim().parse::<u64>().ok().map(|number| number.to_string()),
     }
 }
@@ -292,42 +303,13 @@ impl HaproxyConfig {
         let found = self.lines.iter().map(|line| (line, words(line.text.as_str())));
         found.into_iter().find(|(_, words)| begins(words, start))
     }
-
-    /// Whether HAProxy itself raises what a server gets once it is up: `slowstart` in its line, or in a `default-server` that
-    /// counts for it.
-    pub fn starts_slowly(&self, backend: &str, server: &str) -> bool {
-        let sections = sections(&self.lines);
-        let found =
-            sections.iter().find(|one| matches!(one.kind.as_str(), "backend" | "listen") && one.name == backend);
-        let Some(found) = found else { return false };
-        let says = |words: &[Word]| words.iter().any(|word| word.text == "slowstart");
-        let is_own = |words: &[Word]| begins(words, &["default-server"]) || begins(words, &["server", server]);
-        let defaults = found.defaults.and_then(|place| sections.get(place));
-        let of_defaults = defaults.into_iter().flat_map(|section| &section.lines);
-        found.lines.iter().chain(of_defaults).any(|(_, words, _)| is_own(words) && says(words))
-    }
-
-    /// Whether a backend takes states of its servers over from the file that is named for all.
-    pub fn takes_states_over(&self, backend: &str) -> bool {
-        let sections = sections(&self.lines);
-        let says = |section: &Section<'_>| {
-            let line = section.lines.iter().rev().find(|(_, words, _)| begins(words, &["load-server-state-from-file"]));
-            line.map(|(_, words, is_conditional)| {
-                !is_conditional && words.get(1).is_some_and(|word| word.text == "global")
-            })
-        };
-        let found =
-            sections.iter().find(|one| matches!(one.kind.as_str(), "backend" | "listen") && one.name == backend);
-        let defaults = || found?.defaults.and_then(|place| sections.get(place)).and_then(says);
-        found.and_then(says).or_else(defaults).unwrap_or(false)
-    }
 }
 
-fn begins(words: &[Word], start: &[&str]) -> bool {
+pub(super) fn begins(words: &[Word], start: &[&str]) -> bool {
     words.len() > start.len() && words.iter().zip(start).all(|(word, wanted)| word.text == *wanted)
 }
 
-fn sections(lines: &[ConfigLine]) -> Vec<Section<'_>> {
+pub(super) fn sections(lines: &[ConfigLine]) -> Vec<Section<'_>> {
     let mut sections: Vec<Section<'_>> = Vec::new();
     let mut defaults = None;
     let mut depth = 0_u32;
@@ -408,12 +390,22 @@ impl<'a> Reader<'a> {
 
     /// What a line of a section itself says; the last one counts.
     fn own(&self, section: &Section<'_>) -> Result<Option<FileValue>, NoStanding> {
+        if let Some((line, ..)) = section.lines.iter().find(|(_, words, _)| self.is_said_otherwise(words)) {
+            return Err(NoStanding::OtherWay { file: line.file.clone(), line: line.line });
+        }
         let found = section.lines.iter().rev().find(|(_, words, _)| begins(words, self.keyword));
         let Some((line, words, is_conditional)) = found else { return Ok(None) };
         if *is_conditional {
             return Err(NoStanding::Conditional { file: line.file.clone(), line: line.line });
         }
         Ok(words.get(self.keyword.len()).map(|word| self.value(line, word)))
+    }
+
+    /// A keyword of three words ends with one that may be another: `option httpchk HEAD /`, or nothing at all.
+    fn is_said_otherwise(&self, words: &[Word]) -> bool {
+        let [first, second, _] = self.keyword else { return false };
+        let is_about_it = words.len() >= 2 && words[0].text == *first && words[1].text == *second;
+        is_about_it && !(begins(words, self.keyword) && words.len() == self.keyword.len() + 1)
     }
 
     fn value(&self, line: &ConfigLine, word: &Word) -> FileValue {
@@ -566,9 +558,19 @@ mod tests {
     }
 
     #[test]
-    fn states_are_taken_over_where_a_section_or_its_defaults_say_so() {
-        let config = config(TEXT);
-        assert!(config.takes_states_over("b") && !config.takes_states_over("c") && !config.takes_states_over("x"));
+    fn a_page_is_found_and_what_is_said_in_another_way_is_left_alone() {
+        let config = config(
+            "backend a\n option httpchk GET /health # all\nbackend b\n option httpchk HEAD /x\nbackend c\n  mode http\n\
+             backend d\n option httpchk GET /x HTTP/1.1\n",
+        );
+        let standing = |part: &str| config.standing(&format!("haproxy.option.httpchk@{part}"));
+        assert_eq!(standing("a").unwrap().own.unwrap().value.as_str(), "/health");
+        let missing = standing("c").unwrap();
+        assert_eq!((missing.own, missing.spot.unwrap().words.as_str()), (None, "  option httpchk GET"));
+        for (part, line) in [("b", 4), ("d", 8)] {
+            let why = standing(part).unwrap_err().to_string();
+            assert_eq!(why, format!("/etc/haproxy/haproxy.cfg:{line} says it in another way, which is left as it is"));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Deliberately absent: where values come from (`wire::tuning`), and who differs from whom (`history::tuning`).
 
 mod advice;
+mod backends;
 mod catalogue;
 mod config;
 mod knob;

@@ -1,6 +1,9 @@
 //! The page about the catalogue: `docs/tuning.md` comes from it.
 
-use super::catalogue::{Catalogue, How, Place, Rule, Setting, Technology};
+use super::{
+    catalogue::{Catalogue, How, Place, Rule, Setting, Technology},
+    value::Unit,
+};
 use std::fmt::Write as _;
 
 /// The page.
@@ -82,6 +85,7 @@ fn rule(setting: &Setting) -> String {
         }
         Rule::AtLeast { value } => format!("at least {}", words(value)),
         Rule::AtMost { value } => format!("at most {}", words(value)),
+        Rule::IsSet {} if setting.unit == Unit::Path => "any page that says whether the server can serve".to_owned(),
         Rule::IsSet {} => "any limit".to_owned(),
         Rule::ShareOfMemory { percent_min, percent_max } => {
             format!("{percent_min} to {percent_max} % of the machine's memory, on a node whose only role is database")

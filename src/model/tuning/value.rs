@@ -16,6 +16,8 @@ pub enum Unit {
     Flag,
     /// One of some words.
     Word,
+    /// Where a page is on a web server.
+    Path,
     /// Milliseconds.
     Milliseconds,
     /// Reads and writes of a disk in a second.
@@ -41,6 +43,7 @@ impl Unit {
             Self::Flag => flag(raw).map(|is_on| if is_on { "ON" } else { "OFF" }.to_owned()),
             // `ON` is also what a server calls 1 where a switch has grown into a list of words.
             Self::Word => is_word(raw).then(|| flag_word(raw)),
+            Self::Path => is_path(raw).then(|| raw.to_owned()),
             Self::Bytes | Self::Count | Self::Percent | Self::Milliseconds | Self::OperationsPerSecond => number(raw),
         }
     }
@@ -51,13 +54,13 @@ impl Unit {
             Self::Bytes => canonical.parse().map_or_else(|_| canonical.to_owned(), bytes_words),
             Self::Percent => format!("{canonical} %"),
             Self::Milliseconds => format!("{canonical} ms"),
-            Self::Count | Self::Flag | Self::Word | Self::OperationsPerSecond => canonical.to_owned(),
+            Self::Count | Self::Flag | Self::Word | Self::Path | Self::OperationsPerSecond => canonical.to_owned(),
         }
     }
 
     /// Whether values are numbers.
     pub fn is_number(self) -> bool {
-        !matches!(self, Self::Flag | Self::Word)
+        !matches!(self, Self::Flag | Self::Word | Self::Path)
     }
 
     /// What it is called in documents.
@@ -68,6 +71,7 @@ impl Unit {
             Self::Percent => "percent",
             Self::Flag => "on or off",
             Self::Word => "a word",
+            Self::Path => "a path such as /health",
             Self::Milliseconds => "milliseconds",
             Self::OperationsPerSecond => "operations a second",
         }
@@ -93,6 +97,11 @@ fn flag_word(raw: &str) -> String {
 /// Only what may stand in a statement as it is.
 fn is_word(raw: &str) -> bool {
     raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Only what may stand in a line of a file as it is.
+fn is_path(raw: &str) -> bool {
+    raw.starts_with('/') && raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-~?=&+:,".contains(&byte))
 }
 
 /// `64M`, `75.000000`, `-1`, `4294967295`; nothing else is a number here.
@@ -159,6 +168,11 @@ mod tests {
             (Unit::Word, "o_direct", Some("O_DIRECT")),
             (Unit::Word, "1", Some("ON")),
             (Unit::Word, "a'b", None),
+            (Unit::Path, " /health.php?deep=1 ", Some("/health.php?deep=1")),
+            (Unit::Path, "health", None),
+            (Unit::Path, "/a b", None),
+            (Unit::Path, "/a#b", None),
+            (Unit::Path, "/a\\b", None),
         ];
         for (unit, raw, canonical) in cases {
             assert_eq!(unit.canonical(raw).as_deref(), canonical, "{unit:?} {raw}");

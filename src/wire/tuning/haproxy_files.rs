@@ -10,7 +10,8 @@ use crate::{
 /// Lines that are kept of all files.
 const LINES_MAX: usize = 4_000;
 /// Words, besides those that begin a section, by which a line that matters begins.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 13] = [
+    "mode",
     "maxconn",
     "maxconnrate",
     "maxsessrate",
@@ -25,18 +26,23 @@ const WORDS: [&str; 12] = [
     r"\.endif",
 ];
 
+/// `option httpchk METHOD PATH` as a whole. Behind these words headers may stand, secrets among them: of such a line only the
+/// beginning leaves the node.
+const HTTP_CHECK: &str = "^[[:blank:]]*option[[:blank:]]+httpchk([[:blank:]]+[^[:blank:]#]+){0,2}([[:blank:]]*(#.*)?$|[[:blank:]]+[^[:blank:]#])?";
+
 /// The part of the script, which leaves the files among its own words (`set --`). One process reads the lines of a file.
 pub(super) fn script() -> String {
     let words = [&SECTIONS[..], &WORDS].concat().join("|");
+    let lines = format!("^[[:blank:]]*({words})([[:blank:]].*)?$|{HTTP_CHECK}");
     format!(
         "; a=; for d in /proc/[0-9]*; do c=; {{ read -r c <$d/comm; }} 2>/dev/null; [ \"$c\" = haproxy ] || continue; \
          a=$(tr '\\0' '\\n' 2>/dev/null <$d/cmdline | {{ k=; while IFS= read -r w; do case $k:$w in f:*) printf '%s\\n' \"$w\"; k=;; \
          all:*) printf '%s\\n' \"$w\";; :-f) k=f;; :--) k=all;; esac; done; }}); [ -z \"$a\" ] || break; done; \
          [ -n \"$a\" ] || a=/etc/haproxy/haproxy.cfg; i=$IFS; IFS=$(printf '\\nx'); IFS=${{IFS%x}}; for w in $a; do \
          if [ -d \"$w\" ]; then w=\"$w/*.cfg\"; fi; for f in $w; do [ -f \"$f\" ] || continue; set -- \"$@\" \"$f\"; \
-         printf 'haproxy:%s\\n' \"$f\"; if [ -r \"$f\" ]; then grep -anE '^[[:blank:]]*({words})([[:blank:]]|$)' \"$f\"; \
+         printf 'haproxy:%s\\n' \"$f\"; if [ -r \"$f\" ]; then LC_ALL=C grep -anoE '{lines}' \"$f\"; \
          else printf 'closed:%s\\n' \"$f\"; fi; for g in \"$f\"{KEPT}*; do [ ! -r \"$g\" ] || {{ printf 'haproxykept:%s\\n' \"$g\"; \
-         grep -anE '^[[:blank:]]*({words})([[:blank:]]|$)' \"$g\"; }}; done; done; done; IFS=$i"
+         LC_ALL=C grep -anoE '{lines}' \"$g\"; }}; done; done; done; IFS=$i"
     )
 }
 

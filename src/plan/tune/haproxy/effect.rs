@@ -1,6 +1,9 @@
 //! What a change of a setting of HAProxy does, in sentences.
 
-use super::field::{Field, Seat};
+use super::{
+    field::{Field, Seat},
+    servers,
+};
 use crate::{
     model::{tune_act::Keep, tuning::Knob},
     plan::haproxy::list_words,
@@ -16,6 +19,7 @@ pub(super) fn effect(field: &Field<'_>, nodes: &str) -> Vec<String> {
     for seat in field.to_change() {
         effect.extend(knobs(field, seat));
         effect.extend(file(field, seat));
+        effect.extend(servers::effect(field, seat));
     }
     let left: Vec<&str> = field
         .seats
@@ -118,9 +122,12 @@ fn moves(field: &Field<'_>) -> Option<String> {
         "haproxy.timeout.queue" => "the queue of the backend, and answers 503",
         "haproxy.timeout.connect" | "haproxy.timeout.server" => "response times, and answers 503 and 504",
         "haproxy.timeout.client" | "haproxy.timeout.http-request" => "sessions that are open, and answers 408",
-        "haproxy.server.inter" | "haproxy.server.rise" | "haproxy.server.fall" | "haproxy.timeout.check" => {
-            "how soon a dead server is out of traffic, and failed checks"
-        }
+        "haproxy.server.weight" => "how often each server is chosen beside the others",
+        "haproxy.server.inter"
+        | "haproxy.server.rise"
+        | "haproxy.server.fall"
+        | "haproxy.timeout.check"
+        | "haproxy.option.httpchk" => "how soon a dead server is out of traffic, and failed checks",
         _ => return None,
     };
     Some(format!("What should move: {figures}. The end of the run tells them as they are then."))

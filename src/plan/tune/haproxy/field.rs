@@ -12,7 +12,7 @@ use crate::{
         inventory::Node,
         text::Clean,
         tune_act::{Keep, TuneAct},
-        tuning::{Knob, Setting, value_in_file},
+        tuning::{Knob, Setting, Unit, value_in_file},
     },
     plan::{
         refusal::{Reason, ReasonKind},
@@ -89,7 +89,10 @@ impl<'a> Field<'a> {
                 ReasonKind::NotFit,
                 format!("{} is no value of {}: it takes {}.", act.value, setting.key, setting.unit.name()),
                 Vec::new(),
-                "Write a whole number; a time may have a unit, such as 500ms, 30s or 5m.",
+                match setting.unit {
+                    Unit::Path => "Write where the page is, without blanks, such as /health or /health.php?deep=1.",
+                    _ => "Write a whole number; a time may have a unit, such as 500ms, 30s or 5m.",
+                },
             ));
         }
         let nodes = nodes(scene, act, reasons);

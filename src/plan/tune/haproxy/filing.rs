@@ -11,7 +11,9 @@ use crate::{
         ids::NodeName,
         text::Clean,
         tune_act::{Keep, TuneAct},
-        tuning::{ConfigLine, FileValue, HaproxyConfig, SettingsFile, Standing, Unit, catalogue, value_in_file},
+        tuning::{
+            ConfigLine, FileValue, HaproxyConfig, NoStanding, SettingsFile, Standing, Unit, catalogue, value_in_file,
+        },
         world::NodeFacts,
     },
     plan::{
@@ -41,6 +43,8 @@ pub(super) struct Sheet<'a> {
     files: &'a Figure<Vec<SettingsFile>>,
     unit: Unit,
     standing: Result<Standing, Clean>,
+    /// A line says it, in words that are not changed.
+    is_said_otherwise: bool,
     pub(super) age_ms: u64,
 }
 
@@ -51,11 +55,20 @@ impl<'a> Sheet<'a> {
         let sample = facts.tuning.fresh(scene.now.mono, limit_ms)?;
         let age_ms = facts.tuning.age_ms(scene.now.mono)?;
         let setting = catalogue().find(act.key.as_str())?;
-        let standing = match &sample.haproxy {
-            Figure::Known(config) => config.standing(act.key.as_str()).map_err(|why| Clean::line(&why.to_string())),
+        let found = sample.haproxy.as_ref().map(|config| config.standing(act.key.as_str()));
+        let is_said_otherwise = matches!(&found, Figure::Known(Err(NoStanding::OtherWay { .. })));
+        let standing = match found {
+            Figure::Known(found) => found.map_err(|why| Clean::line(&why.to_string())),
             Figure::Unknown(why) => Err(Clean::line(&why.to_string())),
         };
-        Some(Self { config: sample.haproxy.as_ref(), files: &sample.files, unit: setting.unit, standing, age_ms })
+        Some(Self {
+            is_said_otherwise,
+            config: sample.haproxy.as_ref(),
+            files: &sample.files,
+            unit: setting.unit,
+            standing,
+            age_ms,
+        })
     }
 
     /// The value that counts, in the one text of its unit.
@@ -85,6 +98,38 @@ impl<'a> Sheet<'a> {
     }
 }
 
+/// The files of a load balancer, where all of them are known.
+struct Known<'s> {
+    sheet: &'s Sheet<'s>,
+    standing: &'s Standing,
+    config: &'s HaproxyConfig,
+    files: &'s [SettingsFile],
+}
+
+fn known<'s>(field: &Field<'_>, seat: &'s Seat<'_>) -> Result<Known<'s>, Box<Reason>> {
+    let node = &seat.node.name;
+    let unknown = |why: &Clean| {
+        Box::new(Reason::new(
+            ReasonKind::UnknownFact,
+            format!("What the files of HAProxy on {node} say about {} is not known.", field.key),
+            vec![Clean::line(&format!("{node}: {why}"))],
+            "Name a part as it stands in the file, and let vakt's login read it; vakt tune shows which line counts.",
+        ))
+    };
+    let sheet = seat.sheet.as_ref().ok_or_else(|| unknown(&"they were not read lately".into()))?;
+    match (&sheet.standing, sheet.config, sheet.files) {
+        (Ok(standing), Figure::Known(config), Figure::Known(files)) => Ok(Known { sheet, standing, config, files }),
+        (Err(why), ..) if sheet.is_said_otherwise => Err(Box::new(Reason::new(
+            ReasonKind::NotFit,
+            format!("The file of HAProxy on {node} says {} in other words than vakt changes.", field.key),
+            vec![Clean::line(&format!("{node}: {why}"))],
+            "Edit this line by hand.",
+        ))),
+        (Err(why), ..) => Err(unknown(why)),
+        _ => Err(unknown(&"the files themselves are not known".into())),
+    }
+}
+
 /// What is to be done to a file of a load balancer, and what a reload carries over.
 pub(super) fn filing(
     field: &Field<'_>,
@@ -94,26 +139,10 @@ pub(super) fn filing(
     reasons: &mut Vec<Reason>,
 ) -> (Option<Filing>, Vec<Carried>) {
     let node = &seat.node.name;
-    let unknown = |why: &Clean| {
-        Reason::new(
-            ReasonKind::UnknownFact,
-            format!("What the files of HAProxy on {node} say about {} is not known.", field.key),
-            vec![Clean::line(&format!("{node}: {why}"))],
-            "Name a part as it stands in the file, and let vakt's login read it; vakt tune shows which line counts.",
-        )
-    };
-    let Some(sheet) = &seat.sheet else {
-        reasons.push(unknown(&"they were not read lately".into()));
-        return (None, Vec::new());
-    };
-    let (standing, config, files) = match (&sheet.standing, sheet.config, sheet.files) {
-        (Ok(standing), Figure::Known(config), Figure::Known(files)) => (standing, config, files),
-        (Err(why), ..) => {
-            reasons.push(unknown(why));
-            return (None, Vec::new());
-        }
-        _ => {
-            reasons.push(unknown(&"the files themselves are not known".into()));
+    let Known { sheet, standing, config, files } = match known(field, seat) {
+        Ok(known) => known,
+        Err(reason) => {
+            reasons.push(*reason);
             return (None, Vec::new());
         }
     };

@@ -10,6 +10,7 @@ mod field;
 mod filing;
 mod judge;
 mod reload;
+mod servers;
 
 pub use expect::{KnobExpect, KnobIs};
 
@@ -54,6 +55,7 @@ pub(super) fn plan(
     let field = Field::survey(scene, act, setting, &mut reasons);
     if let Some(field) = &field {
         judge::judge(field, &mut reasons);
+        servers::judge(field, &mut reasons);
     }
     match field {
         Some(field) if reasons.is_empty() => {
@@ -130,7 +132,7 @@ fn body(scene: &Scene<'_>, intent: &Intent, field: &Field<'_>) -> Body {
         made_at: scene.now,
         facts_age_ms: changed.iter().map(|seat| seat.age_ms.max(seat.files_age_ms())).max().unwrap_or(0),
         premises: changed.iter().flat_map(|seat| premises(scene, seat)).collect(),
-        sources: changed.iter().flat_map(|seat| sources(seat, deadline_ms)).collect(),
+        sources: changed.iter().flat_map(|seat| sources(field, seat, deadline_ms)).collect(),
         point_of_no_return: steps.iter().position(Step::is_irreversible),
         confirmation: confirmation(scene, field, &names, &steps),
         steps,
@@ -152,9 +154,9 @@ fn premises(scene: &Scene<'_>, seat: &Seat<'_>) -> Vec<Premise> {
 }
 
 /// How a load balancer is read back: HAProxy itself, and its files where one is changed.
-fn sources(seat: &Seat<'_>, deadline_ms: u64) -> Vec<Source> {
+fn sources(field: &Field<'_>, seat: &Seat<'_>, deadline_ms: u64) -> Vec<Source> {
     let node = &seat.node.name;
-    let needs_haproxy = !seat.knobs.is_empty() || !seat.carried.is_empty();
+    let needs_haproxy = !seat.knobs.is_empty() || !seat.carried.is_empty() || servers::is_seen_at_servers(field);
     let haproxy = needs_haproxy.then(|| Source {
         node: node.clone(),
         probe: ProbeId::Haproxy,
@@ -199,10 +201,12 @@ fn steps_of(field: &Field<'_>, seat: &Seat<'_>) -> Vec<Step> {
             let told = if seat.is_reloaded() { told(seat) } else { Vec::new() };
             write.guards.extend(told.iter().cloned());
             write.after.checks.extend(told);
+            write.after.checks.extend(servers::promised(field, seat));
         }
         change
     });
-    file.into_iter().chain(seat.turned(field).filter_map(|turn| set(field, seat, turn))).collect()
+    let checks = servers::wait_for_checks(field, seat);
+    file.into_iter().chain(checks).chain(seat.turned(field).filter_map(|turn| set(field, seat, turn))).collect()
 }
 
 fn set(field: &Field<'_>, seat: &Seat<'_>, (knob, old): &(Knob, u64)) -> Option<Step> {
