@@ -140,7 +140,7 @@ impl<'l> Operator<'l> {
 
     /// How many changes wait for a word, and go back without it.
     pub(super) fn waiting(&self) -> usize {
-        let waits = |one: &&Value| one["kind"] == "goes_back" && one["back_at"].is_number();
+        let waits = |one: &&Value| one["kind"] == "goes_back" && one["back_at"].is_string();
         self.changed().iter().filter(waits).count()
     }
 
