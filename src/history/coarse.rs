@@ -35,9 +35,6 @@ struct Tier {
     /// Rows of no use yet.
     #[serde(skip)]
     spare: Spare,
-    /// Figures of a row, for rows that are made anew because a copy still shows the old one.
-    #[serde(skip)]
-    width: usize,
 }
 
 /// How a tier is written down: gaps as nothing.
@@ -87,7 +84,7 @@ impl Tier {
     fn new(step_ms: u64, rows_max: usize, width: usize) -> Self {
         let mut spare = Spare::default();
         spare.widen(rows_max, width);
-        Self { step_ms, rows_max, newest: 0, rows: VecDeque::with_capacity(rows_max), spare, width }
+        Self { step_ms, rows_max, newest: 0, rows: VecDeque::with_capacity(rows_max), spare }
     }
 
     fn push(&mut self, figures: &[Option<f32>], at: Mono) {
@@ -95,7 +92,7 @@ impl Tier {
         let missed = if self.rows.is_empty() { 1 } else { step.saturating_sub(self.newest) };
         for _ in 0..missed.min(self.rows_max as u64) {
             let oldest = if self.rows.len() >= self.rows_max { self.rows.pop_front() } else { self.spare.take() };
-            self.rows.push_back(empty(oldest, self.width));
+            self.rows.push_back(empty(oldest, self.spare.width()));
         }
         self.newest = step.max(self.newest);
         let Some(row) = self.rows.back_mut().map(Arc::make_mut) else { return };

@@ -84,6 +84,7 @@ impl Ring {
 #[derive(Debug, Default)]
 pub(super) struct Spare {
     rows: Vec<Arc<Vec<f32>>>,
+    /// Figures of the widest row so far: for rows that are made anew because a copy still shows the old one.
     width: usize,
 }
 
@@ -94,6 +95,11 @@ impl Clone for Spare {
 }
 
 impl Spare {
+    /// Figures that a row has room for.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
     /// One row, if there is one.
     pub(super) fn take(&mut self) -> Option<Arc<Vec<f32>>> {
         self.rows.pop()

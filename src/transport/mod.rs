@@ -1,4 +1,4 @@
-//! The way to the nodes.
+//! The way to the nodes, and to the one command on this machine that a run may start.
 
 pub mod hook;
 #[cfg(feature = "libvirt")]

@@ -1,6 +1,6 @@
 //! Plans and refusals where something else than HAProxy leads writes: a virtual address of the databases, a command.
 
-use super::{failover::dark, golden, plan_of, planned};
+use super::{failover::dark, plan_of, planned, refused};
 use crate::run::{cluster::Cluster, endpoint::COMMAND};
 use vakt::{
     model::mysql::DaemonState,
@@ -98,11 +98,7 @@ fn every_refusal_about_the_way_of_writes_reads_as_it_should() {
         ("refused_vip_of_writes", by_address(), "vip.move 10.10.0.110 --to db02", &[Kind::NotFit]),
     ];
     for (name, cluster, line, kinds) in cases {
-        let planned = planned(&cluster, line);
-        let Err(refusal) = &planned else { panic!("{name}: {}", super::render(&planned, 120)) };
-        let found: Vec<Kind> = refusal.reasons.iter().map(|reason| reason.kind).collect();
-        assert_eq!(found, kinds, "{name}: {}", super::render(&planned, 120));
-        golden(name, &planned);
+        refused(name, &cluster, line, kinds);
     }
 }
 

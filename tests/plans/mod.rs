@@ -67,6 +67,16 @@ fn render(planned: &Result<Planned, Refusal>, width: usize) -> String {
     }
 }
 
+/// It is refused, for reasons of these sorts, each with its cure, and reads as its file says.
+fn refused(name: &str, cluster: &Cluster, line: &str, kinds: &[ReasonKind]) {
+    let planned = planned(cluster, line);
+    let Err(refusal) = &planned else { panic!("{name}: {}", render(&planned, 120)) };
+    let found: Vec<ReasonKind> = refusal.reasons.iter().map(|reason| reason.kind).collect();
+    assert_eq!(found, kinds, "{name}: {}", render(&planned, 120));
+    assert!(refusal.reasons.iter().all(|reason| !reason.cure.is_empty()), "{name}");
+    golden(name, &planned);
+}
+
 /// Compares both widths with the file of that name.
 fn golden(name: &str, planned: &Result<Planned, Refusal>) {
     let mut page = String::new();

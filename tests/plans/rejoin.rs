@@ -1,6 +1,6 @@
 //! Plans and refusals of a rejoin.
 
-use super::{golden, planned};
+use super::{golden, planned, refused};
 use crate::run::cluster::Cluster;
 use vakt::{
     model::{figure::Figure, haproxy::AdminState, mysql::DaemonState},
@@ -106,11 +106,7 @@ fn every_refusal_of_a_rejoin_reads_as_it_should_and_names_its_cure() {
         ),
     ];
     for (name, cluster, line, kinds) in cases {
-        let planned = planned(&cluster, line);
-        let Err(refusal) = &planned else { panic!("{name}: {}", super::render(&planned, 120)) };
-        let found: Vec<Kind> = refusal.reasons.iter().map(|reason| reason.kind).collect();
-        assert_eq!(found, kinds, "{name}: {}", super::render(&planned, 120));
-        golden(name, &planned);
+        refused(name, &cluster, line, kinds);
     }
 }
 

@@ -19,7 +19,7 @@ impl HaproxyConfig {
             let mut says = section.lines.iter().chain(of_defaults);
             let by_default = says.any(|(_, words, _)| begins(words, &["default-server"]) && has_check(words, 1));
             let mut servers = section.lines.iter().filter(|(_, words, _)| begins(words, &["server"]));
-            matches!(section.kind.as_str(), "backend" | "listen")
+            has_servers(section)
                 && mode(section).or_else(|| defaults.and_then(mode)).unwrap_or(false)
                 && servers.any(|(_, words, _)| by_default || has_check(words, 3))
         };
@@ -30,9 +30,7 @@ impl HaproxyConfig {
     /// counts for it.
     pub fn starts_slowly(&self, backend: &str, server: &str) -> bool {
         let sections = sections(&self.lines);
-        let found =
-            sections.iter().find(|one| matches!(one.kind.as_str(), "backend" | "listen") && one.name == backend);
-        let Some(found) = found else { return false };
+        let Some(found) = section_of(&sections, backend) else { return false };
         let says = |words: &[Word]| words.iter().any(|word| word.text == "slowstart");
         let is_own = |words: &[Word]| begins(words, &["default-server"]) || begins(words, &["server", server]);
         let defaults = found.defaults.and_then(|place| sections.get(place));
@@ -49,27 +47,24 @@ impl HaproxyConfig {
                 !is_conditional && words.get(1).is_some_and(|word| word.text == "global")
             })
         };
-        let found =
-            sections.iter().find(|one| matches!(one.kind.as_str(), "backend" | "listen") && one.name == backend);
+        let found = section_of(&sections, backend);
         let defaults = || found?.defaults.and_then(|place| sections.get(place)).and_then(says);
         found.and_then(says).or_else(defaults).unwrap_or(false)
     }
 }
 
+/// Whether servers stand in it.
+fn has_servers(section: &Section<'_>) -> bool {
+    matches!(section.kind.as_str(), "backend" | "listen")
+}
+
+fn section_of<'s, 'a>(sections: &'s [Section<'a>], backend: &str) -> Option<&'s Section<'a>> {
+    sections.iter().find(|one| has_servers(one) && one.name == backend)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{super::config::ConfigLine, *};
-
-    fn config(text: &str) -> HaproxyConfig {
-        let line = |(index, text): (usize, &str)| ConfigLine {
-            file: "/etc/haproxy/haproxy.cfg".into(),
-            line: index as u32 + 1,
-            text: Clean::line(text),
-            is_exact: true,
-            with_cr: false,
-        };
-        HaproxyConfig { lines: text.lines().enumerate().map(line).collect(), kept: Vec::new() }
-    }
+    use super::super::config::tests::config;
 
     #[test]
     fn states_are_taken_over_where_a_section_or_its_defaults_say_so() {

@@ -492,10 +492,11 @@ fn indent(section: &Section<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn config(text: &str) -> HaproxyConfig {
+    /// The lines of one file.
+    pub(in crate::model::tuning) fn config(text: &str) -> HaproxyConfig {
         let line = |(index, text): (usize, &str)| ConfigLine {
             file: "/etc/haproxy/haproxy.cfg".into(),
             line: index as u32 + 1,

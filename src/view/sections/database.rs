@@ -345,7 +345,9 @@ impl Parts<'_> {
             last.push(Span::plain(position.chars().take(120).collect::<String>()));
         }
         lines.push(last);
-        for name in &self.row.place.replicas {
+        // What replicas say now is no part of what a silent server said.
+        let listed = if databases::is_old(self.seen, self.row.node) { &[][..] } else { &self.row.place.replicas[..] };
+        for name in listed {
             let Some(replica) = self.seen.world.node(name).and_then(|node| node.mysql.last()) else { continue };
             lines.push(vec![
                 Span::dim(format!("  to {name:<12} lag ")),
