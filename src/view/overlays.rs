@@ -106,8 +106,9 @@ fn draw_palette(canvas: &mut Canvas<'_>, palette: &Palette, body: Area) {
     canvas.line(inside.x, inside.y, inside.width, &query);
     let list = Area { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
     let height = usize::from(list.height);
-    // One line is kept for the count of what lies below.
-    let first = crate::app::list::first_visible(0, palette.marked + 1, palette.count() + 1, height);
+    // Where not all fit, one line is kept for the count of what lies below.
+    let kept = usize::from(palette.count() > height);
+    let first = crate::app::list::first_visible(0, palette.marked + kept, palette.count() + kept, height);
     if palette.count() == 0 && height > 0 {
         canvas.line(list.x, list.y, list.width, &[Span::dim("Nothing has a name like that.")]);
     }

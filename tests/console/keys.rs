@@ -51,6 +51,22 @@ fn the_palette_finds_the_traffic_screen_and_enter_opens_details() {
 }
 
 #[test]
+fn the_palette_shows_every_line_that_it_has_room_for_wherever_the_mark_is() {
+    let mut app = at_size(world::failing(), 80, 24);
+    press(&mut app, ": mysql.failover space");
+    assert!(text(&app).contains("▸ Make another database the primary"), "the only line: {}", text(&app));
+    press(&mut app, "esc : web_cluster/web0");
+    let shown = |app: &App| -> Vec<String> {
+        let text = text(app);
+        text.lines().filter(|line| line.contains("│") && line.contains("web_cluster/web0")).map(str::to_owned).collect()
+    };
+    let count = shown(&app).len();
+    assert!(count > 2, "{}", text(&app));
+    press(&mut app, "down down down down down down down down");
+    assert_eq!(shown(&app).len(), count, "{}", text(&app));
+}
+
+#[test]
 fn enter_on_the_worst_finding_opens_its_evidence_and_then_its_node() {
     let mut app = at_size(world::failing(), 80, 24);
     press(&mut app, "enter");

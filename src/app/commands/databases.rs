@@ -5,6 +5,7 @@ use crate::{
     app::{
         App, Overlay, changes,
         command::{Command, Danger, Here},
+        databases,
         effect::Effect,
         palette::Palette,
         planning,
@@ -70,7 +71,11 @@ fn plan(app: &mut App, change: fn(&App, NodeName) -> Change) -> Vec<Effect> {
 /// The sessions of the database of the row.
 fn sessions(here: &Here<'_>) -> Result<Palette, String> {
     let node = meant(here)?;
-    let facts = here.app.world.node(&node).and_then(|facts| facts.mysql.last());
+    let read = here.app.world.node(&node);
+    if read.is_some_and(|read| databases::is_old(here.app.seen(), read)) {
+        return Err(format!("The database on {node} does not answer: nobody knows its sessions now."));
+    }
+    let facts = read.and_then(|facts| facts.mysql.last());
     let facts = facts.ok_or_else(|| format!("The database on {node} has not been read."))?;
     let palette = Palette::of_sessions(&node, facts);
     if palette.count() == 0 {

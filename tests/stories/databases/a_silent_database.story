@@ -10,6 +10,8 @@ await 20s finding node.unreachable db03
 advance 20s
 expect text "Before its silence"
 expect screen silent
+press K
+expect text "nobody knows its sessions now"
 fault heal db03
 await 30s no finding node.unreachable
 advance 1s
