@@ -101,7 +101,7 @@ fn a_changed_host_key_is_refused_with_fingerprints_file_and_line() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_vakt"))
         .arg("--config")
         .arg(&config)
-        .args(["status", "--json"])
+        .args(["status", "--json", "--wait", "30"])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));

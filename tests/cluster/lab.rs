@@ -63,7 +63,7 @@ impl Lab {
 
     /// `vakt status --json`, parsed.
     pub(crate) fn status(&self) -> Value {
-        let output = self.vakt(&["status", "--json"]);
+        let output = self.vakt(&["status", "--json", "--wait", "30"]);
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
     }

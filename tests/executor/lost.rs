@@ -67,7 +67,7 @@ fn a_drain_that_survived_a_reload_is_not_mentioned() {
     assert_eq!(bench.told(), ["8", "8"], "the state file did not carry it over");
     // A new process is read: the console's own figure of its age says so.
     program.wait_for("the new process", PATIENCE, |screen| screen.contains("10 of 10"));
-    let status = bench.vakt(&["status", "--json"]);
+    let status = bench.vakt(&["status", "--json", "--wait", "30"]);
     let document: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     let lost = document["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "haproxy.intent.lost");
     assert!(lost.is_none(), "{lost:?}");

@@ -129,16 +129,18 @@ impl<'l> Played<'l> {
                 verdict(runs["runs"].as_array().is_some_and(Vec::is_empty), &runs)
             }
             Expectation::Told { server, balancer, state } => {
-                let status = self.json(&["status", "--json"]);
+                let status = self.json(&["status", "--json", "--wait", "30"]);
                 let (backend, server) = server.split_once('/').unwrap_or_default();
-                let rows = status["haproxy"]["servers"].as_array().into_iter().flatten();
-                let mut rows = rows.filter(|row| {
+                let mut rows = status["haproxy"]["servers"].as_array().into_iter().flatten();
+                let row = rows.find(|row| {
                     same(&row["lb"], balancer) && same(&row["backend"], backend) && same(&row["server"], server)
                 });
-                verdict(rows.any(|row| same(&row["admin_state"], state)), &status["haproxy"]["servers"])
+                let holds = row.is_some_and(|row| same(&row["admin_state"], state));
+                // Where the balancer has no such row, how the nodes were reached tells why.
+                verdict(holds, row.unwrap_or(&status["nodes"]))
             }
             Expectation::Wish(kind, server, is_there) => {
-                let status = self.json(&["status", "--json"]);
+                let status = self.json(&["status", "--json", "--wait", "30"]);
                 let (backend, server) = server.split_once('/').unwrap_or_default();
                 let mut wishes = status["wishes"].as_array().into_iter().flatten();
                 let found = wishes.any(|wish| {
@@ -147,7 +149,7 @@ impl<'l> Played<'l> {
                 verdict(found == *is_there, &status["wishes"])
             }
             Expectation::Finding(rule, subject, is_there) => {
-                let status = self.json(&["status", "--json"]);
+                let status = self.json(&["status", "--json", "--wait", "30"]);
                 let mut findings = status["findings"].as_array().into_iter().flatten();
                 let found = findings.any(|finding| {
                     same(&finding["rule"], rule)
