@@ -26,7 +26,11 @@ use crate::{
     transport::{Connections, ssh::Fleet},
     wire::probe::ProbeId,
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Rates need two samples; the second one comes this long after the first.
 const SECOND_SAMPLE_MS: u64 = 250;
@@ -42,10 +46,21 @@ pub(super) struct Gather {
     inventory: Arc<Inventory>,
     /// Nodes whose second sample is due.
     second: Vec<(Mono, NodeName, ProbeId)>,
+    /// Answers that came too late once and are asked for again: the first one often waits for a login, a relay, a busy node.
+    late: BTreeMap<(NodeName, ProbeId), Late>,
     /// Whether the state folder is still to tell how runs and wishes stand.
     standing_due: bool,
     /// What a plan rests on besides load balancers and addresses.
     rests_on: &'static [ProbeId],
+}
+
+/// An answer that came too late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Late {
+    /// It is asked for once more.
+    AskedAgain,
+    /// What came then stands.
+    Settled,
 }
 
 impl Gather {
@@ -58,7 +73,14 @@ impl Gather {
 
     /// Watches over a session that somebody else has started.
     pub(super) fn over(session: Session, inventory: Arc<Inventory>) -> Self {
-        Self { session: Box::new(session), inventory, second: Vec::new(), standing_due: false, rests_on: &[] }
+        Self {
+            session: Box::new(session),
+            inventory,
+            second: Vec::new(),
+            late: BTreeMap::new(),
+            standing_due: false,
+            rests_on: &[],
+        }
     }
 
     /// Starts connecting to the nodes that a plan of that change looks at.
@@ -84,7 +106,14 @@ impl Gather {
         let watched = Arc::new(watched);
         let app = App::new(Arc::clone(&watched), options, clock.now());
         let session = Session::over(Arc::new(fleet), app, &watched, &secrets, clock, (senders, inbox));
-        Self { session: Box::new(session), inventory: watched, second: Vec::new(), standing_due: false, rests_on }
+        Self {
+            session: Box::new(session),
+            inventory: watched,
+            second: Vec::new(),
+            late: BTreeMap::new(),
+            standing_due: false,
+            rests_on,
+        }
     }
 
     /// The same watch, which also hears how runs and wishes stand.
@@ -133,7 +162,7 @@ impl Gather {
             let is_lost = matches!(facts.link.state, LinkState::Down { .. } | LinkState::Asking);
             let always = [ProbeId::Haproxy, ProbeId::Presence];
             let mut wanted = always.iter().chain(self.rests_on).filter(|probe| probe.applies_to(node));
-            is_lost || wanted.all(|probe| was_asked(facts, *probe))
+            is_lost || wanted.all(|probe| was_asked(facts, *probe) && !self.is_asked_again(&node.name, *probe))
         }) {
             if tokio::time::timeout_at(deadline, self.step()).await.is_err() {
                 break;
@@ -173,26 +202,50 @@ impl Gather {
         for (_, node, probe) in due as Vec<(Mono, NodeName, ProbeId)> {
             self.session.app.schedule.hurry_probe(&node, probe, now.mono);
         }
-        let reported = match &arrival.event {
-            Event::Report(report) => Some((report.node.clone(), report.probe)),
-            _ => None,
-        };
+        let mut reported = None;
+        if let Event::Report(report) = &arrival.event {
+            let is_late = report.outcome.as_ref().is_err_and(|trouble| trouble.kind.is_about_time());
+            reported = Some((report.node.clone(), report.probe, is_late));
+        }
         self.standing_due &= !matches!(arrival.event, Event::Standing(_));
         for left in self.session.handle(arrival) {
             // Headless there is no clipboard, nothing to suspend, and nobody to quit.
             debug_assert!(!matches!(left, Left::Suspend));
         }
-        if let Some((node, probe)) = reported
-            && self.session.app.world.node(&node).is_some_and(|facts| needs_second(facts, probe))
-        {
-            self.second.push((now.mono.plus_ms(SECOND_SAMPLE_MS), node, probe));
+        if let Some((node, probe, is_late)) = reported {
+            self.ask_again_if(is_late, &node, probe, now.mono);
+            if self.session.app.world.node(&node).is_some_and(|facts| needs_second(facts, probe)) {
+                self.second.push((now.mono.plus_ms(SECOND_SAMPLE_MS), node, probe));
+            }
         }
+    }
+
+    /// Once for each probe of a node, so that what does not answer at all costs two deadlines and no more.
+    fn ask_again_if(&mut self, is_late: bool, node: &NodeName, probe: ProbeId, now: Mono) {
+        match self.late.entry((node.clone(), probe)) {
+            Entry::Vacant(entry) if is_late => {
+                entry.insert(Late::AskedAgain);
+                self.session.app.schedule.hurry_probe(node, probe, now);
+            }
+            Entry::Occupied(mut entry) => {
+                entry.insert(Late::Settled);
+            }
+            Entry::Vacant(_) => {}
+        }
+    }
+
+    fn is_asked_again(&self, node: &NodeName, probe: ProbeId) -> bool {
+        self.late.get(&(node.clone(), probe)) == Some(&Late::AskedAgain)
     }
 
     fn complete(&self) -> bool {
         let mut nodes = self.session.app.world.nodes.iter().zip(&self.inventory.nodes);
         // The world is in the order of the inventory.
-        !self.standing_due && nodes.all(|(facts, node)| answered(facts, node))
+        let is_settled = |node: &Node| !ProbeId::ALL.iter().any(|probe| self.is_asked_again(&node.name, *probe));
+        !self.standing_due
+            && nodes.all(|(facts, node)| {
+                answered(facts, node) && (!matches!(facts.link.state, LinkState::Up) || is_settled(node))
+            })
     }
 }
 
@@ -349,4 +402,38 @@ fn guests_need_second(facts: &NodeFacts) -> bool {
 fn host_needs_second(facts: &NodeFacts) -> bool {
     let again = [Some(Unknown::NeedsTwoSamples), Some(Unknown::NothingHappened)];
     facts.host.last().is_some_and(|host| again.contains(&host.cpu.why()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        runtime::{
+            clock::SystemClock,
+            demo::{Demo, Pace},
+        },
+        sim::{DEFAULT, Scenario},
+    };
+
+    #[tokio::test]
+    async fn an_answer_that_comes_too_late_is_asked_for_once_more_and_then_stands() {
+        let scenario = Scenario::built_in(DEFAULT).unwrap().unwrap();
+        let inventory = Arc::new(scenario.inventory().unwrap());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let demo = Demo::start(&scenario, &inventory, Arc::clone(&clock), Pace { speed: 1.0, seed: 1 }).unwrap();
+        let app = App::new(Arc::clone(&inventory), Options::default(), clock.now());
+        let mut gather = Gather::over(demo.session(app, &inventory), Arc::clone(&inventory));
+        gather.until_complete(Duration::from_secs(20)).await;
+        assert!(gather.complete(), "the simulated cluster answers");
+
+        let (balancer, now) = (NodeName::from("lb02"), gather.session.now().mono);
+        gather.ask_again_if(true, &balancer, ProbeId::Haproxy, now);
+        assert!(!gather.complete(), "the second answer is waited for");
+        gather.until_complete(Duration::from_secs(20)).await;
+        assert!(gather.complete(), "it came");
+
+        gather.ask_again_if(true, &balancer, ProbeId::Haproxy, gather.session.now().mono);
+        assert!(gather.complete(), "a service that stays silent is not waited for again");
+        gather.end().await;
+    }
 }

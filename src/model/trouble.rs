@@ -99,3 +99,10 @@ pub enum TroubleKind {
     /// vakt itself is at fault.
     Internal,
 }
+
+impl TroubleKind {
+    /// Whether a later answer would have been one: who asks again may hear it.
+    pub fn is_about_time(self) -> bool {
+        matches!(self, Self::DeadlineMissed | Self::StatsSocketFull | Self::DatabaseSilent | Self::LibvirtSilent)
+    }
+}
