@@ -1,7 +1,7 @@
 //! `vakt check`: the doctor. Per node and capability: found, or missing and what to do.
 
 use super::{
-    Cluster, Exit, Stop, check_ovs,
+    Cluster, Exit, Stop, check_ovs, check_sudo,
     gather::Gather,
     output, runs,
     table::{Align, Table},
@@ -20,7 +20,6 @@ use crate::{
     },
     runtime::{clock::SystemClock, state::Sharing},
     transport::Connections,
-    wire::request::{Call, Request},
 };
 use std::{
     path::{Path, PathBuf},
@@ -53,13 +52,14 @@ pub(super) struct Row {
 /// Looks at every node, or at those named.
 pub(super) async fn run(cluster: Cluster, wanted: Vec<String>, state: Option<PathBuf>) -> Result<Exit, Stop> {
     let mut rows = bastion(&cluster.inventory, state.as_deref());
-    let inventory = Arc::new(narrowed(&cluster.inventory, &wanted)?);
+    let whole = Arc::clone(&cluster.inventory);
+    let inventory = Arc::new(narrowed(&whole, &wanted)?);
     let cluster = Cluster { inventory: Arc::clone(&inventory), secrets: cluster.secrets };
     let mut gather = Gather::start(cluster, Options::default(), Arc::new(SystemClock::start()));
     gather.until_complete(WAIT).await;
     for node in &inventory.nodes {
         if let Some(facts) = gather.app().world.node(&node.name) {
-            examine(node, facts, gather.connections(), &mut rows).await;
+            examine(node, facts, &whole, gather.connections(), &mut rows).await;
         }
     }
     gather.end().await;
@@ -120,7 +120,13 @@ fn narrowed(inventory: &Inventory, wanted: &[String]) -> Result<Inventory, Stop>
     Ok(narrowed)
 }
 
-async fn examine(node: &Node, facts: &NodeFacts, connections: &dyn Connections, rows: &mut Vec<Row>) {
+async fn examine(
+    node: &Node,
+    facts: &NodeFacts,
+    inventory: &Inventory,
+    connections: &dyn Connections,
+    rows: &mut Vec<Row>,
+) {
     let mut add = |capability, found| rows.push(Row { node: node.name.to_string(), capability, found });
     let connection = connection(facts);
     let connected = matches!(connection, Found::Yes(_));
@@ -130,8 +136,11 @@ async fn examine(node: &Node, facts: &NodeFacts, connections: &dyn Connections, 
     }
     add("host figures", host_figures(facts));
     add("virtualisation", virtualisation(facts));
-    if let Some(found) = sudo(node, facts, connections).await {
-        add("sudo", found);
+    // Root needs no sudo.
+    if setting(facts, "user").is_none_or(|user| user != "root") {
+        for found in check_sudo::found(node, facts, inventory, connections).await {
+            add("sudo", found);
+        }
     }
     if let Some(socket) = &node.haproxy_socket {
         add("HAProxy", haproxy(facts, socket));
@@ -244,24 +253,6 @@ fn virtualisation(facts: &NodeFacts) -> Found {
     }
 }
 
-/// Whether an unprivileged login may become root without a password. Root needs no answer.
-async fn sudo(node: &Node, facts: &NodeFacts, connections: &dyn Connections) -> Option<Found> {
-    if setting(facts, "user").is_some_and(|user| user == "root") {
-        return None;
-    }
-    let argv = ["sudo", "-n", "true"].map(str::to_owned).to_vec();
-    let request = Request::read(Call::Exec { argv }, 5000, 4096);
-    Some(match connections.call(&node.name, &request).await {
-        Ok(reply) if reply.exit == Some(0) => Found::Yes("without a password".into()),
-        Ok(reply) => {
-            let said = crate::model::text::Clean::line_from_bytes(reply.stderr.trim_ascii());
-            let cause = if said.is_empty() { "sudo -n true failed".to_owned() } else { said.to_string() };
-            Found::No(cause, "allow this login to use sudo without a password (sudoers: NOPASSWD)".into())
-        }
-        Err(trouble) => missing(&trouble),
-    })
-}
-
 fn haproxy(facts: &NodeFacts, socket: &str) -> Found {
     let way = facts.link.routes.iter().find(|route| route.path.as_str() == socket);
     if let Some(Route { way: Err(trouble), .. }) = way {
@@ -315,7 +306,7 @@ fn database(facts: &NodeFacts, socket: &str) -> Vec<Found> {
     found
 }
 
-fn missing(trouble: &Trouble) -> Found {
+pub(super) fn missing(trouble: &Trouble) -> Found {
     let cure = if trouble.kind == TroubleKind::Internal { "report this as a bug" } else { trouble.cure.as_str() };
     Found::No(trouble.cause.to_string(), cure.to_owned())
 }

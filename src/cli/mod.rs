@@ -6,6 +6,7 @@ mod act;
 mod args;
 mod check;
 mod check_ovs;
+mod check_sudo;
 pub mod config_file;
 mod demo;
 mod exit;

@@ -1,6 +1,6 @@
 //! Headless commands on the whole lab.
 
-use super::lab::Lab;
+use super::lab::{self, Lab};
 
 #[test]
 fn status_json_lists_ten_nodes_up_and_every_server_of_both_load_balancers() {
@@ -59,6 +59,45 @@ fn check_finds_what_it_needs_and_says_which_way_each_socket_is_reached() {
     // lb01 is entered as root; on lb02 the login is not in HAProxy's group.
     assert!(way("lb01").contains("forwarded socket"), "{text}");
     assert!(way("lb02").contains("sudo"), "{text}");
+}
+
+/// What sudo allows the login of lb02.
+const SUDOERS: &str = "/etc/sudoers.d/operator";
+
+struct Restricted;
+
+impl Restricted {
+    fn to(programs: &str) -> Self {
+        allow(programs);
+        Self
+    }
+}
+
+impl Drop for Restricted {
+    fn drop(&mut self) {
+        lab::put_back(|| allow("ALL"));
+    }
+}
+
+/// The login of lb02 may run these as root. The file is replaced whole: a half-written one shuts sudo off.
+fn allow(programs: &str) {
+    let line = format!("operator ALL=(ALL) NOPASSWD: {programs}");
+    // A name with a dot is not read.
+    let write = format!("umask 337; rm -f {SUDOERS}.new; echo '{line}' >{SUDOERS}.new && mv {SUDOERS}.new {SUDOERS}");
+    lab::run(&["exec", "lb02", "sh", "-c", &write]);
+}
+
+#[test]
+fn check_names_what_sudo_would_refuse_to_a_change_and_what_for() {
+    let Some(lab) = Lab::take() else { return };
+    let _restricted = Restricted::to("/usr/bin/socat, /usr/bin/sh, /usr/sbin/ip, /usr/bin/tee");
+    let output = lab.vakt(&["check", "lb02"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let rows: Vec<&str> = text.lines().filter(|line| line.contains(" sudo ")).collect();
+    let [row] = rows.as_slice() else { panic!("{text}") };
+    assert!(row.contains("may not run as root, to cut off a lost primary: ss -Ktn dst 10.10.0.31"), "{row}");
+    assert!(row.contains("sudoers") && !row.contains("ip route"), "{row}");
 }
 
 #[test]
