@@ -49,7 +49,7 @@ pub struct Rule {
     /// | 20 | a hypervisor and its machines |
     /// | 30 | switches, ports, addresses, disks of a whole node |
     /// | 40 | what runs on a node and was ended |
-    /// | 45 | a database |
+    /// | 45 | a database; a backend of which no server is left, for its users have nothing at all |
     /// | 50 | a load balancer and its servers |
     /// | 60 | traffic |
     /// | 70 | a host's figures |

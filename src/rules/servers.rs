@@ -41,7 +41,7 @@ impl<T> Clone for Side<'_, T> {
 impl<T> Copy for Side<'_, T> {}
 
 rules! {
-    BACKEND_DOWN = "haproxy.backend.down", 50, Critical, "Backend without usable server" {
+    BACKEND_DOWN = "haproxy.backend.down", 45, Critical, "Backend without usable server" {
         meaning: "No server of the backend takes traffic: every request to it fails.",
         causes: "All servers fail their check at once (a shared dependency, a broken deployment), or the last healthy one was taken out.",
         action: "look at the checks of its servers; put one back that was taken out on purpose",

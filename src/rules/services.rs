@@ -29,7 +29,7 @@ rules! {
         causes: "Checks or consoles that never close their conversation, or a limit that is too low (stats maxconn, 10 by default).",
         action: "see who is connected (ss -xp on the node) and end what hangs; raise stats maxconn if all are wanted",
     }
-    MEMCACHED_DOWN = "memcached.down", 46, Critical, "memcached does not answer" {
+    MEMCACHED_DOWN = "memcached.down", 44, Critical, "memcached does not answer" {
         meaning: "The cache is gone or hangs: what it held must be computed again, and the databases feel it.",
         causes: "Somebody stopped it, it crashed, or the kernel ended it for lack of memory.",
         action: "start memcached there, after a look at its log; watch the load of the databases",

@@ -101,7 +101,11 @@ fn status(app: &App, planning: &Planning) -> Line {
 fn options(planning: &Planning) -> Line {
     let mut line = Vec::new();
     let mut option = |name: &str, value: String, key: &str| {
-        line.extend([Span::dim(format!("{name} ")), Span::plain(value), Span::new(format!(" {key}   "), Meaning::Key)]);
+        line.extend([
+            Span::new(format!("{key} "), Meaning::Key),
+            Span::dim(format!("{name} ")),
+            Span::plain(value + "   "),
+        ]);
     };
     match &planning.intent.change {
         Change::HaproxyDrain { deadline_ms, on_deadline, .. } => {

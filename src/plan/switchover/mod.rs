@@ -65,14 +65,14 @@ pub(super) fn plan(scene: &Scene<'_>, intent: &Intent, to: &NodeName) -> Result<
 pub(super) fn words(facts: &Facts, endpoints: &[ServerPath], address: Option<IpAddr>) -> Clean {
     match (facts, address) {
         (Facts::Presence(_), Some(address)) => {
-            Clean::line(&format!("by {address}: {}", super::vip::words(facts, address)))
+            Clean::line(&format!("{address}: {}", super::vip::words(facts, address)))
         }
         (Facts::Hook(sample), _) => hook::words(sample),
         (Facts::Haproxy(_), _) => {
             let told = endpoints.iter().filter(|path| super::expect::find(facts, path).is_ok());
             let told: Vec<String> =
-                told.map(|path| format!("{path} is {}", super::expect::server_words(facts, path))).collect();
-            Clean::line(&format!("is reached by {}", told.join("; ")))
+                told.map(|path| format!("{path} {}", super::expect::server_words(facts, path))).collect();
+            if told.is_empty() { "has no server of the databases".into() } else { Clean::line(&told.join("; ")) }
         }
         _ => expect::words(facts),
     }
