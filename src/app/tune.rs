@@ -1,9 +1,10 @@
 //! The rows of the screen of settings, what there is to say about one, and when settings are read again.
 
 use super::{
-    App, Seen,
+    App, Overlay, Seen,
     details::{Detail, said, text},
     meaning::{Line, Meaning, Span},
+    msg::Standing,
     rows::{RowId, contains},
     screen::ScreenId,
 };
@@ -12,11 +13,13 @@ use crate::{
     model::{
         figure::{Figure, Unknown},
         ids::NodeName,
+        intent::Change,
         inventory::Role,
         port_setting::PortSetting,
         text::Clean,
         tuning::{Advice, How, Technology, catalogue},
     },
+    plan::PlanId,
     rules::is_about_settings,
     wire::probe::ProbeId,
 };
@@ -228,11 +231,21 @@ pub(crate) fn look_again(app: &mut App) {
     }
 }
 
-/// While the screen is open settings stay fresh, and those of a node that a finding is about: what was mended is seen. Nobody
-/// else needs them so often.
+/// A run that sets something has gone on: what it set is read again, whoever began it.
+pub(crate) fn look_at_what_runs_set(app: &mut App, standing: &Standing) {
+    let known = |id: &PlanId| app.standing.runs.iter().find(|run| run.id == *id).map(|run| run.records);
+    let mut sets = standing.runs.iter().filter(|run| matches!(run.intent.change, Change::Tune(_)));
+    if sets.any(|run| known(&run.id) != Some(run.records)) {
+        look_again(app);
+    }
+}
+
+/// While the screen is open, or a plan that sets something, settings stay fresh, and those of a node that a finding is
+/// about: what was mended is seen. Nobody else needs them so often.
 pub(crate) fn keep_fresh(app: &mut App) {
     let now = app.now.mono;
-    let is_open = app.place.screen == ScreenId::Tune;
+    let is_planned = matches!(&app.overlay, Overlay::Plan(open) if matches!(open.intent.change, Change::Tune(_)));
+    let is_open = app.place.screen == ScreenId::Tune || is_planned;
     let about = app.findings.iter().filter(|finding| is_about_settings(finding.rule.as_str()));
     let about: Vec<&NodeName> = about.flat_map(|finding| &finding.nodes).collect();
     for node in &app.world.nodes {

@@ -1,7 +1,8 @@
 //! What is due: one in flight per node and probe, missed ticks skipped, what the operator looks at first.
 //!
 //! Every (node, probe) has its own grid of moments, `interval` apart and moved by a fixed phase, so that a thousand
-//! nodes are spread over the interval instead of being asked at once. A poll that takes longer than its interval skips
+//! nodes are spread over the interval instead of being asked at once. Within a second a node has one moment for all its
+//! probes: what wakes it wakes it once. A poll that takes longer than its interval skips
 //! the moments it missed: the next one is on the grid again, and nothing is ever caught up. A failure changes nothing;
 //! it is bounded by its deadline, and whether a node is asked at all is decided by its connection.
 //!
@@ -23,6 +24,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const STARTED_PER_CALL_MAX: usize = 64;
 
 const PROBES: usize = ProbeId::ALL.len();
+
+/// Probes whose intervals are multiples of this are asked at the same moment of it.
+const BEAT_MS: u64 = 1_000;
 
 /// The polling plan of all nodes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -101,8 +105,17 @@ impl Slot {
         // Multiples of the golden ratio fill the interval evenly for any number of nodes, and neighbours in the file
         // land far apart. The probes of one node follow each other, so that its answers do not queue behind another.
         let turn = u32::try_from(node_index).unwrap_or(u32::MAX).wrapping_mul(0x9E37_79B9);
-        let spread = (u64::from(turn).saturating_mul(interval_ms) >> 32) + interval_ms * place_in_turn(probe) / 6;
-        Self { interval_ms, phase_ms: spread % interval_ms, state: State::Off }
+        let share_of = |turn: u32, count: u64| u64::from(turn).saturating_mul(count) >> 32;
+        let place = interval_ms * place_in_turn(probe) / 6;
+        let phase_ms = if interval_ms.is_multiple_of(BEAT_MS) {
+            // Nodes whose moments are near each other must not meet in the same second, too: another ratio.
+            let other = u32::try_from(node_index).unwrap_or(u32::MAX).wrapping_mul(0xC13F_A9A9);
+            let beats = share_of(other, interval_ms / BEAT_MS) + place / BEAT_MS;
+            (beats * BEAT_MS + share_of(turn, BEAT_MS)) % interval_ms
+        } else {
+            (share_of(turn, interval_ms) + place) % interval_ms
+        };
+        Self { interval_ms, phase_ms, state: State::Off }
     }
 
     /// The first moment of the grid at or after `at`.

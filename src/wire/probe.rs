@@ -35,7 +35,7 @@ const OVS_MS: u64 = 1_000;
 const SWITCHOVER_MS: u64 = 6_000;
 
 /// Interval of settings, which nobody changes often: whoever looks at them has them asked at once.
-const TUNING_MS: u64 = 240_000;
+const TUNING_MS: u64 = 600_000;
 
 /// How much less often a node is asked for its addresses that may not hold a virtual one.
 const PRESENCE_ELSEWHERE: u64 = 5;

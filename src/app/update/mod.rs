@@ -15,6 +15,7 @@ use super::{
     effect::{Effect, RunEffect},
     logs,
     msg::{Event, Msg, Report, Signal, Standing},
+    tune,
 };
 use crate::{
     run::{Recovery, RunState, RunSummary},
@@ -95,6 +96,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Event::Standing(standing) => {
             note_runs(app, &standing);
             let effects = left_holding(app, &standing);
+            tune::look_at_what_runs_set(app, &standing);
             app.standing = *standing;
             app.world.drained = app.standing.ledger.drained_nodes();
             app.rules_wanted = true;

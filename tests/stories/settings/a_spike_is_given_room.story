@@ -25,6 +25,8 @@ expect sent "set global max_connections = 300"
 expect writes 3
 press esc
 await 30s text "unlike its file"
+# The state folder is looked at a moment later.
+await 5s text "U undo"
 expect screen changed
 press U
 expect text "from 300 to 200"

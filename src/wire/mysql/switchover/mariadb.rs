@@ -28,37 +28,34 @@ pub(super) fn state() -> String {
     )
 }
 
-/// What goes on there.
+/// What goes on there. Each list is walked once: a server with a thousand sessions is asked, too.
 pub(super) fn work() -> String {
-    let sessions = |condition: &str| {
-        format!("(select count(*) from information_schema.PROCESSLIST where id <> connection_id() and {condition})")
-    };
-    let status = |name: &str| {
-        format!("(select variable_value from information_schema.GLOBAL_STATUS where variable_name = '{name}')")
-    };
+    let counted = |condition: &str| format!("coalesce(sum(p.id <> connection_id() and {condition}), 0)");
+    let status = |name: &str| format!("max(case when variable_name = '{name}' then variable_value end)");
     let changes: Vec<String> =
         ["alter ", "create index", "optimize ", "rename ", "truncate ", "repair ", "backup stage"]
-            .map(|word| format!("info like '{word}%'"))
+            .map(|word| format!("p.info like '{word}%'"))
             .into();
     format!(
-        "select (select greatest(0, coalesce(max(timestampdiff(second, trx_started, now())), 0)) \
-         from information_schema.INNODB_TRX t \
-         join information_schema.PROCESSLIST p on p.id = t.trx_mysql_thread_id \
-         where trx_rows_modified > 0 and p.user <> 'system user') as transaction_s, \
-         (select greatest(0, coalesce(max(time), 0)) from information_schema.PROCESSLIST where command in ('Query', 'Execute') \
-         and user <> 'system user' and id <> connection_id()) as statement_s, \
-         {} as metadata_waits, {} as definition_changes, \
-         (select count(*) from information_schema.EVENTS where status = 'ENABLED') as events, \
-         {} as semi_sync_active, {} as semi_sync_clients, \
+        "select w.*, s.*, (select count(*) from information_schema.EVENTS where status = 'ENABLED') as events, \
          is_used_lock('maxscale_mariadbmonitor') as maxscale, \
          is_used_lock('maxscale_mariadbmonitor_master') as maxscale_primary, \
-         is_used_lock('MHA_Master_High_Availability_Monitor') as mha, \
-         nullif({}, 0) as orchestrator, nullif({}, 0) as replication_manager",
-        sessions("state like 'Waiting for table metadata lock%'"),
-        sessions(&format!("({})", changes.join(" or "))),
+         is_used_lock('MHA_Master_High_Availability_Monitor') as mha from \
+         (select greatest(0, coalesce(max(case when t.trx_rows_modified > 0 and p.user <> 'system user' \
+         then timestampdiff(second, t.trx_started, now()) end), 0)) as transaction_s, \
+         greatest(0, coalesce(max(case when p.command in ('Query', 'Execute') and p.user <> 'system user' \
+         and p.id <> connection_id() then p.time end), 0)) as statement_s, \
+         {} as metadata_waits, {} as definition_changes, \
+         nullif({}, 0) as orchestrator, nullif({}, 0) as replication_manager \
+         from information_schema.PROCESSLIST p \
+         left join information_schema.INNODB_TRX t on t.trx_mysql_thread_id = p.id) w, \
+         (select {} as semi_sync_active, {} as semi_sync_clients from information_schema.GLOBAL_STATUS \
+         where variable_name in ('RPL_SEMI_SYNC_MASTER_STATUS', 'RPL_SEMI_SYNC_MASTER_CLIENTS')) s",
+        counted("p.state like 'Waiting for table metadata lock%'"),
+        counted(&format!("({})", changes.join(" or "))),
+        counted("p.user like 'orchestrator%'"),
+        counted("(p.user like 'repman%' or p.user like 'replication-manager%')"),
         status("RPL_SEMI_SYNC_MASTER_STATUS"),
         status("RPL_SEMI_SYNC_MASTER_CLIENTS"),
-        sessions("user like 'orchestrator%'"),
-        sessions("(user like 'repman%' or user like 'replication-manager%')"),
     )
 }

@@ -36,8 +36,10 @@ use crate::{
 const CAP_BYTES: usize = 1024 * 1024;
 /// While a run looks several times a second, what takes longer to ask stands for so long, milliseconds.
 const SLOW_MS: u64 = 300;
-/// While the console only watches, the same stands for so long: a plan that is made of it is read anew before it acts.
+/// While the console only watches, what goes on stands for so long: a plan that is made of it is read anew before it acts.
 const WATCHED_MS: u64 = 10_000;
+/// The same for what somebody must have changed by hand: settings, accounts, and who is logged in.
+const WATCHED_SETTINGS_MS: u64 = 30_000;
 
 const SETTINGS: &str = "show global variables where variable_name in ('binlog_format', 'event_scheduler', \
     'group_replication_group_name', 'gtid_domain_id', 'gtid_executed', 'gtid_mode', 'gtid_slave_pos', \
@@ -78,6 +80,12 @@ const FAST: [StatementId; 2] = [StatementId::SwitchoverState, StatementId::Switc
 const SLOW: [StatementId; 3] =
     [StatementId::SwitchoverWork, StatementId::SwitchoverAccounts, StatementId::SwitchoverReplicators];
 
+/// How long an answer stands while the console only watches.
+fn watched(id: StatementId) -> Repeat {
+    let is_work = id == StatementId::SwitchoverWork;
+    Repeat::Reuse { ms: if is_work { WATCHED_MS } else { WATCHED_SETTINGS_MS } }
+}
+
 /// Everything that a run reads of a server of that family, the shortest first.
 pub fn requests_of_plan(node: &Node, dialect: Dialect, deadline_ms: u64) -> Vec<Request> {
     let Some(database) = &node.database else { return Vec::new() };
@@ -95,13 +103,8 @@ pub struct SwitchoverProbe;
 impl Probe for SwitchoverProbe {
     fn requests(&self, node: &Node, deadline_ms: u64) -> Vec<Request> {
         let Some(database) = &node.database else { return Vec::new() };
-        let repeat = Repeat::Reuse { ms: WATCHED_MS };
-        vec![probe::request(
-            database,
-            deadline_ms,
-            repeat,
-            statement(StatementId::SwitchoverSettings, Dialect::WithoutGtid),
-        )]
+        let settings = statement(StatementId::SwitchoverSettings, Dialect::WithoutGtid);
+        vec![probe::request(database, deadline_ms, watched(settings.id), settings)]
     }
 
     fn follow(&self, node: &Node, deadline_ms: u64, replies: &[Reply]) -> Vec<Request> {
@@ -112,7 +115,7 @@ impl Probe for SwitchoverProbe {
             return Vec::new();
         };
         let fast = FAST.into_iter().map(|id| (id, Repeat::Always));
-        fast.chain(SLOW.map(|id| (id, Repeat::Reuse { ms: WATCHED_MS })))
+        fast.chain(SLOW.map(|id| (id, watched(id))))
             .map(|(id, repeat)| probe::request(database, deadline_ms, repeat, statement(id, dialect)))
             .collect()
     }
