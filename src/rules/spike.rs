@@ -28,8 +28,9 @@ const PAST_MS: f64 = 300_000.0;
 const PAST_WHILE_OUT_MS: f64 = 1_800_000.0;
 /// Rates that grow by less than this are no spike, whatever they were before: per second.
 const GROWTH_PER_S_MIN: f64 = 10.0;
-/// A spike is told after this time: it is in the sum of all load balancers, which does not stumble.
-const HOLD_MS: u64 = 3_000;
+/// A spike is told after this time: it is in the sum of all load balancers, which does not stumble. Two samples make a
+/// rate, so that it is told within five seconds of the first visitor.
+const HOLD_MS: u64 = 2_000;
 /// A sample that is missing longer than this begins the past anew.
 const FORGOTTEN_AFTER_MS: u64 = 120_000;
 /// More frontends are not watched.
