@@ -190,6 +190,15 @@ impl Subject {
         }
     }
 
+    /// What a line about it on one node begins with. Of a primary the words themselves name what they are about: its
+    /// server, an address, a route.
+    pub fn head(&self) -> String {
+        match self {
+            Self::Primary { .. } => String::new(),
+            _ => format!("{self} "),
+        }
+    }
+
     /// Who is in the place before, where it is given to somebody else.
     pub fn former(&self) -> Option<&NodeName> {
         match self {

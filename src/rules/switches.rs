@@ -106,6 +106,9 @@ rules! {
 
 /// A program that samples every two seconds shows a drop that goes on in its second sample.
 const COUNTER_HOLD_MS: u64 = 1_500;
+/// A daemon that let one question pass is asked once more before that is said: the first answer behind a login may wait for
+/// a relay and a busy node.
+const SILENCE_HOLD_MS: u64 = 2_500;
 /// Silence of the daemon's counters that its interval does not explain.
 const ROUNDS_MISSED: u64 = 4;
 /// Flows in percent of the limit that count as full, and at which they are clearly fewer.
@@ -214,7 +217,7 @@ fn daemon(scene: &Scene<'_>, seen: &Seen<'_>, facts: Fresh<'_, OvsFacts>) -> Opt
         if let Some(trouble) = frozen {
             let text = format!("ovs-vswitchd runs and does not answer: {}", trouble.cause);
             let condition = about(seen, DAEMON_SILENT, Severity::Critical, text);
-            return Some(condition.held(Level::Beyond, live.at, COUNTER_HOLD_MS));
+            return Some(condition.held(Level::Beyond, live.at, SILENCE_HOLD_MS));
         }
     }
     let (at, silent_ms) = stale_rounds()?;

@@ -2,9 +2,9 @@
 //!
 //! Every (node, probe) has its own grid of moments, `interval` apart and moved by a fixed phase, so that a thousand
 //! nodes are spread over the interval instead of being asked at once. Within a second a node has one moment for all its
-//! probes: what wakes it wakes it once. A poll that takes longer than its interval skips
-//! the moments it missed: the next one is on the grid again, and nothing is ever caught up. A failure changes nothing;
-//! it is bounded by its deadline, and whether a node is asked at all is decided by its connection.
+//! probes: what wakes it wakes it once. A poll that takes longer than its interval skips the moments it missed: the next
+//! one is on the grid again, and nothing is ever caught up. A failure changes nothing; it is bounded by its deadline, and
+//! whether a node is asked at all is decided by its connection.
 //!
 //! Deliberately absent: clocks, deadlines, back-off. Time is an input, and the transport has the other two.
 
@@ -103,7 +103,9 @@ impl Slot {
         }
         let interval_ms = id.interval_on_ms(node, inventory).max(1);
         // Multiples of the golden ratio fill the interval evenly for any number of nodes, and neighbours in the file
-        // land far apart. The probes of one node follow each other, so that its answers do not queue behind another.
+        // land far apart. The rarer probes of one node take different seconds, so that its answers do not queue behind
+        // another; within a second they go out with the frequent ones: each question that comes alone wakes the SSH daemon
+        // and a reader, which is a tenth of what watching costs a database.
         let turn = u32::try_from(node_index).unwrap_or(u32::MAX).wrapping_mul(0x9E37_79B9);
         let share_of = |turn: u32, count: u64| u64::from(turn).saturating_mul(count) >> 32;
         let place = interval_ms * place_in_turn(probe) / 6;

@@ -3,7 +3,7 @@
 use super::{Ending, EndingKind, Machine, Phase, StepState};
 use crate::{
     model::text::Clean,
-    plan::parts::{Subject, Undo},
+    plan::parts::Undo,
     run::{event::RunCommand, record::Entry},
     wire::request::Call,
 };
@@ -51,11 +51,7 @@ impl Machine {
                 Ok(facts) => subject.words(facts),
                 Err(why) => Clean::line(&format!("could not be read: {why}")),
             };
-            // What is said of a node of a primary's plan names what it is about: its server, an address, a route.
-            match subject {
-                Subject::Primary { .. } => Clean::line(&format!("{}: {words}", source.node)),
-                _ => Clean::line(&format!("{}: {subject} {words}", source.node)),
-            }
+            Clean::line(&format!("{}: {}{words}", source.node, subject.head()))
         });
         ending.now_true = lines.collect();
         ending
