@@ -13,7 +13,8 @@ use crate::{
         figure::Figure,
         ids::NodeName,
         intent::{Change, Intent},
-        mysql::{DaemonSample, DaemonState},
+        mysql::{Channel, DaemonSample, DaemonState},
+        text::Clean,
         time::Now,
     },
     plan::text::command_line,
@@ -21,7 +22,7 @@ use crate::{
 };
 use std::{collections::BTreeSet, net::IpAddr};
 
-/// A machine is asked for its daemon every four seconds.
+/// A machine is asked for its daemon every six seconds.
 const STALE_MS: u64 = 10_000;
 
 rules! {
@@ -99,17 +100,39 @@ fn uncut(scene: &Scene<'_>, seen: &Seen<'_>, run: &RunSummary) -> Vec<Condition>
     .collect()
 }
 
+fn takes_writes(scene: &Scene<'_>, seen: &Seen<'_>) -> bool {
+    let sample = seen.facts.switchover.fresh(scene.now.mono, STALE_MS);
+    sample.is_some_and(|sample| sample.state.read_only.known() == Some(false))
+}
+
+/// Whether it has its place again, whoever brought that about: what it said of itself since that failover stands until it
+/// says something else, so that a database which freezes years later is no former primary; and its replicas tell, where
+/// nobody has read it since.
+fn is_back(scene: &Scene<'_>, seen: &Seen<'_>, run: &RunSummary) -> bool {
+    let own = &seen.facts.switchover;
+    let since = own.last().filter(|_| own.at().is_some_and(|at| at.wall > run.last_at));
+    if since.is_some_and(|sample| sample.channels.as_ref().known().is_some_and(|all| !all.is_empty())) {
+        return true;
+    }
+    let mut others = scene.nodes.iter().filter(|other| other.node.name != seen.node.name);
+    if others.clone().any(|other| takes_writes(scene, other)) {
+        return false;
+    }
+    let address = seen.node.private.map(|address| address.to_string());
+    let is_source = |channel: &Channel| channel.source_host.as_ref().known().map(Clean::as_str) == address.as_deref();
+    let is_followed = others.any(|other| {
+        let channels = other.facts.switchover.fresh(scene.now.mono, STALE_MS).map(|sample| sample.channels.as_ref());
+        channels.and_then(Figure::known).is_some_and(|all| all.iter().any(is_source))
+    });
+    let daemon = seen.facts.daemon.fresh(scene.now.mono, STALE_MS);
+    let is_masked = daemon.is_some_and(|daemon| daemon.is_masked == Figure::Known(true));
+    since.is_some_and(|sample| sample.state.read_only.known() == Some(false)) || (is_followed && !is_masked)
+}
+
 /// How it stands, unless it replicates again or takes writes alone, whoever brought that about.
 fn stands(scene: &Scene<'_>, seen: &Seen<'_>, run: &RunSummary) -> Option<Condition> {
     let name = &seen.node.name;
-    let database = seen.facts.switchover.fresh(scene.now.mono, STALE_MS);
-    let replicates = database.is_some_and(|sample| sample.channels.as_ref().known().is_some_and(|all| !all.is_empty()));
-    let takes_writes = |seen: &Seen<'_>| {
-        let sample = seen.facts.switchover.fresh(scene.now.mono, STALE_MS);
-        sample.is_some_and(|sample| sample.state.read_only.known() == Some(false))
-    };
-    let is_alone = takes_writes(seen) && scene.nodes.iter().filter(|other| takes_writes(other)).count() == 1;
-    if replicates || is_alone {
+    if is_back(scene, seen, run) {
         return None;
     }
     let ago_ms = u64::try_from(scene.now.wall.0.saturating_sub(run.last_at.0)).unwrap_or_default();
@@ -122,7 +145,7 @@ fn stands(scene: &Scene<'_>, seen: &Seen<'_>, run: &RunSummary) -> Option<Condit
         Some(daemon) if is_fenced(daemon) => {
             (GIVEN_UP, Severity::Warning, format!("Given up by a failover {ago} ago, masked and dead since"))
         }
-        Some(_) if takes_writes(seen) => {
+        Some(_) if takes_writes(scene, seen) => {
             (RETURNED, Severity::Critical, format!("Takes writes again although a failover gave it up {ago} ago"))
         }
         Some(daemon) => {

@@ -148,3 +148,36 @@ fn it_is_forgotten_when_it_replicates_again_whoever_brought_that_about() {
     run(&mut stage, "mysql.failover --to db02", 30, Some("db01"));
     assert_eq!(told(&mut stage).len(), 1);
 }
+
+#[test]
+fn a_primary_again_that_freezes_later_is_no_former_primary() {
+    // It was seen in its place since, and then answers nothing.
+    let mut stage = Stage::new();
+    give_up(&mut stage);
+    daemon(&mut stage, false, true);
+    database(&mut stage, "db01", false, Vec::new());
+    assert_eq!(told(&mut stage), []);
+    for _ in 0..20 {
+        daemon(&mut stage, false, true);
+        assert_eq!(told(&mut stage), [], "what it said last stands");
+    }
+    // Nobody has read it since: its replicas tell whom they follow, unless another one takes writes.
+    let address = Stage::new().inventory.node(&NodeName::from("db01")).unwrap().private.unwrap().to_string();
+    let follows = || {
+        let source_host = Figure::Known(address.as_str().into());
+        vec![Channel { source_host, ..Channel::default() }]
+    };
+    let mut stage = Stage::new();
+    give_up(&mut stage);
+    daemon(&mut stage, false, true);
+    database(&mut stage, "db02", true, follows());
+    assert_eq!(told(&mut stage), []);
+    database(&mut stage, "db03", false, Vec::new());
+    assert_eq!(told(&mut stage), [("mysql.returned".to_owned(), Severity::Critical)]);
+    // Fenced, it is what it was, whoever was left behind following it.
+    let mut stage = Stage::new();
+    give_up(&mut stage);
+    daemon(&mut stage, true, false);
+    database(&mut stage, "db02", true, follows());
+    assert_eq!(told(&mut stage), [("mysql.given_up".to_owned(), Severity::Warning)]);
+}
