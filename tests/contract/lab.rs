@@ -4,6 +4,7 @@
 //! failure; otherwise the test says that it was skipped.
 
 use super::bed::Bed;
+use crate::cluster::lab::is_wanted;
 use std::{env, path::Path, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 
@@ -12,7 +13,7 @@ use tokio::{net::TcpStream, time::timeout};
 pub(super) async fn bed(node: &str) -> Option<Bed> {
     match find(node).await {
         Ok(bed) => Some(bed),
-        Err(why) if env::var("VAKT_LAB").is_ok_and(|wanted| wanted == "1") => panic!("no lab: {why}"),
+        Err(why) if is_wanted() => panic!("no lab: {why}"),
         Err(why) => {
             println!("skipped: no lab ({why})");
             None

@@ -190,7 +190,7 @@ fn a_silent_connection_loses_the_lock_after_its_lease() {
 #[test]
 fn a_file_of_another_user_is_locked_as_well() {
     if !rustix::process::geteuid().is_root() {
-        assert!(std::env::var("VAKT_LAB").as_deref() != Ok("1"), "with the lab, tests run as root");
+        assert!(std::env::var_os("VAKT_LAB").is_none(), "with the lab, tests run as root");
         println!("skipped: only root can be two users");
         return;
     }
