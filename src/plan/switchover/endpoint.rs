@@ -23,6 +23,10 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+/// Longest wait for the answer to a write. Nobody can write to the database meanwhile, and the way to the socket stands
+/// ready since the run began.
+const WRITE_MS: u64 = 2_000;
+
 /// One backend of one load balancer that sends writes to the primary.
 pub(in crate::plan) struct Endpoint<'a> {
     pub(in crate::plan) node: &'a Node,
@@ -48,11 +52,13 @@ impl Endpoint<'_> {
 
     /// Tells a server its state. `None` for a state that cannot be told, or an unsafe name, both of which are refused.
     pub(in crate::plan) fn tell(&self, server: &ServerPath, state: AdminState) -> Option<Request> {
-        ServerCommands::new(self.socket, &server.backend, &server.server)?.set_state(state)
+        let request = ServerCommands::new(self.socket, &server.backend, &server.server)?.set_state(state)?;
+        Some(Request { deadline_ms: WRITE_MS, ..request })
     }
 
     pub(in crate::plan) fn shutdown(&self, server: &ServerPath) -> Option<Request> {
-        Some(ServerCommands::new(self.socket, &server.backend, &server.server)?.shutdown_sessions())
+        let request = ServerCommands::new(self.socket, &server.backend, &server.server)?.shutdown_sessions();
+        Some(Request { deadline_ms: WRITE_MS, ..request })
     }
 
     /// What it is told now, of both servers.

@@ -14,8 +14,9 @@ use crate::{
     wire::request::{Access, Call, Reply, Request},
 };
 
-/// Longest wait for the answer to a write; HAProxy answers within a millisecond.
-pub const WRITE_DEADLINE_MS: u64 = 2_000;
+/// Longest wait for the answer to a write, the way to the socket included. HAProxy answers within a millisecond; a node
+/// that is overloaded takes more than a second to start the relay to it, and then a change is wanted most.
+pub const WRITE_DEADLINE_MS: u64 = 4_000;
 /// Longest answer to a write; it is one line.
 pub const WRITE_CAP_BYTES: usize = 4 * 1024;
 /// Longest name that is sent.
