@@ -126,6 +126,21 @@ async fn a_database_that_is_not_there_is_named() {
     assert_eq!(kind(odd), TroubleKind::Internal);
 }
 
+/// Before a conversation is open, the way to the daemon may be what takes so long: once.
+#[tokio::test]
+async fn a_way_to_the_daemon_that_opens_late_is_no_silence_at_first() {
+    let bed = Bed::in_process();
+    let switch = FakeSwitch::start(bed.scratch.path());
+    switch.set(Mood::Frozen);
+    let nodes = Watched::up(&bed).await;
+    let kinds = [live(&nodes, &switch).await, live(&nodes, &switch).await].map(|sample| sample.silence.unwrap().kind);
+    assert_eq!(kinds, [TroubleKind::TimedOut, TroubleKind::DeadlineMissed]);
+    switch.set(Mood::Well);
+    assert_eq!(live(&nodes, &switch).await.silence, None);
+    switch.set(Mood::Frozen);
+    assert_eq!(live(&nodes, &switch).await.silence.unwrap().kind, TroubleKind::DeadlineMissed, "it was open");
+}
+
 #[tokio::test]
 async fn the_daemon_is_looked_at_and_asked() {
     let bed = Bed::in_process();

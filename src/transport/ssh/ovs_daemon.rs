@@ -19,7 +19,10 @@ use crate::{
         request::{OvsTalk, Reply},
     },
 };
-use std::{sync::atomic::AtomicBool, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Mutex as TurnMutex,
@@ -36,7 +39,14 @@ pub(super) const DAEMON: &str = "ovs-vswitchd";
 
 /// The conversation with the daemon.
 #[derive(Debug, Default)]
-pub(super) struct OvsDaemon(TurnMutex<Option<Kept>>);
+pub(super) struct OvsDaemon(TurnMutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    kept: Option<Kept>,
+    /// The last question ended before any conversation was open.
+    was_unopened: bool,
+}
 
 #[derive(Debug)]
 struct Kept {
@@ -62,7 +72,8 @@ impl OvsDaemon {
                 "correct the path in the configuration",
             ));
         }
-        let mut kept = self.0.lock().await;
+        let mut state = self.0.lock().await;
+        let State { kept, was_unopened } = &mut *state;
         let started = Instant::now();
         let look = session.look(&daemon::look(folder), &daemon::look_perl(folder), LOOK_BYTES_MAX, sent).await?.bytes;
         let pid = match daemon::process_state(&look) {
@@ -80,9 +91,16 @@ impl OvsDaemon {
                     kept.pid == pid && kept.folder == folder && kept.stream.unread() == 0 && !kept.stream.is_ended()
                 });
                 let mut conversation = DaemonTalk::new(talk);
-                let conversing = converse(session, folder, pid, fresh, &mut conversation, until);
+                let is_open = AtomicBool::new(false);
+                let conversing = converse(session, folder, pid, fresh, &mut conversation, until, &is_open);
                 let outcome = timeout_at(until, conversing).await.unwrap_or_else(|_| Err(silent(session)));
-                match outcome {
+                let is_late = outcome.as_ref().is_err_and(|trouble| trouble.kind == TroubleKind::DeadlineMissed);
+                let is_unopened = is_late && !is_open.into_inner();
+                // A login's first way leads through a relay, and a busy node takes its time to start one. From the second
+                // time on it is the daemon.
+                let is_excused = is_unopened && !*was_unopened;
+                *was_unopened = is_unopened;
+                match if is_excused { Err(unopened(session)) } else { outcome } {
                     Ok(stream) => {
                         *kept = Some(Kept { pid, folder: folder.to_owned(), stream });
                         conversation.into_bytes(&look, None)
@@ -103,6 +121,7 @@ async fn converse(
     kept: Option<Kept>,
     talk: &mut DaemonTalk,
     until: Instant,
+    is_open: &AtomicBool,
 ) -> Result<Drained, Trouble> {
     let mut stream = if let Some(kept) = kept {
         kept.stream
@@ -113,7 +132,16 @@ async fn converse(
         let wait = until.saturating_duration_since(Instant::now());
         ways::open(session, &socket, hello, UNREAD_BYTES_MAX, wait).await?
     };
+    is_open.store(true, Ordering::Relaxed);
     exchange(session, &mut stream, talk).await.map(|()| stream)
+}
+
+fn unopened(session: &Session) -> Trouble {
+    Trouble::new(
+        TroubleKind::TimedOut,
+        format!("the way to ovs-vswitchd on {} was not open within {} ms", session.name(), ANSWER_WAIT_MAX.as_millis()),
+        "it is tried again by itself",
+    )
 }
 
 fn silent(session: &Session) -> Trouble {
