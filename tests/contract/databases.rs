@@ -226,7 +226,7 @@ async fn of_several_statements_each_is_answered_whatever_the_others_get() {
         Call::Sql { socket, login, sql, repeat, .. } => Call::Sql { socket, login, statement, sql, repeat },
         other => other,
     };
-    let nothing = "select * from nowhere.nothing";
+    let nothing = "select * from mysql.nothing";
     // Its first row is sent before its second one fails.
     let late = "select if(a = 2, (select 1 union select 2), a) as a from (select 1 as a union select 2) as t";
     let calls = vec![
@@ -248,8 +248,8 @@ async fn of_several_statements_each_is_answered_whatever_the_others_get() {
                 StatementId::Variables => "= variables rows\na\n",
                 StatementId::Workers => "= workers rows\na\nfifth\n",
                 StatementId::Status => "= status refused 1242 Subquery returns more than 1 row\n",
-                StatementId::Views => "= views refused 1146 Table 'nowhere.nothing' doesn't exist\n",
-                _ => "= heartbeat refused 1146 Table 'nowhere.nothing' doesn't exist\n",
+                StatementId::Views => "= views refused 1146 Table 'mysql.nothing' doesn't exist\n",
+                _ => "= heartbeat refused 1146 Table 'mysql.nothing' doesn't exist\n",
             };
             assert_eq!(said, expected);
         }

@@ -40,9 +40,11 @@ certificates_ms = 10000
 private_network_ms = 15000
 
 # All nodes share one machine, and their packets pass switches that are programs: it is busy, not far.
-# Their file systems are that machine's too, and how full it is says nothing of the lab.
+# Their file systems are that machine's too, and how full it is says nothing of the lab; nor does it what the neighbours
+# of that machine take of its processors.
 [thresholds]
 filesystem_percent = 97.0
+steal_percent = 90.0
 private_site_ms = 20.0
 private_town_ms = 20.0
 private_far_ms = 40.0
