@@ -4,8 +4,9 @@
 //! that of their ranks, wherever they are written.
 
 use super::{
-    Severity, addresses, certificates, databases, drained, exposure, fate, host, intents, lost_primary, machines, node,
-    overdue, private_network, replication, servers, services, settings, spike, switches, switches_fleet, traffic,
+    Severity, addresses, certificates, cut_off, databases, drained, exposure, fate, host, intents, lost_primary,
+    machines, node, overdue, private_network, replication, servers, services, settings, spike, switches,
+    switches_fleet, traffic,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{cmp::Ordering, fmt::Write, sync::LazyLock};
@@ -22,6 +23,7 @@ const TABLES: &[&[RuleId]] = &[
     host::TABLE,
     intents::TABLE,
     lost_primary::TABLE,
+    cut_off::TABLE,
     machines::TABLE,
     node::TABLE,
     overdue::TABLE,

@@ -70,6 +70,13 @@ pub(super) fn judge(scene: &Scene<'_>, operators: Operators<'_>, conditions: &mu
     }
 }
 
+/// Whether it is told as given up, or as back.
+pub(super) fn tells(conditions: &[Condition], name: &NodeName) -> bool {
+    let is_told =
+        |one: &Condition| (one.rule == GIVEN_UP || one.rule == RETURNED) && one.subject.as_str() == name.as_str();
+    conditions.iter().any(is_told)
+}
+
 fn is_reached(run: &RunSummary) -> bool {
     matches!(run.state, RunState::Ended { kind: EndingKind::Reached, .. })
 }

@@ -10,6 +10,7 @@ mod acknowledge;
 mod addresses;
 mod catalogue;
 mod certificates;
+mod cut_off;
 mod databases;
 mod drained;
 mod exposure;
@@ -182,6 +183,7 @@ impl Rules {
         drained::judge(&scene, operators, &mut conditions);
         overdue::judge(&scene, operators, &mut conditions);
         lost_primary::judge(&scene, operators, &mut conditions);
+        cut_off::judge(&scene, operators, &mut conditions);
         intents::judge(&scene, operators, &mut conditions);
         let sees_all = scene.nodes.iter().all(Seen::is_seen);
         let open = self.tracks.follow(conditions, now, |node| scene.is_up(node));

@@ -31,6 +31,7 @@ rules! {
             AnyNode "ovs.daemon.halted",
             AnyNode "ovs.port.down",
             AnyNode "ovs.vlan_mismatch",
+            AnyNode "mysql.cut_off",
         ],
     }
     LATENCY = "private_network.latency", 74, Warning, "Private network slower than the distance explains" {

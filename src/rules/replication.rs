@@ -37,7 +37,7 @@ rules! {
         meaning: "The replica falls behind until somebody starts it again; how far it is behind is unknown.",
         causes: "An error while applying, a primary that threw its log away or cannot be reached, or somebody stopped it.",
         action: "read the error; start it again when its cause is gone, or make the replica anew",
-        explained_by: [Node "mysql.errant", AnyNode "node.unreachable", AnyNode "mysql.down"],
+        explained_by: [Node "mysql.errant", AnyNode "node.unreachable", AnyNode "mysql.down", AnyNode "mysql.cut_off"],
     }
     UNHEARD = "mysql.replication.unheard", 46, Critical, "Replica cut off" {
         meaning: "The primary writes and nothing arrives, though the replica's receiver says that it runs: a connection that was cut silently is noticed only after its timeout. A failover to it loses what it lacks.",

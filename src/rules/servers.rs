@@ -45,7 +45,7 @@ rules! {
         meaning: "No server of the backend takes traffic: every request to it fails.",
         causes: "All servers fail their check at once (a shared dependency, a broken deployment), or the last healthy one was taken out.",
         action: "look at the checks of its servers; put one back that was taken out on purpose",
-        explained_by: [EveryNode "node.unreachable", EveryNode "node.stale"],
+        explained_by: [EveryNode "node.unreachable", EveryNode "node.stale", AnyNode "mysql.cut_off"],
         commands: ["row.logs", "row.chart"],
     }
     SERVER_DOWN = "haproxy.server.down", 51, Critical, "Server down" {
@@ -60,6 +60,7 @@ rules! {
             Node "ovs.daemon.halted",
             Node "ovs.port.down",
             Node "ovs.vlan_mismatch",
+            Node "mysql.cut_off",
         ],
         commands: ["row.logs", "traffic.node"],
     }
@@ -362,7 +363,11 @@ fn backend_down(scene: &Scene<'_>, all: &[Side<'_, Backend>]) -> Option<Conditio
     let began = changes.max_by_key(|since| since.wall);
     let duration = began.map(|since| format!(" for {}", seconds_since(scene, since))).unwrap_or_default();
     let names: Vec<&NodeName> = sides.iter().map(|side| side.lb).collect();
-    let place = balancers(&names, balancers_known(scene));
+    let place = match (names.len(), balancers_known(scene)) {
+        (2, 2) => "either load balancer".to_owned(),
+        (all, of) if all == of && of > 2 => format!("any of {of} load balancers"),
+        _ => listed(&names),
+    };
     let text = format!("No usable server on {place}{duration}: {}", counts(backend));
     let evidence = sides.iter().flat_map(|side| {
         let lb = side.lb;

@@ -30,6 +30,8 @@ pub(super) const SCENARIOS: &[fn(&mut Stage)] = &[
         give_up(stage);
         stage.each_second.push(|stage| cut_off(stage, &["db03"]));
     },
+    // Nobody here gave it up.
+    |stage| stage.each_second.push(|stage| cut_off(stage, &["db02", "db03"])),
 ];
 
 /// Of these two replicas, the named ones have cut db01 off.
@@ -180,4 +182,37 @@ fn a_primary_again_that_freezes_later_is_no_former_primary() {
     daemon(&mut stage, true, false);
     database(&mut stage, "db02", true, follows());
     assert_eq!(told(&mut stage), [("mysql.given_up".to_owned(), Severity::Warning)]);
+}
+
+#[test]
+fn a_database_that_is_cut_off_and_was_not_given_up_is_named() {
+    let told = |stage: &mut Stage, names: &[&str], seconds: u32| {
+        for _ in 0..seconds {
+            cut_off(stage, names);
+            stage.second();
+        }
+        let all = stage.findings().into_iter().filter(|one| one.rule.as_str() == "mysql.cut_off");
+        all.map(|one| (one.subject.to_string(), one.severity, one.sentence.to_string(), one.evidence))
+            .collect::<Vec<_>>()
+    };
+    let mut stage = Stage::new();
+    database(&mut stage, "db01", false, Vec::new());
+    assert_eq!(told(&mut stage, &["db02", "db03"], 8), [], "a failover cuts before it ends");
+    database(&mut stage, "db01", false, Vec::new());
+    let all = told(&mut stage, &["db02", "db03"], 5);
+    let [(subject, severity, text, evidence)] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!((subject.as_str(), *severity), ("db01", Severity::Critical), "it answers, and nobody reaches it");
+    assert!(text.starts_with("Its address ") && text.ends_with(" is cut off on db02 and db03"), "{text}");
+    assert!(evidence.len() == 2 && evidence[0].as_str().contains("ip route del unreachable"), "{evidence:?}");
+    // It does not answer: then nobody misses it at once.
+    let all = told(&mut stage, &["db03"], 15);
+    assert_eq!(
+        all.iter().map(|one| (one.1, one.2.ends_with("on db03"))).collect::<Vec<_>>(),
+        [(Severity::Warning, true)]
+    );
+    assert_eq!(told(&mut stage, &[], 15), []);
+    // Of one that was given up, that is told.
+    give_up(&mut stage);
+    daemon(&mut stage, true, false);
+    assert_eq!(told(&mut stage, &["db02", "db03"], 9), []);
 }

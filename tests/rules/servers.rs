@@ -132,7 +132,7 @@ fn a_backend_without_server_is_told_once_and_not_server_by_server() {
     let findings = stage.findings();
     assert_eq!(
         lines(&findings),
-        ["✗ web_cluster: No usable server on both load balancers for 28 s: 2 down, 1 in maintenance"]
+        ["✗ web_cluster: No usable server on either load balancer for 28 s: 2 down, 1 in maintenance"]
     );
     assert_eq!(findings[0].evidence[0].as_str(), "lb01: web01 is down (L7TOUT layer7 timeout in 500 ms)");
 }
