@@ -7,6 +7,7 @@ use super::{
     figures,
     meaning::{Line, Meaning, Span},
     msg::{Key, KeyCode},
+    network,
     rows::RowId,
     screen::ScreenId,
 };
@@ -210,18 +211,11 @@ fn of_guest(node: &NodeName, guest: &Clean) -> Vec<Plot> {
     GuestFigure::ALL.map(plot).to_vec()
 }
 
-/// Of an interface of Open vSwitch, or of a bond: the sum of its members. Of plain bridges nothing is kept.
+/// Of an interface of Open vSwitch, of a bond (the sum of its members), or of a port of a plain bridge.
 fn of_port(app: &App, node: &NodeName, (bridge, port): (&Clean, &Clean), interface: Option<&Clean>) -> Vec<Plot> {
-    let facts = app.world.node(node).and_then(|node| node.ovs.last());
-    let is_its = |at: &(&crate::model::ovs::Bridge, &crate::model::ovs::Port, &crate::model::ovs::Interface)| {
-        at.0.name == *bridge && at.1.name == *port && interface.is_none_or(|name| at.2.name == *name)
-    };
-    let interfaces: Vec<&Clean> = facts
-        .into_iter()
-        .flat_map(|facts| facts.sample.interfaces())
-        .filter(is_its)
-        .map(|(_, _, interface)| &interface.name)
-        .collect();
+    let bridges = app.world.node(node).map(network::bridges).unwrap_or_default();
+    let ports = bridges.into_iter().filter(|view| view.name() == bridge).flat_map(network::BridgeView::ports);
+    let interfaces: Vec<&Clean> = ports.filter_map(|view| view.series_of(port, interface)).collect();
     if interfaces.is_empty() {
         return Vec::new();
     }

@@ -6,6 +6,7 @@ pub mod figures;
 pub mod haproxy;
 pub mod host;
 pub mod hypervisor;
+pub mod linux_bridge;
 pub mod memcached;
 pub mod mysql;
 pub mod ovs;

@@ -12,8 +12,9 @@ use crate::model::{
     host::HostFacts,
     hypervisor::HypervisorFacts,
     ids::{NodeName, ProxyName, ServerName},
+    linux_bridge::{LinuxBridge, LinuxBridgePort},
     mysql::MysqlFacts,
-    ovs::OvsFacts,
+    ovs::{OvsFacts, SwitchedRates},
     ovs_daemon::OvsLive,
     text::Clean,
     time::Mono,
@@ -111,7 +112,7 @@ pub enum GuestFigure {
 
 /// Databases that are kept; each takes 12 kB of polls and 13.4 kB of coarser steps.
 pub const DATABASES_MAX: usize = 128;
-/// Ports of all switches together that are kept; each takes 7.2 kB of polls and 8.1 kB of coarser steps.
+/// Ports of all switches together that are kept, and as many of plain bridges; each takes 7.2 kB of polls and 8.1 kB of coarser steps.
 pub const PORTS_MAX: usize = 1_024;
 /// Guests of all hypervisors together that are kept; each takes 4.8 kB of polls and 5.4 kB of coarser steps. What is full
 /// of all three takes 30 MB, and a switch or hypervisor 41 kB for its rows.
@@ -151,6 +152,9 @@ pub struct History {
     databases: Shelves,
     #[serde(default)]
     ports: Shelves,
+    /// Of plain bridges, which are read with their hosts.
+    #[serde(default)]
+    plain_ports: Shelves,
     #[serde(default)]
     guests: Shelves,
     /// Things of which no history is kept, because the bounds were reached; of the last poll.
@@ -175,6 +179,7 @@ impl History {
             balancers: BTreeMap::new(),
             databases: Shelves::default(),
             ports: Shelves::default(),
+            plain_ports: Shelves::default(),
             guests: Shelves::default(),
             left_out: 0,
         }
@@ -191,6 +196,7 @@ impl History {
 
     /// Reading a host failed.
     pub fn push_host_gap(&mut self, node: &NodeName, at: Mono) {
+        self.plain_ports.push_gap(node, at);
         if let Some(host) = self.host_at(node, at) {
             host.ring.push_gaps(1);
         }
@@ -233,12 +239,21 @@ impl History {
     ) {
         let port = |(bridge, _, interface): (&crate::model::ovs::Bridge, _, &crate::model::ovs::Interface)| {
             let rates = super::ovs::rates_of(facts, live, interface, at);
-            let dropped = rates.rx_drops_per_s.and_then(|rx| rates.tx_drops_per_s.map(|tx| rx + tx));
-            let figures = [small(rates.rx_bits_per_s), small(rates.tx_bits_per_s), small(dropped)];
-            ((bridge.name.clone(), interface.name.clone()), figures)
+            ((bridge.name.clone(), interface.name.clone()), port_figures(&rates))
         };
         let things: Vec<(Name, [Option<f32>; PORT_FIGURES])> = facts.sample.interfaces().map(port).collect();
         self.ports.push(node, &things, (at, interval_ms), PORTS_MAX);
+    }
+
+    /// A host with plain bridges was read.
+    pub fn push_plain_ports(&mut self, node: &NodeName, bridges: &[LinuxBridge], host: &HostFacts, at: Mono) {
+        let of = |bridge: &LinuxBridge, port: &LinuxBridgePort| {
+            let rates = super::linux_bridge::rates_of(Some(host), port);
+            ((bridge.name.clone(), port.name.clone()), port_figures(&rates))
+        };
+        let things: Vec<(Name, [Option<f32>; PORT_FIGURES])> =
+            bridges.iter().flat_map(|bridge| bridge.ports.iter().map(move |port| of(bridge, port))).collect();
+        self.plain_ports.push(node, &things, (at, self.host_interval_ms), PORTS_MAX);
     }
 
     /// The guests of a hypervisor were read.
@@ -278,7 +293,8 @@ impl History {
                 self.databases.series(node, &Name::default(), (*figure as usize, DATABASE_FIGURES))
             }
             SeriesKey::Port { node, bridge, interface, figure } => {
-                self.ports.series(node, &(bridge.clone(), interface.clone()), (*figure as usize, PORT_FIGURES))
+                let (name, place) = ((bridge.clone(), interface.clone()), (*figure as usize, PORT_FIGURES));
+                self.ports.series(node, &name, place).or_else(|| self.plain_ports.series(node, &name, place))
             }
             SeriesKey::Guest { node, guest, figure } => {
                 self.guests.series(node, &(Clean::default(), guest.clone()), (*figure as usize, GUEST_FIGURES))
@@ -309,8 +325,9 @@ impl History {
                 self.databases.largest(node, &Name::default(), (*figure as usize, DATABASE_FIGURES), range)
             }
             SeriesKey::Port { node, bridge, interface, figure } => {
-                let name = (bridge.clone(), interface.clone());
-                self.ports.largest(node, &name, (*figure as usize, PORT_FIGURES), range)
+                let (name, place) = ((bridge.clone(), interface.clone()), (*figure as usize, PORT_FIGURES));
+                let plain = || self.plain_ports.largest(node, &name, place, range);
+                self.ports.largest(node, &name, place, range).or_else(plain)
             }
             SeriesKey::Guest { node, guest, figure } => {
                 let name = (Clean::default(), guest.clone());
@@ -335,6 +352,12 @@ impl History {
         host.newest = Some(at);
         Some(host)
     }
+}
+
+/// What is kept of the rates of a port.
+fn port_figures(rates: &SwitchedRates) -> [Option<f32>; PORT_FIGURES] {
+    let dropped = rates.rx_drops_per_s.and_then(|rx| rates.tx_drops_per_s.map(|tx| rx + tx));
+    [small(rates.rx_bits_per_s), small(rates.tx_bits_per_s), small(dropped)]
 }
 
 /// Whole intervals without a poll between `newest` and `at`; half an interval of jitter is none.

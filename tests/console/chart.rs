@@ -161,6 +161,13 @@ fn ports_and_guests_have_figures_too() {
     assert!(shown.contains("received by the switch of ") && shown.contains("1 of 3"), "{shown}");
     press(&mut app, "tab tab");
     assert!(text(&app).contains("dropped, both ways of "), "{}", text(&app));
+    // Of a plain bridge, too: its ports are counted with the host's devices.
+    let mut app = super::network::with_switches();
+    super::network::count_of_device(&mut app, ("web02", "eth4"), 1_000, 0);
+    super::network::count_of_device(&mut app, ("web02", "eth4"), 2_000, 125_000);
+    press(&mut app, "3 / eth4 enter end g");
+    let shown = text(&app);
+    assert!(shown.contains("received by the switch of ") && shown.contains("1.00 Mb/s"), "{shown}");
     let mut app = world::failing();
     press(&mut app, "5 end g");
     let shown = text(&app);

@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 use vakt::{
     app::{
         App,
-        msg::{Event, Report},
+        msg::{Event, Msg, Report},
+        update,
     },
     model::{
         figure::Figure,
+        host::{HostSample, InterfaceCounters},
         linux_bridge::{LinuxBridge, LinuxBridgePort, PortForwarding},
         ovs::{LinkState, OvsReading, OvsSample},
         ovs_daemon::{BridgeAddresses, DaemonProcessState, OvsDetail, OvsLiveSample},
+        time::{Mono, Now},
         trouble::{Trouble, TroubleKind},
     },
     wire::{
@@ -71,6 +74,17 @@ pub(super) fn with_switches() -> App {
     report(&mut app, "web02", ProbeId::LinuxBridges, Ok(Facts::LinuxBridges(vec![plain])));
     send(&mut app, Event::Tick);
     app
+}
+
+/// A host is read anew, a second after the last time: what one of its devices has received since it started.
+pub(super) fn count_of_device(app: &mut App, (node, device): (&str, &str), uptime_ms: u64, rx_bytes: u64) {
+    let counters = InterfaceCounters { name: device.into(), rx_bytes, ..InterfaceCounters::default() };
+    let sample =
+        HostSample { uptime_ms: Figure::Known(uptime_ms), interfaces: vec![counters], ..HostSample::default() };
+    let at = Now { mono: Mono(app.now.mono.0 + 1_000), wall: app.now.wall };
+    let outcome = Ok(Facts::Host(Box::new(sample)));
+    let report = Report { node: node.into(), probe: ProbeId::Host, outcome, complaints: Vec::new(), round_trip_ms: 3 };
+    update(app, Msg { at, event: Event::Report(report) });
 }
 
 fn without_failures(mut sample: OvsSample) -> OvsSample {

@@ -8,7 +8,7 @@ mod port;
 
 pub(crate) use daemon::daemon_standing;
 pub(crate) use describe::{details, in_short};
-pub(crate) use port::{BridgeView, PortView};
+pub(crate) use port::{BridgeView, PortView, bridges};
 
 use super::{
     Seen,

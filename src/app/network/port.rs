@@ -123,6 +123,16 @@ impl<'a> PortView<'a> {
         }
     }
 
+    /// The name of the series of its figures, where it belongs to that port, and is that interface of it if one is named.
+    pub(crate) fn series_of(&self, port: &Clean, interface: Option<&Clean>) -> Option<&'a Clean> {
+        let (its_port, name) = match self.at {
+            PortAt::Bond(_) => return None,
+            PortAt::Interface(port, interface) => (&port.name, &interface.name),
+            PortAt::Plain(port) => (&port.name, &port.name),
+        };
+        (its_port == port && interface.is_none_or(|wanted| wanted == name)).then_some(name)
+    }
+
     /// Whether it is a bond as a whole.
     pub(crate) fn is_bond(&self) -> bool {
         matches!(self.at, PortAt::Bond(_))
@@ -271,21 +281,7 @@ impl<'a> PortView<'a> {
                 let members = port.interfaces.iter().map(|one| history::ovs::rates_of(facts, live, one, now));
                 members.reduce(SwitchedRates::plus).unwrap_or_else(|| SwitchedRates::unknown(Unknown::Missing))
             }
-            PortAt::Plain(port) => {
-                let host = self.node.host.last();
-                let device = host.and_then(|host| host.interfaces.iter().find(|one| one.name == port.name));
-                let Some(device) = device else { return SwitchedRates::unknown(Unknown::Missing) };
-                SwitchedRates {
-                    rx_bits_per_s: device.rx_bits_per_s,
-                    tx_bits_per_s: device.tx_bits_per_s,
-                    rx_packets_per_s: device.rx_packets_per_s,
-                    tx_packets_per_s: device.tx_packets_per_s,
-                    rx_drops_per_s: device.drops_per_s,
-                    tx_drops_per_s: Figure::Known(0.0),
-                    rx_errors_per_s: device.errors_per_s,
-                    tx_errors_per_s: Figure::Known(0.0),
-                }
-            }
+            PortAt::Plain(port) => history::linux_bridge::rates_of(self.node.host.last(), port),
         }
     }
 

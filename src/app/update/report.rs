@@ -36,6 +36,9 @@ pub(super) fn report(app: &mut App, report: Report) {
             let older = node.host.last().map(|facts| &facts.sample);
             let facts = history::host::derive(older, *sample, now.wall, round_trip_ms);
             app.history.push_host(&name, &facts, now.mono);
+            if let Some(bridges) = node.bridges.last() {
+                app.history.push_plain_ports(&name, bridges, &facts, now.mono);
+            }
             node.host.take(facts, now);
         }
         Ok(Facts::HostProfile(profile)) => node.profile.take(*profile, now),
