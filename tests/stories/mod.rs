@@ -12,7 +12,10 @@ mod story;
 use stage::Stage;
 use std::{
     fs,
+    num::NonZero,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 use story::{Expectation, Line, Story};
 use vakt::{
@@ -229,8 +232,17 @@ fn every_story_holds() {
         paths.retain(|path| wanted.split(',').any(|word| shown(path).contains(word)));
     }
     assert!(!paths.is_empty(), "no story was found");
-    let results = paths.iter().map(|path| read(path).and_then(|story| play(&story)));
-    let failures: Vec<String> = results.filter_map(Result::err).collect();
+    // Each by itself: the longest ones would else be played last and alone.
+    let next = AtomicUsize::new(0);
+    let play_some = || {
+        let mine = std::iter::from_fn(|| paths.get(next.fetch_add(1, Ordering::Relaxed)));
+        mine.filter_map(|path| read(path).and_then(|story| play(&story)).err()).collect::<Vec<_>>()
+    };
+    let players = thread::available_parallelism().map_or(1, NonZero::get);
+    let failures: Vec<String> = thread::scope(|scope| {
+        let all: Vec<_> = (0..players).map(|_| scope.spawn(play_some)).collect();
+        all.into_iter().flat_map(|player| player.join().unwrap()).collect()
+    });
     assert!(failures.is_empty(), "{} of {} stories fail\n\n{}", failures.len(), paths.len(), failures.join("\n\n"));
 }
 
