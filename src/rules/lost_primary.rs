@@ -122,15 +122,17 @@ fn is_back(scene: &Scene<'_>, seen: &Seen<'_>, run: &RunSummary) -> bool {
         return true;
     }
     let mut others = scene.nodes.iter().filter(|other| other.node.name != seen.node.name);
-    if others.clone().any(|other| takes_writes(scene, other)) {
-        return false;
-    }
     let address = seen.node.private.map(|address| address.to_string());
     let is_source = |channel: &Channel| channel.source_host.as_ref().known().map(Clean::as_str) == address.as_deref();
-    let is_followed = others.any(|other| {
+    let follows = |other: &Seen<'_>| {
         let channels = other.facts.switchover.fresh(scene.now.mono, STALE_MS).map(|sample| sample.channels.as_ref());
         channels.and_then(Figure::known).is_some_and(|all| all.iter().any(is_source))
-    });
+    };
+    // One that follows it and takes writes is a replica that somebody opened, and no new primary.
+    if others.clone().any(|other| takes_writes(scene, other) && !follows(other)) {
+        return false;
+    }
+    let is_followed = others.any(follows);
     let daemon = seen.facts.daemon.fresh(scene.now.mono, STALE_MS);
     let is_masked = daemon.is_some_and(|daemon| daemon.is_masked == Figure::Known(true));
     since.is_some_and(|sample| sample.state.read_only.known() == Some(false)) || (is_followed && !is_masked)

@@ -174,6 +174,8 @@ fn a_primary_again_that_freezes_later_is_no_former_primary() {
     daemon(&mut stage, false, true);
     database(&mut stage, "db02", true, follows());
     assert_eq!(told(&mut stage), []);
+    database(&mut stage, "db02", false, follows());
+    assert_eq!(told(&mut stage), [], "a replica that somebody opened is no new primary");
     database(&mut stage, "db03", false, Vec::new());
     assert_eq!(told(&mut stage), [("mysql.returned".to_owned(), Severity::Critical)]);
     // Fenced, it is what it was, whoever was left behind following it.
