@@ -112,10 +112,11 @@ pub enum GuestFigure {
 
 /// Databases that are kept; each takes 12 kB of polls and 13.4 kB of coarser steps.
 pub const DATABASES_MAX: usize = 128;
-/// Ports of all switches together that are kept, and as many of plain bridges; each takes 7.2 kB of polls and 8.1 kB of coarser steps.
+/// Ports of all switches together that are kept, and as many of plain bridges; each takes 7.2 kB of polls and 8.1 kB of
+/// coarser steps.
 pub const PORTS_MAX: usize = 1_024;
 /// Guests of all hypervisors together that are kept; each takes 4.8 kB of polls and 5.4 kB of coarser steps. What is full
-/// of all three takes 30 MB, and a switch or hypervisor 41 kB for its rows.
+/// of all that takes 46 MB, and a switch or hypervisor 41 kB for its rows.
 pub const GUESTS_MAX: usize = 1_024;
 
 /// Hosts that are kept; a full one takes 43 kB of polls and 43 kB of coarser steps.

@@ -18,7 +18,7 @@ const STALE_MS: u64 = 10_000;
 const HOLD_MS: u64 = 10_000;
 
 rules! {
-    CUT_OFF = "mysql.cut_off", 42, Warning, "Database cut off" {
+    CUT_OFF = "mysql.cut_off", 42, Critical, "Database cut off" {
         meaning: "Nodes hold a route that leads nowhere for its address, as a failover leaves one for the primary that it \
             gives up: whatever they would send there fails with \"No route to host\", and no replica and no load balancer \
             reaches it.",
